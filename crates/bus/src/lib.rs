@@ -1,0 +1,1 @@
+//! NATS JetStream: subjects, streams, typed publish and consume, spool, dead letters.

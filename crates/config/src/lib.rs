@@ -1,0 +1,1 @@
+//! Resources from a folder of YAML files, watched.

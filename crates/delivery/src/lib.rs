@@ -1,0 +1,1 @@
+//! The durable work list per target: retry, pause, set aside.

@@ -1,0 +1,1 @@
+//! Info, journal text, hash list, signature, chain and verification; no I/O beyond Read and Write.

@@ -1,0 +1,1 @@
+//! Life cycle of a service: logs, metrics, health, drain.

@@ -1,0 +1,1 @@
+//! State databases: SQLite for one process, PostgreSQL for replicas.

@@ -1,0 +1,1 @@
+//! Storage targets: put, verify, open, list, delete, test.

@@ -1,0 +1,201 @@
+//! Conversions between the messages of a call and the domain's types.
+
+use domain::{CallFacts, Decision, NotRecorded, Party, Recorded, RecordingId, ResourceName, Side, TenantId, Verdict};
+
+use crate::call_v1;
+
+/// A message that has the right form but says something that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("field {field}: {problem}")]
+pub struct InvalidMessage {
+    /// Path of the field in the message.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+fn parse<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, InvalidMessage>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| InvalidMessage { field, problem: e.to_string() })
+}
+
+fn missing(field: &'static str) -> InvalidMessage {
+    InvalidMessage { field, problem: "is missing".to_owned() }
+}
+
+impl call_v1::CallMessage {
+    /// The recording this message belongs to. Error: not a UUIDv7.
+    pub fn recording(&self) -> Result<RecordingId, InvalidMessage> {
+        parse("recording_id", &self.recording_id)
+    }
+
+    /// The tenant this message belongs to. Error: not a tenant name.
+    pub fn tenant_id(&self) -> Result<TenantId, InvalidMessage> {
+        parse("tenant", &self.tenant)
+    }
+}
+
+impl From<&Party> for call_v1::Party {
+    fn from(party: &Party) -> Self {
+        Self {
+            number: party.number.expose().clone(),
+            name: party.name.expose().clone(),
+            identities: party.identities.iter().map(|i| i.expose().clone()).collect(),
+        }
+    }
+}
+
+impl From<call_v1::Party> for Party {
+    fn from(party: call_v1::Party) -> Self {
+        Self {
+            number: party.number.into(),
+            name: party.name.into(),
+            identities: party.identities.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&CallFacts> for call_v1::CallFacts {
+    fn from(facts: &CallFacts) -> Self {
+        Self {
+            tenant: facts.tenant.to_string(),
+            call_id: facts.call_id.clone(),
+            direction: facts.direction.map(|d| d.to_string()).unwrap_or_default(),
+            caller: Some((&facts.caller).into()),
+            callee: Some((&facts.callee).into()),
+        }
+    }
+}
+
+impl TryFrom<call_v1::CallFacts> for CallFacts {
+    type Error = InvalidMessage;
+    fn try_from(facts: call_v1::CallFacts) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            tenant: parse("facts.tenant", &facts.tenant)?,
+            call_id: facts.call_id,
+            direction: match facts.direction.as_str() {
+                "" => None,
+                text => Some(parse("facts.direction", text)?),
+            },
+            caller: facts.caller.map(Into::into).unwrap_or_default(),
+            callee: facts.callee.map(Into::into).unwrap_or_default(),
+        })
+    }
+}
+
+impl From<&Decision> for call_v1::Decision {
+    fn from(decision: &Decision) -> Self {
+        let (recorded, reason) = match &decision.verdict {
+            Verdict::Record(recorded) => (Some(recorded.into()), String::new()),
+            Verdict::DoNotRecord(not) => (None, not.reason.clone()),
+        };
+        Self { direction: decision.direction.to_string(), recorded, reason, trace: decision.trace.clone() }
+    }
+}
+
+impl TryFrom<call_v1::Decision> for Decision {
+    type Error = InvalidMessage;
+    fn try_from(decision: call_v1::Decision) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            direction: parse("decision.direction", &decision.direction)?,
+            verdict: match decision.recorded {
+                Some(recorded) => Verdict::Record(recorded.try_into()?),
+                None => Verdict::DoNotRecord(NotRecorded { reason: decision.reason }),
+            },
+            trace: decision.trace,
+        })
+    }
+}
+
+impl From<&Recorded> for call_v1::Recorded {
+    fn from(recorded: &Recorded) -> Self {
+        let names = |names: &[ResourceName]| names.iter().map(ToString::to_string).collect();
+        Self {
+            rule: recorded.rule.to_string(),
+            class: recorded.class.to_string(),
+            channels: recorded.channels.to_string(),
+            targets: names(&recorded.targets),
+            journals: names(&recorded.journals),
+        }
+    }
+}
+
+impl TryFrom<call_v1::Recorded> for Recorded {
+    type Error = InvalidMessage;
+    fn try_from(recorded: call_v1::Recorded) -> Result<Self, InvalidMessage> {
+        let names = |field, names: Vec<String>| names.iter().map(|n| parse(field, n)).collect::<Result<_, _>>();
+        Ok(Self {
+            rule: parse("recorded.rule", &recorded.rule)?,
+            class: parse("recorded.class", &recorded.class)?,
+            channels: parse("recorded.channels", &recorded.channels)?,
+            targets: names("recorded.targets", recorded.targets)?,
+            journals: names("recorded.journals", recorded.journals)?,
+        })
+    }
+}
+
+impl From<Side> for call_v1::Side {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Caller => Self::Caller,
+            Side::Callee => Self::Callee,
+        }
+    }
+}
+
+impl call_v1::Stream {
+    /// The side this stream belongs to. Error: not said.
+    pub fn known_side(&self) -> Result<Side, InvalidMessage> {
+        match self.side() {
+            call_v1::Side::Caller => Ok(Side::Caller),
+            call_v1::Side::Callee => Ok(Side::Callee),
+            call_v1::Side::Unspecified => Err(missing("stream.side")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Channels, Class, Direction};
+
+    use super::*;
+
+    fn facts() -> CallFacts {
+        CallFacts {
+            tenant: "acme".parse().unwrap(),
+            call_id: "abc@pbx".into(),
+            direction: Some(Direction::In),
+            caller: Party { number: "+4970311".into(), ..Party::default() },
+            callee: Party { number: "22".into(), name: "Desk".into(), identities: vec!["22@pbx".into()] },
+        }
+    }
+
+    #[test]
+    fn facts_survive_the_bus() {
+        assert_eq!(CallFacts::try_from(call_v1::CallFacts::from(&facts())), Ok(facts()));
+    }
+
+    #[test]
+    fn both_verdicts_survive_the_bus() {
+        let recorded = Verdict::Record(Recorded {
+            rule: "desk".parse().unwrap(),
+            class: Class::Regulated,
+            channels: Channels::Stereo,
+            targets: vec!["archive".parse().unwrap()],
+            journals: vec![],
+        });
+        let not = Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() });
+        for verdict in [recorded, not] {
+            let decision = Decision { direction: Direction::Out, verdict, trace: vec!["desk: matches".into()] };
+            assert_eq!(Decision::try_from(call_v1::Decision::from(&decision)), Ok(decision));
+        }
+    }
+
+    #[test]
+    fn an_unknown_direction_names_its_field() {
+        let bad = call_v1::CallFacts { tenant: "acme".into(), direction: "up".into(), ..Default::default() };
+        assert_eq!(CallFacts::try_from(bad).unwrap_err().field, "facts.direction");
+    }
+}

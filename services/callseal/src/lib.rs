@@ -1,0 +1,1 @@
+//! All services in one process, and the tools: demo, verify, explain, load.

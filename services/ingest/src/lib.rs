@@ -1,0 +1,1 @@
+//! The session recording server: SIPREC in, chunks of RTP out to the bus.

@@ -1,0 +1,1 @@
+//! Writes a row for every recording into every journal database.

@@ -1,0 +1,1 @@
+//! Decides which calls are recorded, and says why.

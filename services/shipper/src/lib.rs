@@ -1,0 +1,1 @@
+//! Brings sealed recordings to every storage target.

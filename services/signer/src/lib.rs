@@ -1,0 +1,1 @@
+//! Assembles calls from the bus, seals them: hash, chain, signature.
