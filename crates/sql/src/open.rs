@@ -1,0 +1,200 @@
+//! Opening a state database by its URL.
+
+use std::time::Duration;
+
+use sqlx::{AnyPool, any::AnyPoolOptions};
+
+use crate::Transaction;
+
+/// Which server keeps the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file of this process alone.
+    Sqlite,
+    /// A server shared by replicas.
+    Postgres,
+}
+
+/// Why the state database cannot be used. Texts name the database's kind, never its URL: that may
+/// hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// The URL is neither of the two kinds.
+    #[error("a state database is \"sqlite:/path/to/file.sqlite\" or \"postgres://user:password@host/database\"")]
+    Url,
+    /// The schema parameter is not a plain name.
+    #[error("the schema of a PostgreSQL state database must be 1 to 63 characters a-z, 0-9 or _")]
+    Schema,
+    /// The database said no.
+    #[error("{doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl SqlError {
+    pub(crate) fn while_doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+}
+
+/// A state database, opened.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: AnyPool,
+    kind: Kind,
+}
+
+impl Database {
+    /// Opens `sqlite:/path/file.sqlite` (made when missing; WAL, `synchronous=FULL`: a commit is on
+    /// disk) or `postgres://…[?schema=name]` (the schema is made when missing).
+    ///
+    /// # Errors
+    /// The URL is of another kind, or the database cannot be reached or opened.
+    pub async fn open(url: &str) -> Result<Self, SqlError> {
+        sqlx::any::install_default_drivers();
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::open_postgres(url).await
+        } else {
+            Err(SqlError::Url)
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, SqlError> {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{separator}mode=rwc");
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // The order matters: a busy file must be waited for before its mode is changed.
+                    for pragma in ["busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"]
+                    {
+                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).execute(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&url)
+            .await
+            .map_err(SqlError::while_doing("opening the SQLite state file"))?;
+        Ok(Self { pool, kind: Kind::Sqlite })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, SqlError> {
+        let (url, schema) = split_schema(url)?;
+        let after_connect = schema.clone();
+        let pool = AnyPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let schema = after_connect.clone();
+                Box::pin(async move {
+                    if let Some(schema) = schema {
+                        let set = format!("SET search_path TO \"{schema}\"");
+                        sqlx::query(sqlx::AssertSqlSafe(set)).execute(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(&url)
+            .await
+            .map_err(SqlError::while_doing("connecting to the PostgreSQL state database"))?;
+        if let Some(schema) = schema {
+            // Replicas start together: two CREATE SCHEMA IF NOT EXISTS may collide, so one at a time.
+            let create = format!(
+                "DO $$ BEGIN PERFORM pg_advisory_xact_lock(4919000001); CREATE SCHEMA IF NOT EXISTS \"{schema}\"; END $$"
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+                .execute(&pool)
+                .await
+                .map_err(SqlError::while_doing("making the schema of the PostgreSQL state database"))?;
+        }
+        Ok(Self { pool, kind: Kind::Postgres })
+    }
+
+    /// The pool, for reads and single statements.
+    pub fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    /// Which kind it is, where the SQL must differ.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Begins a transaction that will write. On SQLite it takes the write lock at once, so that it
+    /// cannot fail half-way with "database is locked".
+    ///
+    /// # Errors
+    /// The database cannot be reached, or stays locked for longer than 30 s.
+    pub async fn begin_write(&self) -> Result<Transaction, SqlError> {
+        let begun = match self.kind {
+            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
+            Kind::Postgres => self.pool.begin().await,
+        };
+        begun.map_err(SqlError::while_doing("beginning a transaction"))
+    }
+}
+
+/// Takes the parameter `schema` out of a PostgreSQL URL: the driver does not know it.
+fn split_schema(url: &str) -> Result<(String, Option<String>), SqlError> {
+    let Some((base, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
+    let (schema, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|p| p.starts_with("schema="));
+    let schema = schema.first().map(|p| p["schema=".len()..].to_owned());
+    if let Some(name) = &schema {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(plain) {
+            return Err(SqlError::Schema);
+        }
+    }
+    let url = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
+    Ok((url, schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_parameter_is_taken_out_and_the_others_stay() {
+        let (url, schema) = split_schema("postgres://u@h/d?schema=signer&sslmode=disable").unwrap();
+        assert_eq!((url.as_str(), schema.as_deref()), ("postgres://u@h/d?sslmode=disable", Some("signer")));
+        assert!(matches!(split_schema("postgres://h/d?schema=a\";drop"), Err(SqlError::Schema)));
+    }
+
+    #[tokio::test]
+    async fn a_sqlite_state_is_durable_and_its_writers_wait_for_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&format!("sqlite:{}", dir.path().join("s.sqlite").display())).await.unwrap();
+        let (mode,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(db.pool()).await.unwrap();
+        let (sync,): (i64,) = sqlx::query_as("PRAGMA synchronous").fetch_one(db.pool()).await.unwrap();
+        assert_eq!((mode.as_str(), sync), ("wal", 2));
+        sqlx::query("CREATE TABLE n (v BIGINT)").execute(db.pool()).await.unwrap();
+        let writers = (0..16).map(|v| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let mut tx = db.begin_write().await.unwrap();
+                sqlx::query("INSERT INTO n VALUES ($1)").bind(v).execute(&mut *tx).await.unwrap();
+                tx.commit().await.unwrap();
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM n").fetch_one(db.pool()).await.unwrap();
+        assert_eq!(count, 16);
+    }
+
+    #[tokio::test]
+    async fn another_kind_of_url_is_refused_without_repeating_it() {
+        let error = Database::open("mysql://root:secret@h/d").await.unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+}
