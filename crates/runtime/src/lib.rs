@@ -1,1 +1,14 @@
-//! Life cycle of a service: logs, metrics, health, drain.
+//! Life cycle of a service: logs, metrics, health, signals and drain.
+//!
+//! A service's `main.rs` parses its arguments and calls [`run_service`]; `callseal up` starts the
+//! same services in one process, each with a [`Service`] of its own, behind one HTTP port.
+
+pub mod health;
+pub mod http;
+mod lifecycle;
+pub mod logs;
+mod service;
+
+pub use health::Condition;
+pub use lifecycle::{RuntimeArgs, run_service, wait_for_stop_signal};
+pub use service::Service;

@@ -1,0 +1,43 @@
+# The only entry points a person needs. Each installs what it is missing (Debian packages, and
+# pinned tools into .tools/), then works without asking.
+.PHONY: demo test check bench soak build
+
+CARGO ?= cargo
+
+## Plays a real SIPREC call into the whole system and verifies what lies in the archive.
+demo:
+	scripts/install-tools.sh demo
+	$(CARGO) build --package callseal
+	target/debug/callseal demo
+
+## All programs, optimised, in target/release.
+build:
+	scripts/install-tools.sh build
+	$(CARGO) build --release --bins
+
+## Runs every test against real servers on loopback.
+test:
+	scripts/install-tools.sh test
+	$(CARGO) build --workspace --bins
+	$(CARGO) nextest run --workspace
+
+## Format, lints, licences, layers of the protocol files and of the shell scripts.
+check:
+	scripts/install-tools.sh check
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	.tools/bin/cargo-deny --log-level error check licenses bans sources
+	.tools/bin/buf lint proto
+	.tools/bin/shellcheck scripts/*.sh .ci/run
+
+## Prints calls, packets, CPU and delays of a run on this machine.
+bench:
+	scripts/install-tools.sh test
+	$(CARGO) build --release --bins
+	scripts/bench.sh
+
+## Full sizes: long runs that `make test` scales down.
+soak:
+	scripts/install-tools.sh test
+	$(CARGO) build --release --bins
+	scripts/soak.sh

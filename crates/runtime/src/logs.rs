@@ -1,0 +1,27 @@
+//! Structured logs on standard error.
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// What is logged unless `RUST_LOG` says otherwise. rsipstack's INFO lines hold whole SIP messages
+/// with numbers and SDES keys: it stays at `warn`.
+pub const DEFAULT_FILTER: &str = "info,rsipstack=warn,async_nats=warn,russh=warn,sqlx=warn,notify=warn";
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends logs to standard error from now on. A second call changes nothing.
+pub fn init(format: Format) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _already_set = match format {
+        Format::Text => subscriber.try_init(),
+        Format::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+}
