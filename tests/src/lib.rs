@@ -1,1 +1,4 @@
-//! Starts the real servers for tests: NATS, PostgreSQL, SSH, SoftHSM.
+//! Starts the real servers for tests on free ports of loopback, with their data in temporary
+//! folders, and stops them by process id. A server that is missing fails the test.
+
+pub mod programs;
