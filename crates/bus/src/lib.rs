@@ -1,1 +1,135 @@
-//! NATS JetStream: subjects, streams, typed publish and consume, spool, dead letters.
+//! NATS JetStream for all services: subjects, streams, typed publish and consume, the spool of
+//! ingest, dead letters, and a server of our own.
+//!
+//! An acknowledgement means *on disk*: `ensure_streams` looks whether the server syncs before it
+//! acknowledges. Delivery is at least once everywhere; consumers de-duplicate by the ids in the
+//! messages. Undecided audio never gets here.
+
+mod dead;
+mod error;
+mod events;
+mod link;
+mod metrics;
+mod monitoring;
+mod partition;
+mod publisher;
+mod rpc;
+mod sealed;
+pub mod server;
+mod spool;
+pub mod streams;
+pub mod subjects;
+
+use std::sync::Arc;
+
+use async_nats::jetstream;
+use prometheus::Registry;
+use tokio::sync::watch;
+
+pub use error::{BoxError, BusError};
+pub use partition::{Entry, Partition, PartitionReader, Poison};
+pub use publisher::{CallPublisher, CallPublisherOptions, CallWriter, Pressure};
+pub use sealed::{Delivery, SealedConsumer};
+
+use crate::{events::EventQueue, link::Link, metrics::Metrics};
+
+/// How to reach NATS and how to lay out its streams.
+#[derive(Debug, Clone)]
+pub struct BusOptions {
+    /// `nats://HOST:PORT`, several separated by commas; may hold credentials and is never logged.
+    pub url: String,
+    /// Name of this connection, shown in NATS and as the label `client` of the metrics.
+    pub name: String,
+    /// Replicas of each stream: 1 for one server, 3 in a cluster.
+    pub replicas: usize,
+    /// Size of the stream CALLS, bytes. When it is full calls go to the spools of the ingest nodes.
+    pub calls_max_bytes: i64,
+    /// `http://HOST:PORT` of NATS' monitoring, to check `sync_interval` at `/jsz`.
+    pub monitor_url: Option<String>,
+}
+
+impl BusOptions {
+    /// One server at `url`, streams of ordinary size, no check of `/jsz`.
+    pub fn new(url: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { url: url.into(), name: name.into(), replicas: 1, calls_max_bytes: 4 << 30, monitor_url: None }
+    }
+}
+
+/// A connection to the bus; cheap to clone. It reconnects by itself for ever.
+#[derive(Clone)]
+pub struct Bus {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: BusOptions,
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+    link: watch::Receiver<Link>,
+    metrics: Metrics,
+    events: EventQueue,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bus({})", self.inner.options.name)
+    }
+}
+
+impl Bus {
+    /// Connects to NATS. When it is away the bus is made all the same after a few seconds and goes
+    /// on trying in the background for ever. Error: the address is malformed.
+    pub async fn connect(options: BusOptions) -> Result<Self, BusError> {
+        let (client, link) = link::open(&options).await?;
+        let jetstream = jetstream::context::ContextBuilder::new()
+            .timeout(std::time::Duration::from_secs(5))
+            // Publishers bound themselves; a permit here would be held by acks that never come.
+            .max_ack_inflight(1 << 16)
+            .ack_timeout(std::time::Duration::from_secs(2))
+            .build(client.clone());
+        let metrics = Metrics::new(&options.name);
+        metrics.sync_always.set(-1);
+        let events = EventQueue::start(jetstream.clone(), link.clone(), metrics.clone());
+        Ok(Self { inner: Arc::new(Inner { options, client, jetstream, link, metrics, events }) })
+    }
+
+    /// Whether there is a connection at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.inner.link.borrow().connected
+    }
+
+    /// Adds the bus' metrics to what a service shows at `/metrics`. Several connections can share
+    /// a registry when their names differ.
+    pub fn register_metrics(&self, registry: &Registry) {
+        self.inner.metrics.register(registry);
+        let (mut link, connected) = (self.inner.link.clone(), self.inner.metrics.connected.clone());
+        tokio::spawn(async move {
+            loop {
+                connected.set(i64::from(link.borrow_and_update().connected));
+                if link.changed().await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.inner.jetstream
+    }
+
+    pub(crate) fn client(&self) -> &async_nats::Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn link(&self) -> watch::Receiver<Link> {
+        self.inner.link.clone()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    pub(crate) fn options(&self) -> &BusOptions {
+        &self.inner.options
+    }
+}

@@ -1,0 +1,177 @@
+//! The stream SEALED: signer's outbox publishes, shipper and journal each have a durable consumer.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    self, AckKind,
+    consumer::{PullConsumer, pull},
+    message::PublishMessage,
+};
+use futures::StreamExt;
+use prost::Message;
+use tracing::{debug, warn};
+use wire::recording_v1::RecordingSealed;
+
+use crate::{Bus, BusError, publisher::publish_error, streams, subjects};
+
+const BATCH: usize = 32;
+const EXPIRES: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+impl Bus {
+    /// Announces a sealed recording and waits until it is durable. Repeating it is harmless: within
+    /// two minutes NATS drops the double, later the consumers do (by recording id).
+    ///
+    /// Error: it is not certain to be stored; the outbox has to try again.
+    pub async fn publish_sealed(&self, sealed: &RecordingSealed) -> Result<(), BusError> {
+        let subject = subjects::sealed(sealed);
+        let message =
+            PublishMessage::build().message_id(&sealed.recording_id).payload(sealed.encode_to_vec().into());
+        let sent = async { self.jetstream().send_publish(subject.clone(), message).await?.await }.await;
+        sent.map(drop).map_err(|error| publish_error(error, streams::SEALED, &subject))
+    }
+
+    /// The durable consumer `consumer` ("shipper" or "journal") of SEALED. Made when it is missing.
+    /// Does not need a connection yet.
+    pub async fn sealed(&self, consumer: &str) -> Result<SealedConsumer, BusError> {
+        Ok(SealedConsumer { bus: self.clone(), name: consumer.to_owned(), open: None })
+    }
+}
+
+/// Delivers announcements at least once, in order of sealing, until each is acknowledged.
+pub struct SealedConsumer {
+    bus: Bus,
+    name: String,
+    open: Option<pull::Stream>,
+}
+
+impl SealedConsumer {
+    /// The next announcement; waits for one, over any loss of the connection. A message that cannot
+    /// be read goes to the stream DEAD and is not seen here. Can be cancelled at any time: what was
+    /// not returned is delivered again.
+    pub async fn next(&mut self) -> Result<Delivery, BusError> {
+        loop {
+            let Some(open) = &mut self.open else {
+                match self.attach().await {
+                    Ok(stream) => self.open = Some(stream),
+                    Err(error) => {
+                        debug!(consumer = self.name, %error, "cannot read SEALED yet");
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                }
+                continue;
+            };
+            match open.next().await {
+                Some(Ok(message)) => {
+                    if let Some(delivery) = self.decode(message).await {
+                        return Ok(delivery);
+                    }
+                }
+                // A missed heartbeat, a deleted consumer, a restarted server: pull anew.
+                Some(Err(error)) => {
+                    debug!(consumer = self.name, %error, "reading SEALED anew");
+                    self.open = None;
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                None => self.open = None,
+            }
+        }
+    }
+
+    async fn attach(&self) -> Result<pull::Stream, BusError> {
+        let stream = self.bus.jetstream().get_stream_no_info(streams::SEALED).await;
+        let stream = stream.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
+        let consumer: PullConsumer = match stream.get_consumer(&self.name).await {
+            Ok(consumer) => consumer,
+            Err(_) => {
+                self.bus.ensure_sealed_consumer(&self.name).await?;
+                stream
+                    .get_consumer(&self.name)
+                    .await
+                    .map_err(|e| BusError::jetstream("read the stream SEALED", e))?
+            }
+        };
+        consumer
+            .stream()
+            .max_messages_per_batch(BATCH)
+            .expires(EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(|e| BusError::jetstream("read the stream SEALED", e))
+    }
+
+    async fn decode(&self, message: jetstream::Message) -> Option<Delivery> {
+        let (sequence, attempt) = match message.info() {
+            Ok(info) => (info.stream_sequence, info.delivered.max(1) as u64),
+            Err(_) => (0, 1),
+        };
+        match RecordingSealed::decode(message.payload.clone()) {
+            Ok(sealed) => {
+                Some(Delivery { message: sealed, attempt, sequence, bus: self.bus.clone(), raw: message })
+            }
+            Err(error) => {
+                bury(&self.bus, &message, sequence, &error.to_string()).await;
+                None
+            }
+        }
+    }
+}
+
+/// Moves a message to DEAD; when that fails it comes again after a while.
+async fn bury(bus: &Bus, message: &jetstream::Message, sequence: u64, reason: &str) {
+    let kind = match bus.dead_letter(streams::SEALED, sequence, reason, &message.payload).await {
+        Ok(()) => AckKind::Ack,
+        Err(error) => {
+            warn!(sequence, %error, "a message could not be moved to the stream DEAD; it comes again");
+            AckKind::Nak(Some(Duration::from_secs(30)))
+        }
+    };
+    if let Err(error) = message.double_ack_with(kind).await {
+        debug!(sequence, %error, "the message comes again");
+    }
+}
+
+/// One announcement, to be answered with `ack`, `retry_in` or `dead_letter`. Dropped without an
+/// answer, or answered too late, it comes again.
+pub struct Delivery {
+    /// The sealed recording.
+    pub message: RecordingSealed,
+    /// How often it was delivered, from 1.
+    pub attempt: u64,
+    /// Its sequence in SEALED.
+    pub sequence: u64,
+    bus: Bus,
+    raw: jetstream::Message,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Delivery({}, attempt {})", self.message.recording_id, self.attempt)
+    }
+}
+
+impl Delivery {
+    /// It is durable here: it shall not come again. Waits until the server has noted that.
+    ///
+    /// Error: the server did not confirm; it may come again.
+    pub async fn ack(self) -> Result<(), BusError> {
+        self.raw.double_ack().await.map_err(|e| BusError::jetstream("note an acknowledgement", e))
+    }
+
+    /// Deliver it again, not before `pause` has passed.
+    pub async fn retry_in(self, pause: Duration) {
+        if let Err(error) = self.raw.ack_with(AckKind::Nak(Some(pause))).await {
+            debug!(%error, "the delivery comes again by its time limit");
+        }
+    }
+
+    /// It can never be handled: keeps it in the stream DEAD with the reason, then acknowledges it.
+    ///
+    /// Error: DEAD did not take it; it comes again.
+    pub async fn dead_letter(self, reason: &str) -> Result<(), BusError> {
+        self.bus.dead_letter(streams::SEALED, self.sequence, reason, &self.raw.payload).await?;
+        self.ack().await
+    }
+}

@@ -1,0 +1,1 @@
+//! The local spool of an ingest node.

@@ -1,0 +1,73 @@
+//! The subjects of the bus. All tokens are validated ids, so none can hold a dot or a wildcard.
+
+use domain::{NodeId, RecordingId, TenantId, partition::partition_of};
+use wire::{event_v1::Event, recording_v1::RecordingSealed};
+
+/// Request/reply: ingest asks rules for a decision (`rules_v1::DecideRequest`).
+pub const RULES_DECIDE: &str = "rpc.rules.decide";
+
+/// Stands where a message has no id that could be a token.
+const NONE: &str = "_";
+
+/// Where a call's messages go: `calls.<partition>.<tenant>.<recording>`.
+pub fn call(tenant: &TenantId, recording: &RecordingId) -> String {
+    format!("calls.{:02}.{tenant}.{recording}", partition_of(tenant, recording))
+}
+
+/// Where an ingest node says to a partition that it started: `calls.<partition>._node.<node>`.
+pub fn node(partition: u16, node: &NodeId) -> String {
+    format!("calls.{partition:02}._node.{node}")
+}
+
+/// Everything of one partition.
+pub fn partition(partition: u16) -> String {
+    format!("calls.{partition:02}.>")
+}
+
+/// Where a sealed recording is announced: `sealed.<tenant>.<recording>`.
+pub fn sealed(sealed: &RecordingSealed) -> String {
+    format!("sealed.{}.{}", tenant_token(&sealed.tenant), recording_token(&sealed.recording_id))
+}
+
+/// Where an event goes: `events.<tenant>.<recording>`.
+pub fn event(event: &Event) -> String {
+    format!("events.{}.{}", tenant_token(&event.tenant), recording_token(&event.recording_id))
+}
+
+/// Events of one tenant, or of all.
+pub fn events_of(tenant: Option<&TenantId>) -> String {
+    tenant.map_or_else(|| "events.>".to_owned(), |tenant| format!("events.{tenant}.>"))
+}
+
+/// Where poison of a stream is kept: `dead.<stream>`.
+pub fn dead(stream: &str) -> String {
+    format!("dead.{stream}")
+}
+
+fn tenant_token(text: &str) -> &str {
+    if text.parse::<TenantId>().is_ok() { text } else { NONE }
+}
+
+fn recording_token(text: &str) -> &str {
+    if text.parse::<RecordingId>().is_ok() { text } else { NONE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_goes_to_its_partition_under_tenant_and_recording() {
+        let tenant: TenantId = "acme".parse().unwrap();
+        let recording: RecordingId = "01949c3e-7a5b-7000-8000-000000000001".parse().unwrap();
+        let partition = partition_of(&tenant, &recording);
+        assert_eq!(call(&tenant, &recording), format!("calls.{partition:02}.acme.{recording}"));
+        assert_eq!(node(3, &"node-1".parse().unwrap()), "calls.03._node.node-1");
+    }
+
+    #[test]
+    fn an_id_that_is_no_token_cannot_break_a_subject() {
+        let event_ = Event { tenant: "a.b >".into(), recording_id: String::new(), ..Default::default() };
+        assert_eq!(event(&event_), "events._._");
+    }
+}
