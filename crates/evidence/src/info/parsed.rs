@@ -1,0 +1,75 @@
+//! `_info.txt` read back, as `verify` needs it: lenient, because later versions write more keys.
+
+use domain::{Lane, RecordingId};
+use jiff::Timestamp;
+
+use crate::{ChainLink, KeyId, Previous, Signature, text::unescape};
+
+/// The keys and values of an `_info.txt`. A key that is missing or makes no sense reads as `None`.
+/// Holds numbers: not for logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ParsedInfo {
+    pairs: Vec<(String, String)>,
+}
+
+impl ParsedInfo {
+    /// Reads `Key: value` lines; others are passed over, bytes that are not UTF-8 are replaced.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let pairs = text.split('\n').filter_map(|line| line.split_once(": "));
+        Self { pairs: pairs.map(|(key, value)| (key.to_owned(), unescape(value))).collect() }
+    }
+
+    /// The value of the first line with `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// `Recording`.
+    pub fn recording(&self) -> Option<RecordingId> {
+        self.get("Recording")?.parse().ok()
+    }
+
+    /// `Datetime`.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.get("Datetime")?.parse().ok()
+    }
+
+    /// `Tenant` and `Class`.
+    pub fn lane(&self) -> Option<Lane> {
+        Some(Lane { tenant: self.get("Tenant")?.parse().ok()?, class: self.get("Class")?.parse().ok()? })
+    }
+
+    /// `KeyId`.
+    pub fn key_id(&self) -> Option<KeyId> {
+        self.get("KeyId")?.parse().ok()
+    }
+
+    /// `ChainPosition`, from 1.
+    pub fn position(&self) -> Option<u64> {
+        self.get("ChainPosition")?.parse().ok().filter(|position| *position > 0)
+    }
+
+    /// `PreviousRecording` and `PreviousSignature`: `Some(None)` is the first of a lane.
+    pub fn previous(&self) -> Option<Option<Previous>> {
+        match (self.get("PreviousRecording")?, self.get("PreviousSignature")?) {
+            ("none", "none") => Some(None),
+            (recording, signature) => Some(Some(Previous {
+                recording: recording.parse().ok()?,
+                signature: Signature::parse(signature.as_bytes()).ok()?,
+            })),
+        }
+    }
+
+    /// The recording as a link of its lane's chain; `signature` is the one of its own hash list.
+    /// `None` if a key that this takes is missing.
+    pub fn chain_link(&self, signature: Signature) -> Option<ChainLink> {
+        Some(ChainLink {
+            lane: self.lane()?,
+            position: self.position()?,
+            recording: self.recording()?,
+            previous: self.previous()?,
+            signature,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! One recording: its files against its hash list, the list against its signature.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+};
+
+use super::{Archive, ArchiveFile, Finding, Keyring, ProblemOfFile};
+use crate::{BaseName, ChainLink, HashList, KeyId, ParsedInfo, Section, Sha256Hash, Signature};
+
+/// Info, hash list and signature are texts; a larger file is not what it says it is. Ten hours with a
+/// gap each second stay below.
+const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
+
+/// What is wrong with the recording `base`, whose `files` all lie in one folder, and its place in the
+/// chain if it says so.
+pub(crate) fn check(
+    archive: &dyn Archive,
+    keys: &Keyring,
+    base: &BaseName,
+    files: &[ArchiveFile],
+) -> (Vec<Finding>, Option<ChainLink>) {
+    let mut check = Check { archive, keys, base, files, findings: Vec::new() };
+    let info = check.text(Section::Info).map(|bytes| ParsedInfo::parse(&bytes));
+    let list = check.text(Section::HashList);
+    match &list {
+        Some(bytes) => check.files_against_list(bytes),
+        None => check.findings.push(Finding::NoHashList),
+    }
+    let signature = check.signature();
+    if let (Some(list), Some(signature)) = (&list, &signature) {
+        check.signature_against_list(list, signature, info.as_ref().and_then(ParsedInfo::key_id));
+    }
+    let link = check.chain_link(info.as_ref(), signature);
+    (check.findings, link)
+}
+
+struct Check<'a> {
+    archive: &'a dyn Archive,
+    keys: &'a Keyring,
+    base: &'a BaseName,
+    files: &'a [ArchiveFile],
+    findings: Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn find(&self, name: &str) -> Option<&ArchiveFile> {
+        self.files.iter().find(|file| file.name() == name)
+    }
+
+    fn file_problem(&mut self, name: &str, problem: ProblemOfFile) {
+        self.findings.push(Finding::File { name: name.to_owned(), problem });
+    }
+
+    /// A text of the recording; `None` if it is not there or cannot be read, which then is a finding.
+    fn text(&mut self, section: Section) -> Option<Vec<u8>> {
+        let file = self.find(&self.base.file(section))?.clone();
+        match self.read(&file) {
+            Ok(bytes) => Some(bytes),
+            // A file of the list is read once more for its hash, and reported there.
+            Err(_) if section.is_hashed() => None,
+            Err(error) => {
+                self.file_problem(file.name(), ProblemOfFile::Unreadable(error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn read(&self, file: &ArchiveFile) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.archive.open(file)?.take(LONGEST_TEXT).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn files_against_list(&mut self, list: &[u8]) {
+        let list = match HashList::parse(list) {
+            Ok(list) => list,
+            Err(error) => return self.findings.push(Finding::BadHashList(error)),
+        };
+        let mut sections = BTreeSet::new();
+        for (hash, name) in list.entries() {
+            match BaseName::parse_file(name) {
+                Some((base, section)) if base == *self.base && section.is_hashed() => {
+                    sections.insert(section);
+                    self.file_against_hash(name, hash);
+                }
+                _ => self.file_problem(name, ProblemOfFile::Foreign),
+            }
+        }
+        let has_audio = sections.iter().any(|section| matches!(section, Section::Audio { .. }));
+        let named = |section| sections.contains(&section);
+        for (there, what) in [
+            (has_audio, "audio file"),
+            (named(Section::Info), "info file (_info.txt)"),
+            (named(Section::Journal), "journal file (_journal.json)"),
+        ] {
+            if !there {
+                self.findings.push(Finding::NotInList(what));
+            }
+        }
+        let listed: BTreeSet<&str> = list.entries().map(|(_, name)| name).collect();
+        for file in self.files {
+            let beside_list = BaseName::parse_file(file.name()).is_some_and(|(_, section)| !section.is_hashed());
+            if !listed.contains(file.name()) && !beside_list {
+                self.findings
+                    .push(Finding::File { name: file.name().to_owned(), problem: ProblemOfFile::Added });
+            }
+        }
+    }
+
+    fn file_against_hash(&mut self, name: &str, expected: &Sha256Hash) {
+        let Some(file) = self.find(name) else {
+            return self.file_problem(name, ProblemOfFile::Missing);
+        };
+        // Streamed: an hour of audio is 58 MB, and there may be a hundred hours.
+        match self.archive.open(file).and_then(Sha256Hash::of_reader) {
+            Ok((hash, _)) if hash == *expected => {}
+            Ok(_) => self.file_problem(name, ProblemOfFile::Changed),
+            Err(error) => self.file_problem(name, ProblemOfFile::Unreadable(error.to_string())),
+        }
+    }
+
+    fn signature(&mut self) -> Option<Signature> {
+        if self.find(&self.base.file(Section::Signature)).is_none() {
+            self.findings.push(Finding::NoSignature);
+        }
+        let parsed = Signature::parse(&self.text(Section::Signature)?);
+        if parsed.is_err() {
+            self.findings.push(Finding::BadSignature);
+        }
+        parsed.ok()
+    }
+
+    fn signature_against_list(&mut self, list: &[u8], signature: &Signature, named: Option<KeyId>) {
+        let accepts = |key: &crate::PublicKey| key.verify(list, signature).is_ok();
+        let named_key = named.and_then(|id| self.keys.of_key(id)).map(crate::Certificate::public_key);
+        if named_key.is_some_and(accepts) {
+            return;
+        }
+        // Not by the key that is named: say who signed, if anybody we know.
+        let mut keys = self.keys.certificates().map(crate::Certificate::public_key);
+        let signed = keys.find(|key| accepts(key)).map(crate::PublicKey::id);
+        self.findings.extend(match (signed, named) {
+            (None, _) if self.keys.is_empty() => Some(Finding::NoCertificates),
+            (None, Some(named)) if named_key.is_none() => Some(Finding::NoCertificate(named)),
+            (None, key) => Some(Finding::WrongSignature { key }),
+            (Some(signed), Some(named)) => Some(Finding::OtherKey { named, signed }),
+            // The info cannot be read, which has been said.
+            (Some(_), None) => None,
+        });
+    }
+
+    fn chain_link(&mut self, info: Option<&ParsedInfo>, signature: Option<Signature>) -> Option<ChainLink> {
+        let info = info?;
+        if info.recording() != Some(self.base.recording()) {
+            self.findings.push(Finding::InfoOfOther);
+            return None;
+        }
+        let link = info.chain_link(signature?);
+        if link.is_none() {
+            self.findings.push(Finding::NoChainPlace);
+        }
+        link
+    }
+}

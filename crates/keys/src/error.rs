@@ -1,0 +1,76 @@
+//! What can go wrong with a key, in words that tell what to do.
+
+use std::path::PathBuf;
+
+/// Why there is no signature, or no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The library of the HSM is not there or cannot be loaded.
+    #[error("the PKCS#11 library {} cannot be loaded: install the HSM's software or correct the path", .0.display())]
+    Module(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No token has this label.
+    #[error("there is no token with the label '{0}': is the HSM connected, and was the token initialised?")]
+    TokenMissing(String),
+    /// Several tokens have this label.
+    #[error("{1} tokens have the label '{0}': give each its own label")]
+    TokenAmbiguous(String, usize),
+    /// The file with the PIN cannot be read.
+    #[error("the file with the PIN, {}, cannot be read", .0.display())]
+    PinFile(PathBuf, #[source] std::io::Error),
+    /// The PIN is wrong. It is not tried again: HSMs lock after a few wrong ones.
+    #[error("the token '{0}' refused the PIN; it is not tried again, because tokens lock after a few wrong ones: correct the PIN and restart")]
+    PinWrong(String),
+    /// The PIN is locked.
+    #[error("the PIN of the token '{0}' is locked: its security officer has to set a new one")]
+    PinLocked(String),
+    /// No such key.
+    #[error("the token '{token}' holds no RSA key with the label '{key}': create it once, or correct the label. No key is made unasked")]
+    KeyMissing {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        key: String,
+    },
+    /// Several such keys.
+    #[error("the token '{token}' holds several RSA keys with the label '{key}': one label, one key")]
+    KeyAmbiguous {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        key: String,
+    },
+    /// A key of that label is there already.
+    #[error("the token '{token}' already holds an object with the label '{key}': a key is never replaced; choose another label for a new one")]
+    KeyExists {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        key: String,
+    },
+    /// The key has no certificate in the token.
+    #[error("the token '{token}' holds the key '{key}' but no certificate that belongs to it")]
+    CertificateMissing {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        key: String,
+    },
+    /// The certificate cannot be made or read.
+    #[error("the certificate of the key is not usable: {0}")]
+    Certificate(String),
+    /// The token made a signature that the public key does not accept.
+    #[error("the token '{0}' returned a wrong signature: its key is damaged, restore it from the HSM's backup")]
+    WrongSignature(String),
+    /// Anything else that the HSM says.
+    #[error("the HSM refused to {doing}")]
+    Hsm {
+        /// What was asked of it.
+        doing: &'static str,
+        /// Its answer.
+        #[source]
+        source: cryptoki::error::Error,
+    },
+    /// A folder or file of a software token cannot be written.
+    #[error("{} cannot be written", .0.display())]
+    Storage(PathBuf, #[source] std::io::Error),
+}
