@@ -1,1 +1,5 @@
 //! The session recording server: SIPREC in, chunks of RTP out to the bus.
+
+pub mod call;
+pub mod media;
+pub mod metrics;

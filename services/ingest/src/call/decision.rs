@@ -1,0 +1,100 @@
+//! Asks rules about a call, and knows what to do without them.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::Bus;
+use domain::{
+    CallFacts, Channels, Class, Decision, Direction, NotRecorded, Recorded, RecordingId, ResourceName, Verdict,
+    resources::{Profile, TenantResources, WhenUndecided},
+};
+use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use wire::rules_v1::{DecideRequest, DecideResponse};
+
+/// Where rules listens.
+const SUBJECT: &str = "rpc.rules.decide";
+/// How long one request may take before it is made again.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
+
+/// What came of asking.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The decision, if there was one in time; else why not, without anything personal.
+    pub decision: Result<Decision, String>,
+    /// Which state of the facts it is about.
+    pub facts_version: u64,
+}
+
+/// Asks rules in the background until there is a decision or `deadline` has come.
+pub fn ask(
+    bus: Bus,
+    recording: RecordingId,
+    facts: Arc<CallFacts>,
+    facts_version: u64,
+    deadline: Instant,
+    answer: UnboundedSender<Outcome>,
+) {
+    tokio::spawn(async move {
+        let request = DecideRequest { recording_id: recording.to_string(), facts: Some((&*facts).into()) };
+        let mut pause = Duration::from_millis(50);
+        let decision = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let failure = match bus.request::<_, DecideResponse>(SUBJECT, &request, ONE_REQUEST.min(left)).await {
+                Ok(response) => match read(response) {
+                    Ok(decision) => break Ok(decision),
+                    Err(refusal) => refusal,
+                },
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() + pause >= deadline {
+                break Err(failure);
+            }
+            // A tenant may just be arriving at rules: its refusal is asked about again, too.
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(ONE_REQUEST);
+        };
+        // Nobody there: the call is over.
+        let _ = answer.send(Outcome { decision, facts_version });
+    });
+}
+
+fn read(response: DecideResponse) -> Result<Decision, String> {
+    match response.decision {
+        Some(decision) => decision.try_into().map_err(|e: wire::InvalidMessage| e.to_string()),
+        None if response.error.is_empty() => Err("rules gave neither a decision nor a reason".to_owned()),
+        None => Err(response.error),
+    }
+}
+
+/// The rule that stands in recordings that `whenUndecided` made.
+fn stand_in_rule() -> ResourceName {
+    "when-undecided".parse().expect("a constant resource name")
+}
+
+/// What happens to a call about which there is no decision: a legal-duty tenant records, a consent
+/// tenant discards. Such a recording goes wherever recordings by legal duty may go.
+pub fn when_undecided(tenant: &TenantResources, facts: &CallFacts) -> Decision {
+    let direction = facts.direction.unwrap_or(Direction::In);
+    let trace = vec!["no decision from rules in time: the tenant's whenUndecided applies".to_owned()];
+    let verdict = match tenant.tenant.when_undecided {
+        WhenUndecided::Discard => {
+            let reason = "there was no decision in time and the tenant's whenUndecided is discard";
+            Verdict::DoNotRecord(NotRecorded { reason: reason.to_owned() })
+        }
+        WhenUndecided::Record => {
+            let duties = || tenant.rules.iter().filter(|rule| rule.enabled && rule.profile == Profile::LegalDuty);
+            Verdict::Record(Recorded {
+                rule: stand_in_rule(),
+                class: Class::Regulated,
+                channels: Channels::Stereo,
+                targets: once_each(duties().flat_map(|rule| &rule.targets)),
+                journals: once_each(duties().flat_map(|rule| &rule.journals)),
+            })
+        }
+    };
+    Decision { direction, verdict, trace }
+}
+
+fn once_each<'a>(names: impl Iterator<Item = &'a ResourceName>) -> Vec<ResourceName> {
+    let unique: std::collections::BTreeSet<_> = names.collect();
+    unique.into_iter().cloned().collect()
+}

@@ -1,0 +1,308 @@
+//! The task of one call: feeds the state machine and carries out what it says.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::CallWriter;
+use domain::{CallFacts, Decision, RecordingId, TenantId, Verdict};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::Instant,
+};
+use wire::{
+    call_v1::{AudioChunk, CallChanged, CallEnded, CallStarted, EndReason, call_message::Body},
+    event_v1::{self, event::What},
+};
+
+use super::{
+    CallHandle, Calls, NewCall, Peer, Told,
+    budget::Share,
+    decision::{self, Outcome},
+    state::{CallState, Effect, Input},
+};
+use crate::media::{CallCounters, chunk::RawChunk, unix_us};
+
+/// Signer hears of a live call at least this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
+/// Packets still under way when signalling ends are waited for this long.
+const LAST_PACKETS: Duration = Duration::from_millis(200);
+/// Media this recent shows that a client whose ACK never came is there all the same.
+const RECENT_MEDIA_US: i64 = 5_000_000;
+/// A held call may be silent this many times longer before the client is asked.
+const HELD: u32 = 10;
+
+pub(super) struct Inbox {
+    pub told: UnboundedReceiver<Told>,
+    pub chunks: UnboundedReceiver<RawChunk>,
+}
+
+pub(super) struct Runner {
+    calls: Arc<Calls>,
+    handle: CallHandle,
+    peer: Arc<dyn Peer>,
+    state: CallState,
+    writer: CallWriter,
+    share: Share,
+    counters: Arc<CallCounters>,
+    recording: RecordingId,
+    tenant: Arc<domain::resources::TenantResources>,
+    facts: Arc<CallFacts>,
+    facts_version: u64,
+    expects_media: bool,
+    was_recorded: bool,
+    has_ended: bool,
+    is_over: bool,
+    began: Instant,
+    last_sent: Instant,
+    last_signalling: Instant,
+    decisions: (UnboundedSender<Outcome>, Option<UnboundedReceiver<Outcome>>),
+    alive: (UnboundedSender<bool>, Option<UnboundedReceiver<bool>>),
+    is_asking_peer: bool,
+}
+
+impl Runner {
+    pub fn new(calls: Arc<Calls>, handle: CallHandle, call: NewCall, peer: Arc<dyn Peer>) -> Self {
+        let NewCall { recording, tenant, invited_unix_us, facts, streams, expects_media } = call;
+        let writer = calls.publisher.call(&facts.tenant, recording);
+        let started = CallStarted { invited_unix_us, facts: Some((&facts).into()), decision: None, streams };
+        let (share, counters, now) = (calls.budget.share(), handle.media().counters(), Instant::now());
+        let (outcome_sender, outcomes) = unbounded_channel();
+        let (alive_sender, alive) = unbounded_channel();
+        Self {
+            state: CallState::new(started),
+            facts: Arc::new(facts),
+            decisions: (outcome_sender, Some(outcomes)),
+            alive: (alive_sender, Some(alive)),
+            began: now,
+            last_sent: now,
+            last_signalling: now,
+            facts_version: 0,
+            was_recorded: false,
+            has_ended: false,
+            is_over: false,
+            is_asking_peer: false,
+            calls,
+            handle,
+            peer,
+            writer,
+            share,
+            counters,
+            recording,
+            tenant,
+            expects_media,
+        }
+    }
+
+    /// Runs the call to its end.
+    pub async fn run(mut self, mut inbox: Inbox) {
+        let (Some(mut outcomes), Some(mut alive)) = (self.decisions.1.take(), self.alive.1.take()) else { return };
+        self.calls.metrics.calls_live.inc();
+        tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, "call began");
+        self.event(What::Ringing(event_v1::Ringing {
+            streams: u32::try_from(self.handle.media().stream_count()).unwrap_or(u32::MAX),
+            call_id: self.facts.call_id.clone(),
+        }));
+        self.ask();
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.is_over {
+            tokio::select! {
+                Some(chunk) = inbox.chunks.recv() => self.hear(chunk),
+                Some(told) = inbox.told.recv() => {
+                    if let Some(reason) = self.hear_signalling(told) {
+                        self.end(reason, &mut inbox).await;
+                    }
+                }
+                Some(outcome) = outcomes.recv() => self.settle(outcome),
+                Some(is_alive) = alive.recv() => {
+                    self.is_asking_peer = false;
+                    if is_alive {
+                        self.last_signalling = Instant::now();
+                    } else {
+                        self.hang_up(EndReason::Silent, &mut inbox).await;
+                    }
+                }
+                _ = tick.tick() => self.look_around(),
+            }
+        }
+        self.peer.forget();
+        let result = if self.was_recorded { "recorded" } else { "not_recorded" };
+        self.calls.metrics.calls_live.dec();
+        self.calls.metrics.calls.with_label_values(&[result]).inc();
+        tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, result, "call over");
+    }
+
+    fn hear(&mut self, chunk: RawChunk) {
+        self.step(Input::Heard(chunk));
+        if self.state.is_undecided() && !self.share.set(self.state.undecided_bytes()) {
+            self.decide_without_rules("the memory for undecided audio is spent");
+        }
+    }
+
+    /// Returns why the call is to end, if so.
+    fn hear_signalling(&mut self, told: Told) -> Option<EndReason> {
+        self.last_signalling = Instant::now();
+        match told {
+            Told::Alive => None,
+            Told::Ended(reason) => Some(reason),
+            Told::NoAck if unix_us() - self.counters.last_arrival_unix_us() > RECENT_MEDIA_US => {
+                let (peer, reason) = (self.peer.clone(), EndReason::NoAck);
+                self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
+                Some(reason)
+            }
+            Told::NoAck => {
+                tracing::warn!(recording = %self.recording, "the answer was never acknowledged, but media comes: recording goes on");
+                None
+            }
+            Told::Changed { facts, streams, expects_media, reason } => {
+                self.expects_media = expects_media;
+                let message = CallChanged {
+                    at_unix_us: unix_us(),
+                    facts: facts.as_ref().map(Into::into),
+                    streams,
+                    answered_unix_us: 0,
+                    reason: reason.to_owned(),
+                };
+                self.step(Input::Changed(message));
+                if let Some(facts) = facts.filter(|facts| facts != &*self.facts) {
+                    self.facts = Arc::new(facts);
+                    self.facts_version += 1;
+                    if self.state.is_not_recorded() {
+                        self.ask();
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn ask(&self) {
+        let deadline = self.began.max(Instant::now()) + self.calls.options.decision;
+        let (bus, facts, answer) = (self.calls.bus.clone(), self.facts.clone(), self.decisions.0.clone());
+        decision::ask(bus, self.recording, facts, self.facts_version, deadline, answer);
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        match outcome.decision {
+            Ok(decision) if decision.recorded().is_some() || outcome.facts_version == self.facts_version => {
+                if self.state.is_undecided() {
+                    self.calls.metrics.decision_seconds.observe(self.began.elapsed().as_secs_f64());
+                }
+                self.decided(decision);
+            }
+            // Not recorded by facts that no longer hold: rules has to look at the new ones.
+            Ok(_) => self.ask(),
+            Err(why) if self.state.is_undecided() => self.decide_without_rules(&why),
+            Err(why) => {
+                tracing::warn!(recording = %self.recording, why, "rules did not look at the changed facts");
+            }
+        }
+    }
+
+    fn decide_without_rules(&mut self, why: &str) {
+        self.calls.metrics.undecided.inc();
+        tracing::error!(recording = %self.recording, tenant = %self.facts.tenant, why, "no decision from rules: whenUndecided applies");
+        let problem = format!("no decision from rules ({why}): the tenant's whenUndecided applies");
+        self.event(What::Fault(event_v1::Fault { r#where: "rules".to_owned(), problem, will_retry: false }));
+        let decision = decision::when_undecided(&self.tenant, &self.facts);
+        self.decided(decision);
+    }
+
+    fn decided(&mut self, decision: Decision) {
+        let was_undecided = self.state.is_undecided();
+        let (recorded, rule, reason) = match &decision.verdict {
+            Verdict::Record(recorded) => (true, recorded.rule.to_string(), String::new()),
+            Verdict::DoNotRecord(not) => (false, String::new(), not.reason.clone()),
+        };
+        if was_undecided || (recorded && self.state.is_not_recorded()) {
+            tracing::info!(recording = %self.recording, recorded, rule, "decided");
+            let trace = decision.trace.clone();
+            self.event(What::Decided(event_v1::Decided { recorded, rule, reason, trace }));
+        }
+        self.step(Input::Decided(decision));
+        self.was_recorded |= recorded;
+        let _ = self.share.set(self.state.undecided_bytes());
+    }
+
+    /// What time alone brings about.
+    fn look_around(&mut self) {
+        if self.state.is_recorded() && self.last_sent.elapsed() >= SIGN_OF_LIFE {
+            self.send(Body::Audio(AudioChunk::default()));
+        }
+        if self.has_ended || self.is_asking_peer {
+            return;
+        }
+        let patience = self.calls.options.silence * if self.expects_media { 1 } else { HELD };
+        let media_silent_us = unix_us() - self.counters.last_arrival_unix_us();
+        let media_silent = Duration::from_micros(u64::try_from(media_silent_us).unwrap_or(0));
+        if self.last_signalling.elapsed() >= patience && media_silent >= patience {
+            self.is_asking_peer = true;
+            let (peer, answer) = (self.peer.clone(), self.alive.0.clone());
+            self.calls.tasks.spawn(async move {
+                let _ = answer.send(peer.still_knows_the_call().await);
+            });
+        }
+    }
+
+    async fn hang_up(&mut self, reason: EndReason, inbox: &mut Inbox) {
+        tracing::warn!(recording = %self.recording, reason = reason.as_str_name(), "we end the call");
+        let peer = self.peer.clone();
+        self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
+        self.end(reason, inbox).await;
+    }
+
+    /// Signalling is over: takes the last packets, closes the sockets, and says so.
+    async fn end(&mut self, reason: EndReason, inbox: &mut Inbox) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let at_unix_us = unix_us();
+        tokio::time::sleep(LAST_PACKETS).await;
+        // The guard must not live across the wait.
+        let swept = self.handle.media().sweep();
+        let _ = swept.await;
+        let streams = self.handle.media().stream_count();
+        self.handle.media().close();
+        while let Ok(chunk) = inbox.chunks.try_recv() {
+            self.hear(chunk);
+        }
+        let packets_received = self.counters.datagrams(streams);
+        self.event(What::Ended(event_v1::Ended {
+            reason: reason.as_str_name().trim_start_matches("END_REASON_").to_ascii_lowercase(),
+            packets_received: packets_received.iter().sum(),
+        }));
+        self.step(Input::Ended(CallEnded { at_unix_us, reason: reason.into(), packets_received }));
+        if reason == EndReason::Shutdown && self.state.is_undecided() {
+            self.decide_without_rules("ingest stops");
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        for effect in self.state.step(input) {
+            match effect {
+                Effect::Send(body) => self.send(body),
+                Effect::DiscardMedia => self.handle.media().discard(),
+                Effect::ResumeMedia => self.handle.media().resume(),
+                Effect::Finish => self.is_over = true,
+            }
+        }
+    }
+
+    fn send(&mut self, body: Body) {
+        self.last_sent = Instant::now();
+        if matches!(body, Body::Audio(_)) {
+            self.calls.metrics.chunks.inc();
+        }
+        self.writer.send(body);
+    }
+
+    fn event(&self, what: What) {
+        let tenant: &TenantId = &self.facts.tenant;
+        self.calls.bus.event(event_v1::Event {
+            recording_id: self.recording.to_string(),
+            tenant: tenant.to_string(),
+            at_unix_us: unix_us(),
+            service: "ingest".to_owned(),
+            what: Some(what),
+        });
+    }
+}

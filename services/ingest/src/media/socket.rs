@@ -1,0 +1,201 @@
+//! One UDP socket that media arrives at, and the batch that empties it.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::{SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use nix::{
+    sys::socket::{
+        ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt,
+        sockopt::{ReceiveTimestampns, RxqOvfl},
+    },
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Datagrams taken with one system call.
+const BATCH: usize = 16;
+/// Room for one datagram. RTP of 20 ms G.711 has 172 bytes; what is larger than this is not speech.
+const DATAGRAM_BYTES: usize = 4096;
+/// The kernel keeps this much while nobody looks: over a second of RTP even where it accounts a
+/// packet of 172 bytes with 768 and doubles what it is asked for.
+const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Opens a socket for media: bound, with kernel time stamps and room for more than a second.
+///
+/// # Errors
+/// The address is taken, or there are too many open files.
+pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Only a wish: the kernel caps it at net.core.rmem_max.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    setsockopt(&socket, ReceiveTimestampns, &true)?;
+    setsockopt(&socket, RxqOvfl, &1)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// One datagram as it was taken from a socket.
+pub struct Datagram<'a> {
+    /// Its payload.
+    pub data: &'a [u8],
+    /// When the kernel had it. Unix time, microseconds.
+    pub arrival_unix_us: i64,
+    /// Who sent it.
+    pub source: Option<SocketAddr>,
+    /// It was larger than [`DATAGRAM_BYTES`] and its end is missing.
+    pub cut: bool,
+    /// How many datagrams the kernel had to drop at this socket until then, if it said so.
+    pub dropped_before: Option<u32>,
+}
+
+/// Memory for `recvmmsg`, shared by all sockets of a thread.
+pub struct Batch {
+    headers: MultiHeaders<SockaddrStorage>,
+    memory: Vec<u8>,
+}
+
+impl Batch {
+    /// Memory for one thread.
+    pub fn new() -> Self {
+        Self { headers: fresh_headers(), memory: vec![0; BATCH * DATAGRAM_BYTES] }
+    }
+
+    /// Takes everything that waits at `socket` and hands it to `take`, in the order of arrival.
+    /// Returns how many datagrams there were.
+    pub fn empty(&mut self, socket: &UdpSocket, mut take: impl FnMut(&Datagram<'_>)) -> usize {
+        let mut total = 0;
+        loop {
+            let (taken, control_was_cut) = self.once(socket, &mut take);
+            total += taken;
+            if control_was_cut {
+                // The kernel leaves in each header the length of the control data it wrote; the
+                // count of dropped datagrams, which comes only after a loss, needs more.
+                self.headers = fresh_headers();
+            }
+            if taken < BATCH {
+                return total;
+            }
+        }
+    }
+
+    fn once(&mut self, socket: &UdpSocket, take: &mut impl FnMut(&Datagram<'_>)) -> (usize, bool) {
+        let mut rooms = self.memory.chunks_exact_mut(DATAGRAM_BYTES);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
+        let received = match recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut slices, MsgFlags::MSG_DONTWAIT, None) {
+            Ok(received) => received,
+            // EAGAIN: nothing waits. Any other error belongs to one datagram (an ICMP message about
+            // an earlier one): the socket stays good.
+            Err(_) => return (0, false),
+        };
+        let (mut count, mut control_was_cut) = (0, false);
+        for message in received {
+            count += 1;
+            let (mut arrival_unix_us, mut dropped_before) = (None, None);
+            match message.cmsgs() {
+                Ok(controls) => {
+                    for control in controls {
+                        match control {
+                            ControlMessageOwned::ScmTimestampns(t) => {
+                                arrival_unix_us = Some(t.tv_sec() * 1_000_000 + t.tv_nsec() / 1_000);
+                            }
+                            ControlMessageOwned::RxqOvfl(drops) => dropped_before = Some(drops),
+                            _ => {}
+                        }
+                    }
+                }
+                Err(_) => control_was_cut = true,
+            }
+            take(&Datagram {
+                data: message.iovs().next().unwrap_or_default(),
+                arrival_unix_us: arrival_unix_us.unwrap_or_else(unix_us),
+                source: message.address.as_ref().and_then(socket_address),
+                cut: message.flags.contains(MsgFlags::MSG_TRUNC),
+                dropped_before,
+            });
+        }
+        (count, control_was_cut)
+    }
+}
+
+fn fresh_headers() -> MultiHeaders<SockaddrStorage> {
+    MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(nix::sys::time::TimeSpec, u32)))
+}
+
+fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|a| SocketAddr::from((a.ip(), a.port())));
+    v4.or_else(|| address.as_sockaddr_in6().map(|a| SocketAddr::from((a.ip(), a.port()))))
+}
+
+/// Now. Unix time, microseconds.
+pub fn unix_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn pair() -> (UdpSocket, UdpSocket, SocketAddr) {
+        let receiver = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = receiver.local_addr().unwrap();
+        (receiver, UdpSocket::bind("127.0.0.1:0").unwrap(), address)
+    }
+
+    #[test]
+    fn all_that_waits_is_taken_in_order_with_its_kernel_time_and_source() {
+        let (receiver, sender, address) = pair();
+        let before = unix_us();
+        (0..100_u32).for_each(|n| assert_eq!(sender.send_to(&n.to_be_bytes(), address).unwrap(), 4));
+        let (mut batch, mut seen, mut last) = (Batch::new(), Vec::new(), before);
+        let until = Instant::now() + std::time::Duration::from_secs(5);
+        while seen.len() < 100 && Instant::now() < until {
+            batch.empty(&receiver, |d| {
+                seen.push(u32::from_be_bytes(d.data.try_into().unwrap()));
+                assert_eq!(d.source, sender.local_addr().ok());
+                assert!(d.arrival_unix_us >= last && d.arrival_unix_us <= unix_us());
+                last = d.arrival_unix_us;
+            });
+        }
+        assert_eq!(seen, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn more_than_a_second_of_eight_kilohertz_speech_waits_without_loss() {
+        let (receiver, sender, address) = pair();
+        (0..100).for_each(|_| assert_eq!(sender.send_to(&[0; 172], address).unwrap(), 172));
+        assert_eq!(Batch::new().empty(&receiver, |d| assert_eq!(d.dropped_before, None)), 100);
+    }
+
+    #[test]
+    fn what_the_kernel_drops_is_told_and_later_packets_keep_their_times() {
+        let (receiver, sender, address) = pair();
+        let mut batch = Batch::new();
+        let round = |batch: &mut Batch| {
+            (0..5_000).for_each(|_| assert_eq!(sender.send_to(&[0; 172], address).unwrap(), 172));
+            let mut told = 0;
+            let taken = batch.empty(&receiver, |d| told = told.max(d.dropped_before.unwrap_or(0)));
+            (taken, told)
+        };
+        let (first, _) = round(&mut batch);
+        assert!(first < 5_000, "the kernel keeps {first} datagrams");
+        let (_, told) = round(&mut batch);
+        assert!(told as usize >= 5_000 - first, "{told} dropped, {first} kept");
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_large_is_marked_as_cut() {
+        let (receiver, sender, address) = pair();
+        sender.send_to(&[1; DATAGRAM_BYTES + 1], address).unwrap();
+        let mut cut = Vec::new();
+        Batch::new().empty(&receiver, |d| cut.push((d.cut, d.data.len())));
+        assert_eq!(cut, [(true, DATAGRAM_BYTES)]);
+    }
+}
