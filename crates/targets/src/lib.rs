@@ -1,1 +1,117 @@
-//! Storage targets: put, verify, open, list, delete, test.
+//! Storage targets: put, verify, remove, test.
+//!
+//! A target takes files one by one. What [`Target::put`] answers for is written durably under its
+//! final name and never over another file; [`Target::verify`] reads it back. Both may be repeated
+//! at any time: a file that already stands there with the same content counts as done.
+//!
+//! File names hold phone numbers, so they stand in no error text and in no log above debug level:
+//! the caller adds the recording id.
+
+mod content;
+mod error;
+mod files;
+mod folder;
+mod names;
+mod pump;
+pub mod sftp;
+pub mod sub_folder;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use domain::resources::{StorageKind, StorageTarget};
+
+pub use content::{Content, Digest, Reader, Source};
+pub use error::{ErrorKind, TargetError};
+pub use folder::Folder;
+pub use sftp::Sftp;
+
+/// A place that sealed recordings are brought to.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Stores `content` as `name` in `folder` (levels separated by `/`, made when missing; empty:
+    /// the target's own folder). Durable when it returns. An interrupted put is resumed by the next.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]; nothing stands under `name` then that was not there before.
+    async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError>;
+
+    /// Reads the file back and compares size (bytes) and SHA-256.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it is missing or different.
+    async fn verify(&self, folder: &str, name: &str, size: u64, sha256: &Digest) -> Result<Verified, TargetError>;
+
+    /// Removes a file; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError>;
+
+    /// Writes, reads back and removes a small test file (F-74).
+    ///
+    /// # Errors
+    /// Whatever would keep a recording from being stored, in plain words.
+    async fn test(&self) -> Result<(), TargetError> {
+        let content = Content::from_bytes(format!("Callseal test file {}\n", names::unique()).into_bytes());
+        let name = format!("callseal-test-{}.txt", names::unique());
+        let put = self.put("", &name, &content).await?;
+        let verified = self.verify("", &put.name, content.size(), content.sha256()).await;
+        // The file is removed also when it could not be read back.
+        let removed = self.remove("", &put.name).await;
+        verified?;
+        removed
+    }
+}
+
+/// What became of a put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The name under which the content now stands; sensitive as the name asked for.
+    pub name: String,
+    /// How it came to stand there.
+    pub outcome: Outcome,
+}
+
+/// How a file came to stand in a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was written now.
+    Stored,
+    /// The same content stood there already.
+    AlreadyThere,
+    /// Another file has the name and was kept; this one stands beside it with a suffix ` (2)`.
+    StoredAside,
+}
+
+/// Proof that a file stands in a target as it was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// By which method.
+    pub method: Method,
+}
+
+/// How a stored file was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// All of it was read back and hashed.
+    ReadBack,
+}
+
+impl Method {
+    /// The word for events and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadBack => "read-back",
+        }
+    }
+}
+
+/// Makes the target that a resource describes; nothing is contacted yet. A relative folder path
+/// lies under `base`.
+pub fn open(target: &StorageTarget, base: &Path) -> Box<dyn Target> {
+    match &target.kind {
+        StorageKind::Folder(folder) => Box::new(Folder::new(base.join(&folder.path))),
+        StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
+    }
+}

@@ -1,0 +1,166 @@
+//! Taking the next order of a destination.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sql::{Kind, Transaction};
+use sqlx::Row as _;
+
+use crate::{DeliveryError, Destination, Order, WorkList};
+
+/// What a destination has to do.
+#[derive(Debug)]
+pub enum Claim {
+    /// This order, now.
+    Order(Box<Order>),
+    /// Nothing before that time; `None`: nothing at all.
+    NotBefore(Option<Timestamp>),
+}
+
+impl WorkList {
+    /// Takes the oldest order of `destination` that is due, under a lease: if the worker neither
+    /// renews it nor says how it went, the order is free again after `lease`.
+    ///
+    /// While a destination is failing, one order at a time is tried, after its back-off.
+    ///
+    /// # Errors
+    /// The database cannot be used; nothing was taken.
+    pub async fn claim(
+        &self,
+        destination: &Destination,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Claim, DeliveryError> {
+        let mut tx = self.db.begin_write().await?;
+        let now_ms = now.as_millisecond();
+        if let Some(not_before) = self.held_back(&mut tx, destination, now_ms).await? {
+            return Ok(Claim::NotBefore(Some(at(not_before))));
+        }
+        // Several replicas take from the same list: each passes over what another has in hand.
+        let skip = if self.db.kind() == Kind::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let next = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT position, recording, payload, attempts, claim, progress FROM delivery_orders \
+             WHERE tenant = $1 AND destination = $2 AND \
+             ((state = 'queued' AND next_attempt_at <= $3) OR (state = 'running' AND lease_until <= $4)) \
+             ORDER BY position LIMIT 1 {skip}"
+        )))
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .bind(now_ms)
+        .bind(now_ms)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = next else {
+            return Ok(Claim::NotBefore(self.next_due(&mut tx, destination).await?));
+        };
+        let recording: String = row.try_get("recording")?;
+        let order = Order {
+            destination: destination.clone(),
+            recording: recording.parse().map_err(|e: domain::InvalidId| DeliveryError::Unreadable(e.to_string()))?,
+            payload: row.try_get("payload")?,
+            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+            progress: row.try_get("progress")?,
+            position: row.try_get("position")?,
+            claim: row.try_get::<i64, _>("claim")? + 1,
+        };
+        sqlx::query(
+            "UPDATE delivery_orders SET state = 'running', claim = $1, lease_until = $2, attempts = attempts + 1 \
+             WHERE position = $3",
+        )
+        .bind(order.claim)
+        .bind(after(now_ms, lease))
+        .bind(order.position)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Claim::Order(Box::new(order)))
+    }
+
+    /// Until when a failing destination is left alone (Unix ms).
+    async fn held_back(
+        &self,
+        tx: &mut Transaction,
+        destination: &Destination,
+        now_ms: i64,
+    ) -> Result<Option<i64>, DeliveryError> {
+        // The lock keeps a second replica from probing at the same moment.
+        let lock = if self.db.kind() == Kind::Postgres { "FOR UPDATE" } else { "" };
+        let failing = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT next_attempt_at FROM delivery_destinations WHERE tenant = $1 AND destination = $2 AND faults > 0 {lock}"
+        )))
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+        let Some(row) = failing else { return Ok(None) };
+        let next_attempt_at: i64 = row.try_get("next_attempt_at")?;
+        if next_attempt_at > now_ms {
+            return Ok(Some(next_attempt_at));
+        }
+        let probing = sqlx::query(
+            "SELECT lease_until FROM delivery_orders \
+             WHERE tenant = $1 AND destination = $2 AND state = 'running' AND lease_until > $3 \
+             ORDER BY lease_until LIMIT 1",
+        )
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .bind(now_ms)
+        .fetch_optional(&mut **tx)
+        .await?;
+        Ok(probing.map(|row| row.try_get("lease_until")).transpose()?)
+    }
+
+    async fn next_due(
+        &self,
+        tx: &mut Transaction,
+        destination: &Destination,
+    ) -> Result<Option<Timestamp>, DeliveryError> {
+        let row = sqlx::query(
+            "SELECT MIN(CASE WHEN state = 'queued' THEN next_attempt_at ELSE lease_until END) AS due \
+             FROM delivery_orders WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running')",
+        )
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+        Ok(row.try_get::<Option<i64>, _>("due")?.map(at))
+    }
+
+    /// Keeps an order in hand for another `lease`. False if another worker has it meanwhile.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn renew(&self, order: &Order, lease: Duration, now: Timestamp) -> Result<bool, DeliveryError> {
+        let renewed = sqlx::query(
+            "UPDATE delivery_orders SET lease_until = $1 WHERE position = $2 AND claim = $3 AND state = 'running'",
+        )
+        .bind(after(now.as_millisecond(), lease))
+        .bind(order.position)
+        .bind(order.claim)
+        .execute(self.db.pool())
+        .await?;
+        Ok(renewed.rows_affected() > 0)
+    }
+
+    /// Notes how far the work has come, for the next attempt. No numbers or names in it.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn note_progress(&self, order: &Order, progress: &str) -> Result<(), DeliveryError> {
+        sqlx::query("UPDATE delivery_orders SET progress = $1 WHERE position = $2 AND claim = $3")
+            .bind(progress)
+            .bind(order.position)
+            .bind(order.claim)
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+}
+
+pub(crate) fn at(unix_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::MAX)
+}
+
+pub(crate) fn after(unix_ms: i64, wait: Duration) -> i64 {
+    unix_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}

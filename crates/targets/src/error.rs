@@ -1,0 +1,77 @@
+//! Why a target could not do what it was asked.
+
+use std::{error::Error, io};
+
+/// What kind of fault it is: it decides how the work goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// No connection, or it broke. Passes by itself.
+    Unreachable,
+    /// The server does not take the login.
+    LoginRefused,
+    /// The server shows a host key that is not pinned.
+    HostKeyChanged,
+    /// No space, or a quota is used up.
+    Full,
+    /// No right to read or write there.
+    Denied,
+    /// What stands there is not what was stored.
+    Conflict,
+    /// The content to be stored cannot be read or is not what was sealed: a fault of the record,
+    /// not of the target.
+    Source,
+    /// The target cannot take a file of this name: a fault of the record.
+    Name,
+    /// Anything else that reading or writing ran into.
+    Io,
+}
+
+/// A fault, as a sentence for a person. Holds no file name.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct TargetError {
+    kind: ErrorKind,
+    sentence: String,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl TargetError {
+    /// A fault of this kind, said in a sentence without a file name.
+    pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
+        Self { kind, sentence: sentence.into(), source: None }
+    }
+
+    /// Adds what it was caused by; it is not repeated in the sentence.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The kind of fault.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// True if time alone does not mend it: somebody has to change the target or its server. Such
+    /// a target is paused and only probed.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self.kind, ErrorKind::LoginRefused | ErrorKind::HostKeyChanged | ErrorKind::Denied)
+    }
+
+    /// True if the fault lies in the record, so that other records go on.
+    pub const fn concerns_record(&self) -> bool {
+        matches!(self.kind, ErrorKind::Source | ErrorKind::Name)
+    }
+
+    /// The content to be stored could not be read.
+    pub(crate) fn source_unreadable(error: io::Error) -> Self {
+        Self::new(ErrorKind::Source, "a file cannot be read from staging").caused_by(error)
+    }
+
+    /// The content to be stored is not what was sealed.
+    pub(crate) fn source_changed() -> Self {
+        Self::new(ErrorKind::Source, "a file in staging is not what was sealed: its size or hash is another")
+    }
+}

@@ -1,0 +1,135 @@
+//! The procedure of storing a file, over any place that has files, folders and a rename.
+//!
+//! Order, and what a crash leaves behind:
+//! 1. folders are made level by level. Crash: empty folders;
+//! 2. the content is written under a hidden name that only depends on it, and synced. Crash: an
+//!    unfinished file, which the next attempt goes on with;
+//! 3. it gets its final name, never over another file. Crash: the next attempt finds the same
+//!    content under the name and is done;
+//! 4. the folder is synced. Only then `put` returns.
+
+use std::io;
+
+use async_trait::async_trait;
+
+use crate::{
+    Content, Digest, ErrorKind, Method, Outcome, Put, Target, TargetError, Verified,
+    content::{Reader, measure},
+    names,
+};
+
+/// What a place for files can do. Paths are relative to the target's folder, levels separated by `/`.
+#[async_trait]
+pub(crate) trait Files: Send + Sync {
+    /// Makes `folder` and its parents; those that exist stay as they are.
+    async fn make_folder(&self, folder: &str) -> Result<(), TargetError>;
+    /// Size of the file in bytes, `None` if there is none.
+    async fn size(&self, path: &str) -> Result<Option<u64>, TargetError>;
+    /// Opens a file for reading.
+    async fn read(&self, path: &str) -> Result<Reader, TargetError>;
+    /// Writes `content` from `offset` to its end into `path`, which is made when missing and not
+    /// cut, and syncs it.
+    async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError>;
+    /// Gives `from` the name `to` durably, but never over another file.
+    async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError>;
+    /// Removes a file; a missing one counts as removed.
+    async fn delete(&self, path: &str) -> Result<(), TargetError>;
+    /// Says in the place's words that reading failed.
+    fn unreadable(&self, error: io::Error) -> TargetError;
+}
+
+/// Whether a file got its final name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// It has it.
+    Done,
+    /// Another file has the name.
+    NameTaken,
+}
+
+/// How many files of one name are kept beside each other before it is called a conflict.
+const MOST_ASIDE: u32 = 9;
+
+#[async_trait]
+impl<F: Files> Target for F {
+    async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError> {
+        self.make_folder(folder).await?;
+        let unfinished = names::join(folder, &names::unfinished(content.sha256()));
+        let mut written = false;
+        for number in 1..=MOST_ASIDE {
+            let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
+            let path = names::join(folder, &name);
+            let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
+            if let Some(size) = self.size(&path).await? {
+                if size == content.size() && is(self, &path, content.size(), content.sha256()).await? {
+                    self.delete(&unfinished).await?;
+                    return Ok(Put { name, outcome: Outcome::AlreadyThere });
+                }
+                continue;
+            }
+            if !written {
+                write_unfinished(self, &unfinished, content).await?;
+                written = true;
+            }
+            if self.publish(&unfinished, &path).await? == Published::Done {
+                return Ok(Put { name, outcome });
+            }
+        }
+        self.delete(&unfinished).await?;
+        Err(TargetError::new(
+            ErrorKind::Conflict,
+            format!("{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"),
+        ))
+    }
+
+    async fn verify(&self, folder: &str, name: &str, size: u64, sha256: &Digest) -> Result<Verified, TargetError> {
+        let path = names::join(folder, name);
+        match self.size(&path).await? {
+            None => Err(TargetError::new(ErrorKind::Conflict, "a file that was stored is not there any more")),
+            Some(found) if found == size && is(self, &path, size, sha256).await? => {
+                Ok(Verified { method: Method::ReadBack })
+            }
+            Some(_) => Err(TargetError::new(
+                ErrorKind::Conflict,
+                "a stored file reads back differently from what was sealed",
+            )),
+        }
+    }
+
+    async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError> {
+        self.delete(&names::join(folder, name)).await
+    }
+}
+
+async fn is<F: Files>(files: &F, path: &str, size: u64, sha256: &Digest) -> Result<bool, TargetError> {
+    let found = measure(files.read(path).await?).await.map_err(|error| files.unreadable(error))?;
+    Ok(found == (size, *sha256))
+}
+
+/// Brings the unfinished file to its full length. One that an earlier attempt left is gone on with;
+/// since nobody knows how that attempt ended, the result is read back before it may get its name.
+async fn write_unfinished<F: Files>(files: &F, path: &str, content: &Content) -> Result<(), TargetError> {
+    if let Some(left) = files.size(path).await? {
+        if left <= content.size() {
+            write(files, path, content, left).await?;
+            if is(files, path, content.size(), content.sha256()).await? {
+                return Ok(());
+            }
+            tracing::debug!("an unfinished file cannot be resumed and is written anew");
+        }
+        files.delete(path).await?;
+    }
+    write(files, path, content, 0).await
+}
+
+async fn write<F: Files>(files: &F, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
+    let written = files.write(path, content, offset).await;
+    // What cannot be finished must not use up the space that others need; nor must what is wrong be resumed.
+    if let Err(error) = &written
+        && matches!(error.kind(), ErrorKind::Full | ErrorKind::Source)
+        && let Err(error) = files.delete(path).await
+    {
+        tracing::debug!(%error, "an unfinished file could not be removed");
+    }
+    written
+}

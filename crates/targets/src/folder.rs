@@ -1,0 +1,165 @@
+//! A folder of this machine.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
+};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+
+use crate::{
+    Content, ErrorKind, TargetError,
+    content::{BLOCK, Reader},
+    files::{Files, Published},
+    pump::pump,
+};
+
+/// A local folder as a target (F-72).
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// A target in the folder `root`, which is made when missing.
+    pub const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+    }
+
+    /// Runs blocking file work aside.
+    async fn aside<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, TargetError> {
+        let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+        done.map_err(|error| self.fault(doing, error))
+    }
+
+    fn fault(&self, doing: &str, error: io::Error) -> TargetError {
+        let (kind, advice) = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                (ErrorKind::Full, "the disk or the quota is full; make space")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                (ErrorKind::Denied, "permission denied; check the owner and the rights of the folder")
+            }
+            io::ErrorKind::InvalidFilename => (ErrorKind::Name, "its file system does not take a name of this length or form"),
+            io::ErrorKind::NotADirectory => (ErrorKind::Denied, "a part of its path is a file, not a folder"),
+            // Host, network and stale handles: folders are often mounted from elsewhere.
+            io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
+                (ErrorKind::Unreachable, "the server it is mounted from does not answer")
+            }
+            _ => (ErrorKind::Io, "see the cause"),
+        };
+        TargetError::new(kind, format!("{doing} the folder {} failed: {advice}", self.root.display())).caused_by(error)
+    }
+}
+
+#[async_trait]
+impl Files for Folder {
+    async fn make_folder(&self, folder: &str) -> Result<(), TargetError> {
+        let path = self.path(folder.trim_matches('/'));
+        self.aside("making a sub-folder in", move || make_durable_folder(&path)).await
+    }
+
+    async fn size(&self, path: &str) -> Result<Option<u64>, TargetError> {
+        let path = self.path(path);
+        self.aside("looking into", move || match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn read(&self, path: &str) -> Result<Reader, TargetError> {
+        let mut file = tokio::fs::File::open(self.path(path)).await.map_err(|error| self.unreadable(error))?;
+        file.set_max_buf_size(BLOCK);
+        Ok(Box::pin(file))
+    }
+
+    async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
+        let failed = |error| self.fault("writing to", error);
+        let mut options = tokio::fs::OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(false).open(self.path(path)).await.map_err(failed)?;
+        file.set_max_buf_size(BLOCK);
+        file.seek(io::SeekFrom::Start(offset)).await.map_err(failed)?;
+        pump(content, offset, &mut file, failed).await?;
+        file.flush().await.map_err(failed)?;
+        file.sync_all().await.map_err(failed)
+    }
+
+    async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
+        let (from, to) = (self.path(from), self.path(to));
+        self.aside("naming a file in", move || {
+            let published = rename_without_overwriting(&from, &to)?;
+            sync_folder(to.parent().unwrap_or(Path::new(".")))?;
+            Ok(published)
+        })
+        .await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), TargetError> {
+        let path = self.path(path);
+        self.aside("removing a file from", move || match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    fn unreadable(&self, error: io::Error) -> TargetError {
+        self.fault("reading from", error)
+    }
+}
+
+/// Makes the missing levels of `path` and syncs the folder above each, so that a power cut cannot
+/// take a folder with what was stored in it.
+fn make_durable_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent != path {
+        make_durable_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(parent),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match fs::File::open(path)?.sync_all() {
+        // Some network file systems cannot sync a folder and say so.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        done => done,
+    }
+}
+
+fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<Published> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Ok(()) => Ok(Published::Done),
+        Err(Errno::EEXIST) => Ok(Published::NameTaken),
+        // The file system (NFS, FUSE) does not know the flag: a hard link has the same property.
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map(|()| Published::Done),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::NameTaken),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+

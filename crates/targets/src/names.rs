@@ -1,0 +1,55 @@
+//! Names that a put makes up: of the unfinished file, of a file that must stand aside.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
+};
+
+use crate::Digest;
+
+/// Name of the unfinished file: hidden, without a number, and the same for each attempt at the same
+/// content, so that the next attempt finds and resumes what the last one left.
+pub(crate) fn unfinished(sha256: &Digest) -> String {
+    format!(".callseal-{}.part", hex::encode(&sha256[..12]))
+}
+
+/// `name` with a number before its ending: `a_info.txt` → `a_info (2).txt`.
+pub(crate) fn aside(name: &str, number: u32) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => format!("{stem} ({number}).{ending}"),
+        _ => format!("{name} ({number})"),
+    }
+}
+
+/// `folder/name`, or `name` alone.
+pub(crate) fn join(folder: &str, name: &str) -> String {
+    match folder.trim_matches('/') {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+/// A word that no other process and no earlier call of this one has used.
+pub(crate) fn unique() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_micros());
+    format!("{now:x}-{:x}-{:x}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_stands_aside_keeps_its_ending() {
+        assert_eq!(aside("a_info.txt", 2), "a_info (2).txt");
+        assert_eq!(aside("plain", 3), "plain (3)");
+        assert_eq!(aside(".hidden", 2), ".hidden (2)");
+    }
+
+    #[test]
+    fn a_join_makes_no_empty_level() {
+        assert_eq!(join("", "a"), "a");
+        assert_eq!(join("/2026/11/", "a"), "2026/11/a");
+    }
+}

@@ -1,0 +1,190 @@
+//! A real OpenSSH server with SFTP: own configuration, own keys, own port.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::{Pid, User, geteuid},
+};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+use crate::{process::Process, programs, wait};
+
+/// The kinds of host keys it has.
+pub const HOST_KEYS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
+
+/// An SSH server on loopback. The user who runs the test logs in with [`client_key`](Self::client_key);
+/// relative SFTP paths start in [`home`](Self::home).
+#[derive(Debug)]
+pub struct Sshd {
+    dir: PathBuf,
+    port: u16,
+    /// Settings put in front of the configuration: `MaxSessions 0`.
+    pub settings: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Sshd {
+    /// Makes keys in `dir` and starts the server on a free port.
+    ///
+    /// # Errors
+    /// OpenSSH is missing or does not come up.
+    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(dir.join("home"))?;
+        let mut sshd =
+            Self { dir: dir.to_owned(), port: programs::free_tcp_port()?, settings: Vec::new(), process: None };
+        sshd.new_host_keys()?;
+        sshd.make_key("client", "ed25519", "")?;
+        fs::copy(dir.join("client.pub"), dir.join("authorized_keys"))?;
+        sshd.start_again().await?;
+        Ok(sshd)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The login name: who runs the test.
+    ///
+    /// # Errors
+    /// The system does not know this user.
+    pub fn user(&self) -> anyhow::Result<String> {
+        Ok(User::from_uid(geteuid())?.context("the user who runs the test has no name")?.name)
+    }
+
+    /// The private key that is let in, as text.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn client_key(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.dir.join("client"))?)
+    }
+
+    /// Makes a further key of `kind` with a passphrase, lets it in, and returns its text.
+    ///
+    /// # Errors
+    /// ssh-keygen is missing.
+    pub fn let_in_new_key(&self, name: &str, kind: &str, passphrase: &str) -> anyhow::Result<String> {
+        self.make_key(name, kind, passphrase)?;
+        let authorized = self.dir.join("authorized_keys");
+        let both = fs::read_to_string(&authorized)? + &fs::read_to_string(self.dir.join(format!("{name}.pub")))?;
+        fs::write(authorized, both)?;
+        Ok(fs::read_to_string(self.dir.join(name))?)
+    }
+
+    /// Where relative SFTP paths start.
+    pub fn home(&self) -> PathBuf {
+        self.dir.join("home")
+    }
+
+    /// The public host key of a kind, as a line.
+    ///
+    /// # Errors
+    /// There is no key of this kind.
+    pub fn host_key(&self, kind: &str) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(self.dir.join(format!("host_{kind}.pub")))?.trim().to_owned())
+    }
+
+    /// The fingerprint of the host key of a kind: `SHA256:…`, as ssh-keygen says it.
+    ///
+    /// # Errors
+    /// There is no key of this kind.
+    pub fn fingerprint(&self, kind: &str) -> anyhow::Result<String> {
+        let file = self.dir.join(format!("host_{kind}.pub"));
+        let said = Command::new("ssh-keygen").arg("-l").arg("-f").arg(file).output()?;
+        let said = String::from_utf8(said.stdout)?;
+        Ok(said.split(' ').nth(1).context("ssh-keygen says no fingerprint")?.to_owned())
+    }
+
+    /// Replaces all host keys, as a reinstalled server would have; takes effect at the next start.
+    ///
+    /// # Errors
+    /// ssh-keygen is missing.
+    pub fn new_host_keys(&self) -> anyhow::Result<()> {
+        HOST_KEYS.iter().try_for_each(|kind| self.make_key(&format!("host_{kind}"), kind, ""))
+    }
+
+    fn make_key(&self, name: &str, kind: &str, passphrase: &str) -> anyhow::Result<()> {
+        let file = self.dir.join(name);
+        for old in [file.clone(), file.with_extension("pub")] {
+            if old.exists() {
+                fs::remove_file(old)?;
+            }
+        }
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"]).arg(&file);
+        let status = keygen.status().context("ssh-keygen is missing: install Debian's openssh-client")?;
+        ensure!(status.success(), "ssh-keygen failed");
+        Ok(())
+    }
+
+    /// Starts the server on its port, after [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        let program = programs::installed(&["/usr/sbin/sshd"], "openssh-server")?;
+        if geteuid().is_root() {
+            // A root server insists on this folder; the package's own service would make it.
+            fs::create_dir_all("/run/sshd")?;
+        }
+        let config = self.dir.join("sshd_config");
+        fs::write(&config, self.config_text())?;
+        let mut command = Command::new(program);
+        // A group of its own, so that the processes of open connections can be ended with it.
+        command.args(["-D", "-e", "-f"]).arg(&config).process_group(0);
+        self.process = Some(Process::start("sshd", &self.dir, &mut command)?);
+        let port = self.port;
+        wait::until("sshd to greet", Duration::from_secs(20), || async move {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+            let mut greeting = [0; 4];
+            stream.read_exact(&mut greeting).await.ok()?;
+            (greeting == *b"SSH-").then_some(())
+        })
+        .await
+        .with_context(|| self.process.as_ref().map(Process::output).unwrap_or_default())
+    }
+
+    /// Kills the server and every open connection at once.
+    ///
+    /// # Errors
+    /// It was gone already.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        let process = self.process.take().context("sshd does not run")?;
+        killpg(Pid::from_raw(i32::try_from(process.id())?), Signal::SIGKILL)?;
+        Ok(())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
+    }
+
+    fn config_text(&self) -> String {
+        let dir = self.dir.display();
+        let host_keys: String = HOST_KEYS.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
+        format!(
+            "{}\nPort {}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {dir}/authorized_keys\nPidFile none\n\
+             UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\nLogLevel VERBOSE\nSubsystem sftp internal-sftp -d {dir}/home\n",
+            self.settings.join("\n"),
+            self.port
+        )
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            let _gone_already = self.stop();
+        }
+    }
+}
