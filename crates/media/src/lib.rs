@@ -1,1 +1,13 @@
-//! RTP timeline, loss, G.711 and the WAV writer; no I/O beyond Read and Write, no tokio.
+//! From datagrams to archive files: RTP packets are laid on a [`timeline`], and what stands there
+//! is written as [`wav`].
+//!
+//! Sans-I/O: bytes and arrival times go in, samples and a report come out. There is no clock, no
+//! socket and no task in this crate; files are `Read` and `Write`.
+
+pub mod codec;
+pub mod rtp;
+pub mod timeline;
+pub mod wav;
+
+pub use codec::{Codec, PayloadKind, PayloadMap};
+pub use timeline::{Timeline, TimelineConfig};
