@@ -1,1 +1,23 @@
 //! Resources from a folder of YAML files, watched.
+//!
+//! ```text
+//! folder/            files *.yaml and *.yml, each with any number of documents
+//!   tenants.yaml     a document names its tenant by metadata.namespace …
+//!   acme/desk.yaml   … or lies in a sub-folder called like the tenant …
+//!   rules.yaml       … or needs to say nothing, as long as there is one tenant only
+//! ```
+//!
+//! What cannot be read is reported with file, line, field and reason, and its last good version
+//! stays in force; see [`domain::resources::assemble`] for the rules.
+
+mod document;
+pub mod folder;
+mod interpret;
+mod located;
+mod problem;
+mod source;
+mod watched;
+
+pub use folder::{Loaded, load};
+pub use problem::{ConfigError, Problem};
+pub use watched::{Watched, watch};

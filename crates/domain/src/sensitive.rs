@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn neither_debug_nor_display_shows_the_value() {
-        let number = Sensitive::from("+4970311234");
+        let number: Sensitive<String> = "+4970311234".into();
         assert!(!format!("{number} {number:?} {:?}", Some(&number)).contains("1234"));
     }
 }

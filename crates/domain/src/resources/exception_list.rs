@@ -1,7 +1,8 @@
 //! `ExceptionList`: numbers that are never recorded by the rules that select the list (F-15).
 
-use regex::Regex;
+use serde::Deserialize;
 
+use super::{FieldError, FieldPath, NumberPattern, NumberPatternSpec, field::Findings};
 use crate::ResourceName;
 
 /// A validated `ExceptionList`.
@@ -13,11 +14,19 @@ pub struct ExceptionList {
     pub entries: Vec<NumberPattern>,
 }
 
-/// A number, or a regular expression over numbers (linear time, matched against the whole number).
-#[derive(Debug, Clone)]
-pub enum NumberPattern {
-    /// Exactly this number.
-    Exact(String),
-    /// Every number that the whole expression matches.
-    Regex(Regex),
+/// The raw form of an `ExceptionList`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExceptionListSpec {
+    /// Its entries.
+    pub entries: Vec<NumberPatternSpec>,
+}
+
+impl ExceptionListSpec {
+    /// The validated list called `name`, or everything that is wrong.
+    pub fn validate(&self, name: ResourceName) -> Result<ExceptionList, Vec<FieldError>> {
+        let mut findings = Findings::default();
+        let entries = NumberPatternSpec::validate_all(&self.entries, &FieldPath::spec().key("entries"), &mut findings);
+        findings.finish(Some(ExceptionList { name, entries }))
+    }
 }

@@ -1,21 +1,40 @@
 //! Resources of configuration, validated. The raw form (what stands in YAML) lives beside each
 //! kind; everything behind the parser works on these types alone.
 
+pub mod assemble;
 pub mod directory;
+pub mod document;
 pub mod exception_list;
+pub mod field;
 pub mod journal_target;
+pub mod kind;
+pub mod number_pattern;
+pub mod paths;
 pub mod rule;
+pub mod scope;
+pub mod secret;
 pub mod storage_target;
+pub mod sub_folder;
 pub mod tenant;
+mod tenant_of_call;
 
 use std::collections::BTreeMap;
 
-pub use directory::{Directory, Group, User};
-pub use exception_list::{ExceptionList, NumberPattern};
-pub use journal_target::{JournalDatabase, JournalTarget};
-pub use rule::{Profile, RecordingRule, Scope};
-pub use storage_target::{FolderTarget, SftpAuth, SftpTarget, StorageKind, StorageTarget};
-pub use tenant::{SipMatch, Tenant, WhenUndecided};
+pub use assemble::{Assembled, Declared, Fault, LastGood, Resource};
+pub use directory::{Directory, DirectorySpec, Group, GroupSpec, User, UserSpec};
+pub use document::{Header, Metadata, RawResource};
+pub use exception_list::{ExceptionList, ExceptionListSpec};
+pub use field::{FieldError, FieldPath, Segment};
+pub use journal_target::{JournalDatabase, JournalTarget, JournalTargetSpec, PostgresSpec, SqliteSpec};
+pub use kind::{API_VERSION, Kind, ResourceKey, UnknownKind};
+pub use number_pattern::{NumberPattern, NumberPatternSpec};
+pub use rule::{Profile, RecordingRule, RecordingRuleSpec};
+pub use scope::{Scope, ScopeSpec, SelectedSpec};
+pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
+pub use storage_target::{
+    FolderSpec, FolderTarget, SftpAuth, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
+};
+pub use tenant::{SipMatch, SipMatchSpec, Tenant, TenantSpec, WhenUndecided};
 
 use crate::{ResourceName, TenantId};
 
@@ -34,6 +53,20 @@ pub struct TenantResources {
     pub storage_targets: BTreeMap<ResourceName, StorageTarget>,
     /// Journal targets by name.
     pub journal_targets: BTreeMap<ResourceName, JournalTarget>,
+}
+
+impl TenantResources {
+    /// A tenant without anything else: nothing of it is recorded.
+    pub fn empty(tenant: Tenant) -> Self {
+        Self {
+            tenant,
+            rules: Vec::new(),
+            exception_lists: BTreeMap::new(),
+            directory: Directory::default(),
+            storage_targets: BTreeMap::new(),
+            journal_targets: BTreeMap::new(),
+        }
+    }
 }
 
 /// Everything that is in force, for all tenants.

@@ -1,0 +1,267 @@
+//! One YAML document: cut out of its file, read, and said what is wrong with it.
+
+use std::fmt;
+
+use domain::resources::{FieldPath, Header, Kind, Metadata, RawResource, Segment};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_path_to_error::Track;
+use serde_saphyr::{Error, Options, options, with_deserializer_from_str_with_options};
+
+use crate::located::{Located, Position};
+
+/// A document of a file.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// What could be read of the header, even if the rest is broken.
+    pub header: Header,
+    /// The content, if kind and content could be read.
+    pub content: Option<RawResource>,
+    /// What prevents it from being read.
+    pub errors: Vec<DocumentError>,
+    /// Where it begins in the file, lines from 0.
+    first_line: u64,
+    located: Option<Located>,
+}
+
+/// What is wrong with a document.
+#[derive(Debug)]
+pub(crate) struct DocumentError {
+    pub position: Position,
+    pub path: FieldPath,
+    pub reason: String,
+}
+
+/// The documents of a file; those without content are left out.
+pub(crate) fn documents(text: &str) -> Vec<Document> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    cut(text).filter(|(_, text)| !is_blank(text)).map(|(line, text)| Document::read(line, text)).collect()
+}
+
+/// Cuts a file at its document marks, so that a broken document leaves the others alone. A line
+/// that begins with `---` or `...` ends a document wherever it stands, even within a block scalar
+/// (YAML 1.2.2, production 206).
+fn cut(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    let is_mark = |line: &str| {
+        let rest = line.strip_prefix("---").or_else(|| line.strip_prefix("..."));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+    };
+    let mut starts = vec![(0_u64, 0_usize)];
+    let mut offset = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        if is_mark(line) && offset > 0 {
+            starts.push((number as u64, offset));
+        }
+        offset += line.len();
+    }
+    let ends: Vec<usize> = starts.iter().skip(1).map(|(_, start)| *start).chain([text.len()]).collect();
+    starts.into_iter().zip(ends).map(|((line, start), end)| (line, &text[start..end]))
+}
+
+fn is_blank(document: &str) -> bool {
+    document.lines().all(|line| {
+        let line = line.strip_prefix("---").or_else(|| line.strip_prefix("...")).unwrap_or(line).trim();
+        line.is_empty() || line.starts_with(['#', '%'])
+    })
+}
+
+fn yaml_options() -> Options {
+    // A snippet in an error would show numbers and secrets.
+    options! { with_snippet: false }
+}
+
+impl Document {
+    fn read(first_line: u64, text: &str) -> Self {
+        let mut document =
+            Self { header: Header::default(), content: None, errors: vec![], first_line, located: None };
+        let header = with_deserializer_from_str_with_options(text, yaml_options(), |yaml| {
+            HeaderSeed(&mut document.header).deserialize(yaml)
+        });
+        if let Err(error) = header {
+            document.errors.push(document.error(FieldPath::root(), &error, None));
+            return document;
+        }
+        document.located = serde_saphyr::from_str_with_options(text, yaml_options()).ok();
+        if let Some(kind) = document.read_kind() {
+            document.read_content(kind, text);
+        }
+        document
+    }
+
+    /// Kind and version, if both are ours.
+    fn read_kind(&mut self) -> Option<Kind> {
+        let kind = match self.header.kind.as_deref().map(str::parse::<Kind>) {
+            Some(Ok(kind)) => kind,
+            Some(Err(error)) => return self.fail("kind", error.to_string()),
+            None => return self.fail("kind", "is missing".to_owned()),
+        };
+        let version = self.header.api_version.as_deref().unwrap_or_default();
+        if kind.allows_api_version(version) {
+            return Some(kind);
+        }
+        self.fail("apiVersion", format!("must be {}", domain::resources::API_VERSION))
+    }
+
+    fn fail<T>(&mut self, field: &str, reason: String) -> Option<T> {
+        let path = FieldPath::root().key(field);
+        self.errors.push(DocumentError { position: self.find(&path), path, reason });
+        None
+    }
+
+    fn read_content(&mut self, kind: Kind, text: &str) {
+        let mut track = Track::new();
+        let content = with_deserializer_from_str_with_options(text, yaml_options(), |yaml| {
+            RawResource::from_document(kind, serde_path_to_error::Deserializer::new(yaml, &mut track))
+        });
+        match content {
+            Ok(content) => self.content = Some(content),
+            Err(error) => {
+                let path = field_path(kind, &track.path());
+                self.errors.push(self.error(path, &error, Some(kind)));
+            }
+        }
+    }
+
+    /// The place of a field in the file.
+    pub fn find(&self, path: &FieldPath) -> Position {
+        let start = Position { line: 1, column: 1 };
+        self.in_file(self.located.as_ref().map_or(start, |located| located.find(path)))
+    }
+
+    fn in_file(&self, position: Position) -> Position {
+        Position { line: position.line + self.first_line, ..position }
+    }
+
+    fn error(&self, path: FieldPath, error: &Error, kind: Option<Kind>) -> DocumentError {
+        let (path, reason) = explain(path, error, kind);
+        let known = error.location().filter(|location| location.line() > 0);
+        let position = known.map_or_else(|| self.find(&path), |location| self.in_file(location.into()));
+        DocumentError { position, path, reason }
+    }
+}
+
+/// The path that serde tracked; keys that are people's names are marked as such.
+fn field_path(kind: Kind, path: &serde_path_to_error::Path) -> FieldPath {
+    let mut field = FieldPath::root();
+    for segment in path {
+        field = match segment {
+            serde_path_to_error::Segment::Seq { index } => field.index(*index),
+            serde_path_to_error::Segment::Map { key } if kind == Kind::Directory && is_users(&field) => {
+                field.person(key)
+            }
+            serde_path_to_error::Segment::Map { key } => field.key(key),
+            _ => field,
+        };
+    }
+    field
+}
+
+fn is_users(path: &FieldPath) -> bool {
+    *path == FieldPath::spec().key("users")
+}
+
+/// The error in an administrator's words. Values of the document are never repeated: they may be
+/// numbers or secrets.
+fn explain(path: FieldPath, error: &Error, kind: Option<Kind>) -> (FieldPath, String) {
+    let list = |words: &[&str]| words.join(", ");
+    let reason = match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            let shown = kind.is_some_and(|kind| kind != Kind::Secret);
+            let named = path.segments().last() == Some(&Segment::Key(field.clone()));
+            let path = if named || !shown { path } else { path.key(field) };
+            let expected: Vec<&str> = expected.iter().copied().filter(|word| *word != "status").collect();
+            return (path, format!("there is no such field; known are {}", list(&expected)));
+        }
+        Error::SerdeMissingField { field, .. } => return (path.key(field), "is missing".to_owned()),
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            format!("must be {expected}")
+        }
+        Error::SerdeInvalidLength { expected, .. } => format!("must be {expected}"),
+        Error::SerdeUnknownVariant { expected, .. } => format!("must be one of {}", list(expected)),
+        Error::Unexpected { expected, .. } => format!("must be {expected}"),
+        Error::InvalidScalar { ty, .. } => format!("is not a valid {ty}"),
+        Error::InvalidBooleanStrict { .. } => "must be true or false".to_owned(),
+        Error::NullIntoString { .. } => "must not be empty".to_owned(),
+        Error::DuplicateMappingKey { .. } => "this key stands here twice".to_owned(),
+        Error::UnknownAnchor { .. } => "refers to an anchor (*name) that is not there".to_owned(),
+        // What the parser says about syntax; it speaks of signs, not of values.
+        Error::ExternalMessage { msg, .. } if kind != Some(Kind::Secret) => format!("is not valid YAML: {msg}"),
+        Error::AliasError { error, .. } => return explain(path, error, kind),
+        Error::Eof { .. } => "ends too early".to_owned(),
+        _ => "cannot be read as YAML of the expected form".to_owned(),
+    };
+    (path, reason)
+}
+
+/// Fills a header as far as the document can be read: the syntax error in line 14 must not hide
+/// that the document is the rule "desk".
+struct HeaderSeed<'a>(&'a mut Header);
+
+impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeaderSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a resource with apiVersion, kind, metadata and spec")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "apiVersion" => self.0.api_version = map.next_value()?,
+                "kind" => self.0.kind = map.next_value()?,
+                "metadata" => self.0.metadata = map.next_value::<Option<Metadata>>()?.unwrap_or_default(),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_cut_at_its_marks_and_lines_keep_their_numbers() {
+        let text = "# only a comment\n---\na: 1\n--- # two\nb: |\n  x\n...\n---\n\n";
+        let documents: Vec<_> = cut(text).filter(|(_, text)| !is_blank(text)).map(|(line, _)| line).collect();
+        assert_eq!(documents, [1, 3]);
+    }
+
+    #[test]
+    fn a_header_above_a_syntax_error_is_still_read() {
+        let text = "apiVersion: callseal.io/v1alpha1\nkind: RecordingRule\nmetadata: {name: desk}\nspec:\n  a: [1\n  b: 2\n";
+        let document = &documents(text)[0];
+        assert_eq!(document.header.kind.as_deref(), Some("RecordingRule"));
+        assert_eq!(document.header.metadata.name.as_deref(), Some("desk"));
+        assert_eq!(document.errors.len(), 1);
+        assert!(document.content.is_none());
+    }
+
+    fn error(text: &str) -> String {
+        let document = documents(text).into_iter().next().unwrap();
+        let error = document.errors.first().expect("is wrong");
+        format!("{}: {}: {}", error.position.line, error.path, error.reason)
+    }
+
+    #[test]
+    fn wrong_fields_are_named_with_line_and_what_would_be_right() {
+        let rule = "apiVersion: callseal.io/v1alpha1\nkind: RecordingRule\nmetadata: {name: desk}\nspec:\n  scope: all\n  profile: consent\n";
+        assert_eq!(error(&format!("{rule}  order: ten\n")), "");
+        assert_eq!(error(&format!("{rule}  numbers:\n    - +4970311234\n")), "");
+        assert_eq!(error(&format!("{rule}  numbers:\n    - {{patern: x}}\n")), "");
+        assert_eq!(error(&format!("{rule}  target: [x]\n")), "");
+        assert_eq!(error(&format!("{rule}  targets: archive\n")), "");
+        assert_eq!(error(&format!("{rule}  order: 1\n  order: 2\n")), "");
+        assert_eq!(error(&rule.replace("  profile: consent\n", "")), "");
+        assert_eq!(error(&rule.replace("scope: all", "scope: {group: [a]}")), "");
+        assert_eq!(error(&rule.replace("v1alpha1", "v1")), "");
+        assert_eq!(error(&rule.replace("RecordingRule", "Rule")), "");
+    }
+}
