@@ -1,1 +1,10 @@
-//! All services in one process, and the tools: demo, verify, explain, load.
+//! The one binary: all services in one process, and the tools around them.
+
+pub mod cli;
+pub mod demo;
+pub mod explain;
+pub mod journal_init;
+pub mod load;
+pub mod test_target;
+pub mod up;
+pub mod verify;

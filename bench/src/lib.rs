@@ -1,0 +1,6 @@
+//! Measures the whole system: five services, each a process of its own, NATS, and a load generator,
+//! all on this machine.
+
+pub mod capacity;
+pub mod cpu;
+pub mod delays;

@@ -1,0 +1,55 @@
+//! The command line. Scripts rely on its words.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{demo, explain, journal_init, load, test_target, up, verify};
+
+/// Records calls that can be proven.
+#[derive(Debug, Parser)]
+#[command(name = "callseal", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all services in one process, until Ctrl-C.
+    Up(up::UpArgs),
+    /// Plays a real SIPREC call into the whole system and verifies what comes out.
+    Demo(demo::DemoArgs),
+    /// Checks recordings or whole archives. Exit code 0: all good, 1: something is wrong, 2: usage.
+    Verify(verify::VerifyArgs),
+    /// Says whether a call would be recorded, by which rule, and why.
+    Explain(explain::ExplainArgs),
+    /// Writes, reads back and removes a test file on a storage target.
+    TestTarget(test_target::TestTargetArgs),
+    /// Makes the table of a journal.
+    JournalInit(journal_init::JournalInitArgs),
+    /// Plays many SIPREC calls into a recorder and counts every packet.
+    Load(load::LoadArgs),
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// What stopped it, in words for the person at the terminal.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Up(args) => up::run(args),
+            Command::Demo(args) => demo::run(args),
+            Command::Verify(args) => verify::run(args),
+            Command::Explain(args) => block_on(explain::run(args)),
+            Command::TestTarget(args) => block_on(test_target::run(args)),
+            Command::JournalInit(args) => block_on(journal_init::run(args)),
+            Command::Load(args) => block_on(load::run(args)),
+        }
+    }
+}
+
+fn block_on<F: Future<Output = anyhow::Result<ExitCode>>>(work: F) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,34 @@
+//! `callseal up`: all services in one process, and NATS as its child.
+
+mod data_folder;
+mod key_store;
+mod options;
+mod running;
+
+use std::{process::ExitCode, time::Duration};
+
+pub use key_store::enter_environment;
+pub use options::UpArgs;
+pub use running::{Ready, Running};
+
+/// Runs until Ctrl-C or SIGTERM, then drains.
+///
+/// # Errors
+/// It could not start, or a service failed; the text says which and why.
+pub fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
+    enter_environment(args.pkcs11_module.as_deref(), "CALLSEAL_DATA", &args.data)?;
+    runtime::logs::init(runtime::logs::Format::Text);
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = tokio.block_on(async {
+        let drain = Duration::from_secs(args.drain);
+        let mut running = Running::start(&args).await?;
+        println!("{}", running.ready());
+        tokio::select! {
+            failure = running.failed() => Err(failure),
+            () = runtime::wait_for_stop_signal() => running.stop(drain).await,
+        }
+    });
+    // Blocking work that hangs (a dead disk) must not hold the process.
+    tokio.shutdown_timeout(Duration::from_secs(2));
+    outcome.map(|()| ExitCode::SUCCESS)
+}

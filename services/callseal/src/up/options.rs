@@ -1,0 +1,60 @@
+//! What `callseal up` is told, and what follows from it.
+
+use std::{ffi::OsStr, net::SocketAddr, path::PathBuf};
+
+/// Arguments of `callseal up`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct UpArgs {
+    /// Folder with the resources (tenants, rules, targets, journals); watched.
+    #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
+    pub config: PathBuf,
+    /// Folder for everything Callseal keeps: staging, state, spool, bus, key store.
+    #[arg(long, env = "CALLSEAL_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where SIP is taken, UDP and TCP.
+    #[arg(long, env = "CALLSEAL_SIP", default_value = "0.0.0.0:5060", value_name = "HOST:PORT")]
+    pub sip: SocketAddr,
+    /// Where metrics and health are served.
+    #[arg(long, env = "CALLSEAL_HTTP", default_value = "127.0.0.1:9464", value_name = "HOST:PORT")]
+    pub http: SocketAddr,
+    /// Address that SIP and SDP name; needed when --sip listens on all addresses.
+    #[arg(long, env = "CALLSEAL_ADVERTISE", value_name = "IP")]
+    pub advertise: Option<std::net::IpAddr>,
+    /// First and last UDP port for RTP and RTCP.
+    #[arg(long, env = "CALLSEAL_RTP_PORTS", default_value = "20000-29999", value_name = "FIRST-LAST")]
+    pub rtp_ports: String,
+    /// A NATS server that runs already; without it, one is started as a child process.
+    #[arg(long, env = "CALLSEAL_NATS", value_name = "URL")]
+    pub nats: Option<String>,
+    /// PKCS#11 module of an HSM; without it, SoftHSM keeps the key under the data folder.
+    #[arg(long, env = "CALLSEAL_PKCS11_MODULE", value_name = "FILE", requires_all = ["pkcs11_token", "pkcs11_pin_file"])]
+    pub pkcs11_module: Option<PathBuf>,
+    /// Label of the token.
+    #[arg(long, env = "CALLSEAL_PKCS11_TOKEN", value_name = "LABEL")]
+    pub pkcs11_token: Option<String>,
+    /// File that holds the user PIN.
+    #[arg(long, env = "CALLSEAL_PKCS11_PIN_FILE", value_name = "FILE")]
+    pub pkcs11_pin_file: Option<PathBuf>,
+    /// Label of the key in the token.
+    #[arg(long, env = "CALLSEAL_PKCS11_KEY", default_value = "callseal", value_name = "LABEL")]
+    pub pkcs11_key: String,
+    /// Name of this installation, in metadata and in the certificate.
+    #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
+    pub installation: String,
+    /// How long running calls may take to finish after Ctrl-C, in seconds.
+    #[arg(long, env = "CALLSEAL_DRAIN", default_value_t = 30, value_name = "SECONDS")]
+    pub drain: u64,
+}
+
+impl UpArgs {
+    /// The defaults of the command line, over these two folders.
+    pub fn new(config: PathBuf, data: PathBuf) -> Self {
+        #[derive(clap::Parser)]
+        struct Defaults {
+            #[command(flatten)]
+            args: UpArgs,
+        }
+        let given = [OsStr::new("up"), OsStr::new("--config"), config.as_os_str(), OsStr::new("--data"), data.as_os_str()];
+        <Defaults as clap::Parser>::parse_from(given).args
+    }
+}

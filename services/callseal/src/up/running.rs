@@ -1,0 +1,208 @@
+//! The services of one process: started in the order of the data, stopped from the source on.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use bus::{
+    Bus, BusOptions,
+    server::{NatsServer, find_program},
+};
+use runtime::Service;
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{UpArgs, data_folder::DataFolder, key_store};
+
+/// How long the start may take until every service is ready.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a running installation can be reached.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// SIP, UDP and TCP.
+    pub sip: SocketAddr,
+    /// Metrics and health.
+    pub http: SocketAddr,
+    /// The bus.
+    pub nats: String,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sip, http, nats } = self;
+        write!(f, "ready sip={sip} http=http://{http} metrics=http://{http}/metrics nats={nats}")
+    }
+}
+
+struct Part {
+    service: Service,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+/// All services, running.
+pub struct Running {
+    ready: Ready,
+    bus: Bus,
+    /// In the order of the data: ingest first.
+    parts: Vec<Part>,
+    http_up: CancellationToken,
+    // Dropped last: the services' final words go through it.
+    _nats: Option<NatsServer>,
+    _data: DataFolder,
+}
+
+impl Running {
+    /// Starts everything and returns when a call can be taken.
+    ///
+    /// # Errors
+    /// Something is missing, taken or wrong; the text says what.
+    pub async fn start(args: &UpArgs) -> anyhow::Result<Self> {
+        let data = DataFolder::take(&args.data)?;
+        let key = key_store::open(args)?;
+        let nats = match &args.nats {
+            Some(_) => None,
+            None => Some(start_nats(&data).await?),
+        };
+        let (url, monitor_url) = match (&nats, &args.nats) {
+            (Some(server), _) => (server.url().to_owned(), Some(server.monitor_url().to_owned())),
+            (None, url) => (url.clone().unwrap_or_default(), None),
+        };
+        let bus = Bus::connect(BusOptions { monitor_url, ..BusOptions::new(&url, "callseal") }).await?;
+        bus.ensure_streams().await?;
+
+        let registry = prometheus::Registry::new();
+        bus.register_metrics(&registry);
+        let service = |name| Service::beside(name, registry.clone());
+        let (sip_sender, sip_listens) = oneshot::channel();
+
+        let mut parts = Vec::new();
+        let mut start = |service: Service, task| parts.push(Part { service, task });
+        let ingest = service("ingest");
+        let options = callseal_ingest::Options {
+            sip: args.sip,
+            advertise: args.advertise,
+            rtp_ports: args.rtp_ports.parse().context("--rtp-ports")?,
+            config: args.config.clone(),
+            spool: data.spool(),
+            ..callseal_ingest::Options::default()
+        };
+        start(ingest.clone(), tokio::spawn(callseal_ingest::run(options, bus.clone(), ingest, Some(sip_sender))));
+        let rules = service("rules");
+        let options = callseal_rules::Options { config: args.config.clone() };
+        start(rules.clone(), tokio::spawn(callseal_rules::run(options, bus.clone(), rules)));
+        let signer = service("signer");
+        let options = callseal_signer::Options {
+            config: args.config.clone(),
+            state: data.state("signer")?,
+            staging: data.staging(),
+            installation: args.installation.clone(),
+            ..callseal_signer::Options::default()
+        };
+        start(signer.clone(), tokio::spawn(callseal_signer::run_with_key(options, bus.clone(), signer, key)));
+        let shipper = service("shipper");
+        let options = callseal_shipper::Options {
+            config: args.config.clone(),
+            state: data.state("shipper")?,
+            staging: data.staging(),
+            data: data.root().to_owned(),
+            ..callseal_shipper::Options::default()
+        };
+        start(shipper.clone(), tokio::spawn(callseal_shipper::run(options, bus.clone(), shipper)));
+        let journal = service("journal");
+        let options = callseal_journal::Options {
+            config: args.config.clone(),
+            state: data.state("journal")?,
+            data: data.root().to_owned(),
+            ..callseal_journal::Options::default()
+        };
+        start(journal.clone(), tokio::spawn(callseal_journal::run(options, bus.clone(), journal)));
+
+        let http_up = CancellationToken::new();
+        let services = parts.iter().map(|part| part.service.clone()).collect();
+        let http = runtime::http::serve(args.http, services, http_up.clone())
+            .await
+            .with_context(|| format!("{} cannot be listened on for metrics and health", args.http))?;
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let ready = Ready { sip: unknown, http, nats: url };
+        let mut running = Self { ready, bus, parts, http_up, _nats: nats, _data: data };
+        running.wait_until_ready(sip_listens).await?;
+        Ok(running)
+    }
+
+    async fn wait_until_ready(
+        &mut self,
+        sip_listens: oneshot::Receiver<callseal_ingest::Started>,
+    ) -> anyhow::Result<()> {
+        let services: Vec<Service> = self.parts.iter().map(|part| part.service.clone()).collect();
+        let everything = async {
+            let started = sip_listens.await.ok();
+            while services.iter().any(|service| service.health().ready().is_err()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            started
+        };
+        let started = tokio::select! {
+            failure = first_failure(&mut self.parts) => return Err(failure),
+            started = timeout(START_PATIENCE, everything) => started,
+        };
+        match started {
+            Ok(Some(started)) => self.ready.sip = started.sip,
+            Ok(None) => return Err(first_failure(&mut self.parts).await),
+            Err(_) => {
+                let missing: Vec<String> =
+                    services.iter().filter_map(|s| s.health().ready().err()).flatten().collect();
+                anyhow::bail!("not ready after {START_PATIENCE:?}: {}", missing.join("; "));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it can be reached.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The bus, to watch what happens.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Waits until a service fails. Never returns while all are well.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        first_failure(&mut self.parts).await
+    }
+
+    /// Drains: ingest first, then each service after the one that feeds it.
+    ///
+    /// # Errors
+    /// A service failed while it stopped.
+    pub async fn stop(self, patience: Duration) -> anyhow::Result<()> {
+        for Part { service, task } in self.parts {
+            service.shutdown().cancel();
+            match timeout(patience, task).await {
+                Ok(ended) => ended?.with_context(|| format!("{} failed while it stopped", service.name()))?,
+                Err(_) => tracing::warn!(service = service.name(), "stopped before its drain was complete"),
+            }
+        }
+        self.http_up.cancel();
+        Ok(())
+    }
+}
+
+async fn first_failure(parts: &mut [Part]) -> anyhow::Error {
+    let ends = parts.iter_mut().map(|part| {
+        let name = part.service.name();
+        Box::pin(async move { (name, (&mut part.task).await) })
+    });
+    let ((name, ended), _, _) = futures::future::select_all(ends).await;
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("{name} ended unasked"),
+        Ok(Err(error)) => error.context(format!("{name} failed")),
+        Err(panic) => anyhow::anyhow!("{name} ended with a fault of its own: {panic}"),
+    }
+}
+
+async fn start_nats(data: &DataFolder) -> anyhow::Result<NatsServer> {
+    let folder = data.nats();
+    tokio::task::spawn_blocking(move || Ok(NatsServer::start(&find_program()?, &folder, None)?)).await?
+}
