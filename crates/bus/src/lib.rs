@@ -16,6 +16,7 @@ mod publisher;
 mod rpc;
 mod sealed;
 pub mod server;
+mod set_aside;
 mod spool;
 pub mod streams;
 pub mod subjects;

@@ -1,0 +1,161 @@
+//! The thread that writes and deletes segments. See the write order in the module above.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{error, info, warn};
+
+use super::{
+    Command, OnDurable, Record, Shared,
+    frame::{Mark, SEGMENT_HEADER},
+};
+
+/// A segment that has reached this length gets no more.
+const SEGMENT_BYTES: u64 = 16 << 20;
+/// What is written and synced at once.
+const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_RECORDS: usize = 2_048;
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    on_durable: OnDurable,
+    active: Option<Active>,
+    next_segment: u64,
+}
+
+struct Active {
+    number: u64,
+    file: File,
+    mark: Mark,
+    /// Synced length.
+    length: u64,
+}
+
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    tickets: Vec<u64>,
+    bytes: u64,
+    acknowledged: Vec<(u64, u64, bool)>,
+}
+
+impl Batch {
+    fn add(&mut self, command: Command) {
+        match command {
+            Command::Append { record, ticket } => {
+                self.bytes += record.size();
+                self.records.push(record);
+                self.tickets.push(ticket);
+            }
+            Command::Acknowledged { segment, to, keep } => self.acknowledged.push((segment, to, keep)),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.records.len() >= BATCH_RECORDS
+    }
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, on_durable: OnDurable) -> Self {
+        let next_segment = shared.last_old + 1;
+        Self { shared, on_durable, active: None, next_segment }
+    }
+
+    /// Works until nobody can send any more, then ends with everything written.
+    pub fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        while let Some(first) = commands.blocking_recv() {
+            let mut batch = Batch::default();
+            batch.add(first);
+            while !batch.is_full() {
+                let Ok(command) = commands.try_recv() else { break };
+                batch.add(command);
+            }
+            self.write(&batch);
+            for (segment, to, keep) in batch.acknowledged {
+                self.delete(segment, to, keep);
+            }
+        }
+    }
+
+    /// Writes until it succeeds.
+    fn write(&mut self, batch: &Batch) {
+        if batch.records.is_empty() {
+            return;
+        }
+        while let Err(problem) = self.try_write(&batch.records) {
+            if !self.shared.failing.swap(true, Ordering::Relaxed) {
+                error!(error = %problem, "the spool cannot be written; trying on, new calls are refused");
+            }
+            // Its end is unknown now. What was synced stays readable.
+            if let Some(broken) = self.active.take() {
+                let _ = broken.file.set_len(broken.length);
+            }
+            thread::sleep(RETRY_PAUSE);
+        }
+        if self.shared.failing.swap(false, Ordering::Relaxed) {
+            info!("the spool can be written again");
+        }
+        self.shared.metrics.spooled_records.inc_by(batch.records.len() as u64);
+        self.shared.metrics.spooled_bytes.inc_by(batch.bytes);
+        self.shared.queued_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        self.shared.changed();
+        (self.on_durable)(&batch.tickets);
+    }
+
+    fn try_write(&mut self, records: &[Record]) -> io::Result<()> {
+        let active = match &mut self.active {
+            Some(active) if active.length < SEGMENT_BYTES => active,
+            slot => slot.insert(create(&self.shared, &mut self.next_segment)?),
+        };
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| active.mark.encode(record, &mut bytes));
+        active.file.write_all(&bytes)?;
+        active.file.sync_data()?;
+        active.length += bytes.len() as u64;
+        self.shared.lock().insert(active.number, active.length);
+        Ok(())
+    }
+
+    /// Deletes `segment` if it holds nothing beyond `to`.
+    fn delete(&mut self, segment: u64, to: u64, keep: bool) {
+        if self.shared.lock().get(&segment).is_none_or(|length| *length > to) {
+            return;
+        }
+        if self.active.as_ref().is_some_and(|active| active.number == segment) {
+            self.active = None;
+        }
+        let path = self.shared.path(segment);
+        let gone =
+            if keep { fs::rename(&path, path.with_extension("damaged")) } else { fs::remove_file(&path) };
+        match gone {
+            Err(problem) if problem.kind() != io::ErrorKind::NotFound => {
+                // It would be sent again by the next run: doubles, nothing worse.
+                warn!(segment, error = %problem, "a delivered spool segment cannot be deleted");
+            }
+            _ => {}
+        }
+        self.shared.lock().remove(&segment);
+        self.shared.changed();
+    }
+}
+
+fn create(shared: &Shared, next_segment: &mut u64) -> io::Result<Active> {
+    let number = *next_segment;
+    // Taken even if the rest fails: a number is never used twice.
+    *next_segment += 1;
+    let mut file = File::options().create_new(true).append(true).mode(0o600).open(shared.path(number))?;
+    let mark = Mark::random();
+    file.write_all(&mark.header())?;
+    file.sync_all()?;
+    File::open(&shared.dir)?.sync_all()?;
+    Ok(Active { number, file, mark, length: SEGMENT_HEADER as u64 })
+}
