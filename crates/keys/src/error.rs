@@ -61,6 +61,9 @@ pub enum KeyError {
     /// The token made a signature that the public key does not accept.
     #[error("the token '{0}' returned a wrong signature: its key is damaged, restore it from the HSM's backup")]
     WrongSignature(String),
+    /// The token does not keep what it promised of a new key. The key was deleted again.
+    #[error("the token '{0}' did not make a key that stays inside it: use another token")]
+    KeyLeaves(String),
     /// Anything else that the HSM says.
     #[error("the HSM refused to {doing}")]
     Hsm {

@@ -6,8 +6,11 @@
 use evidence::{KeyId, Signature};
 
 mod error;
+pub mod pkcs11;
+pub mod softhsm;
 
 pub use error::KeyError;
+pub use pkcs11::{CertificateSubject, Pin, Pkcs11Key, Pkcs11Options, create_key};
 
 /// A key that signs hash lists. Blocking: async callers use a blocking task.
 pub trait SigningKey: Send + Sync {

@@ -1,0 +1,158 @@
+//! The self-signed certificate of a new key (RFC 5280), signed in the token.
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use rsa::{pkcs1v15::VerifyingKey, pkcs8::DecodePublicKey, sha2::Sha256, signature::Keypair};
+use x509_cert::{
+    builder::{Builder, CertificateBuilder, profile::BuilderProfile},
+    certificate::TbsCertificate,
+    der::{
+        Decode, DateTime, Encode,
+        asn1::{BitString, GeneralizedTime},
+    },
+    ext::{
+        Extension, ToExtension,
+        pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier},
+    },
+    name::Name,
+    serial_number::SerialNumber,
+    spki::{
+        AlgorithmIdentifierOwned, DynSignatureAlgorithmIdentifier, SignatureAlgorithmIdentifier,
+        SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef,
+    },
+    time::{Time, Validity},
+};
+
+use crate::KeyError;
+
+/// Longest common name and organisation (RFC 5280 appendix A.1, `ub-common-name`), characters.
+const NAME_CHARACTERS: usize = 64;
+
+/// What a new certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateSubject {
+    /// Who records: the organisation (`O`). May be empty.
+    pub holder: String,
+    /// The installation (`CN`).
+    pub installation: String,
+    /// Valid from then on; seconds count.
+    pub valid_from: Timestamp,
+    /// For so many years. Verifying old recordings needs no valid certificate, only the right one.
+    pub years: u16,
+}
+
+/// A certificate and the parts of it that a token wants beside it, all in DER.
+pub(crate) struct Made {
+    pub(crate) der: Vec<u8>,
+    pub(crate) subject_der: Vec<u8>,
+    pub(crate) serial_der: Vec<u8>,
+}
+
+fn unusable(error: impl std::fmt::Display) -> KeyError {
+    KeyError::Certificate(error.to_string())
+}
+
+/// A certificate for the key `spki`, which signs it through `sign`.
+pub(crate) fn self_signed(
+    subject: &CertificateSubject,
+    spki: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, KeyError>,
+) -> Result<Made, KeyError> {
+    let issuer = Issuer(VerifyingKey::from_public_key_der(spki).map_err(unusable)?);
+    let name = distinguished_name(subject)?;
+    let mut serial = rand::random::<[u8; 16]>();
+    // Positive and without a leading zero, whatever the dice say (RFC 5280 § 4.1.2.2).
+    serial[0] = serial[0] & 0x7f | 0x40;
+    let serial = SerialNumber::new(&serial).map_err(unusable)?;
+    let (subject_der, serial_der) = (name.to_der().map_err(unusable)?, serial.to_der().map_err(unusable)?);
+    let public = SubjectPublicKeyInfoOwned::from_der(spki).map_err(unusable)?;
+    let validity = validity(subject)?;
+    let mut builder = CertificateBuilder::new(Profile(name), serial, validity, public).map_err(unusable)?;
+    let signature = sign(&builder.finalize(&issuer).map_err(unusable)?)?;
+    let signature = BitString::from_bytes(&signature).map_err(unusable)?;
+    let certificate = builder.assemble(signature, &issuer).map_err(unusable)?;
+    Ok(Made { der: certificate.to_der().map_err(unusable)?, subject_der, serial_der })
+}
+
+fn distinguished_name(subject: &CertificateSubject) -> Result<Name, KeyError> {
+    let installation = ("CN", &subject.installation);
+    let mut parts = Vec::new();
+    for (key, value) in [installation, ("O", &subject.holder)] {
+        if value.chars().count() > NAME_CHARACTERS || value.chars().any(char::is_control) {
+            return Err(unusable(format!("{key} has to be at most {NAME_CHARACTERS} characters, none of control")));
+        }
+        if !value.is_empty() {
+            parts.push(format!("{key}={}", hex_escaped(value)));
+        }
+    }
+    if subject.installation.is_empty() {
+        return Err(unusable("the installation needs a name"));
+    }
+    parts.join(",").parse().map_err(unusable)
+}
+
+/// RFC 4514 § 2.4: every byte may be written as a backslash and two digits, so no comma, plus or quote
+/// in a company's name can end it.
+fn hex_escaped(value: &str) -> String {
+    value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("\\{b:02x}") }).collect()
+}
+
+fn validity(subject: &CertificateSubject) -> Result<Validity, KeyError> {
+    let from = subject.valid_from.to_zoned(TimeZone::UTC);
+    let until = from.checked_add(i64::from(subject.years).years()).map_err(unusable)?;
+    Ok(Validity::new(time(from.timestamp())?, time(until.timestamp())?))
+}
+
+fn time(at: Timestamp) -> Result<Time, KeyError> {
+    let seconds = u64::try_from(at.as_second()).map_err(unusable)?;
+    let at = DateTime::from_unix_duration(std::time::Duration::from_secs(seconds)).map_err(unusable)?;
+    Ok(Time::GeneralTime(GeneralizedTime::from_date_time(at)))
+}
+
+/// Says to the builder what the token will sign with; it never signs by itself.
+struct Issuer(VerifyingKey<Sha256>);
+
+impl Keypair for Issuer {
+    type VerifyingKey = VerifyingKey<Sha256>;
+    fn verifying_key(&self) -> Self::VerifyingKey {
+        self.0.clone()
+    }
+}
+
+impl DynSignatureAlgorithmIdentifier for Issuer {
+    fn signature_algorithm_identifier(&self) -> x509_cert::spki::Result<AlgorithmIdentifierOwned> {
+        let algorithm = VerifyingKey::<Sha256>::SIGNATURE_ALGORITHM_IDENTIFIER;
+        Ok(AlgorithmIdentifierOwned { oid: algorithm.oid, parameters: algorithm.parameters.map(Into::into) })
+    }
+}
+
+/// Self-signed, for signatures that are to be proof (`nonRepudiation`), no CA.
+struct Profile(Name);
+
+impl BuilderProfile for Profile {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.0.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        key: SubjectPublicKeyInfoRef<'_>,
+        _issuer: SubjectPublicKeyInfoRef<'_>,
+        tbs: &TbsCertificate,
+    ) -> x509_cert::builder::Result<Vec<Extension>> {
+        let key_identifier = SubjectKeyIdentifier::try_from(key)?;
+        let authority =
+            AuthorityKeyIdentifier { key_identifier: Some(key_identifier.0.clone()), ..Default::default() };
+        let usage = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
+        let none = BasicConstraints { ca: false, path_len_constraint: None };
+        let mut extensions = Vec::new();
+        extensions.push(none.to_extension(tbs.subject(), &extensions)?);
+        extensions.push(usage.to_extension(tbs.subject(), &extensions)?);
+        extensions.push(key_identifier.to_extension(tbs.subject(), &extensions)?);
+        extensions.push(authority.to_extension(tbs.subject(), &extensions)?);
+        Ok(extensions)
+    }
+}
