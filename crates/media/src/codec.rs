@@ -52,10 +52,9 @@ impl Codec {
     /// The codec of an `a=rtpmap` line. Encoding names are compared without case (RFC 4855
     /// section 3). `None` for everything that cannot be archived yet.
     pub fn from_sdp(encoding: &str, clock_rate_hz: u32) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|codec| codec.name().eq_ignore_ascii_case(encoding) && codec.clock_rate_hz() == clock_rate_hz)
+        Self::ALL.iter().copied().find(|codec| {
+            codec.name().eq_ignore_ascii_case(encoding) && codec.clock_rate_hz() == clock_rate_hz
+        })
     }
 
     /// The codec of a static payload type (RFC 3551 section 6).

@@ -50,7 +50,9 @@ impl<'a> RtpPacket<'a> {
     pub fn parse(datagram: &'a [u8]) -> Result<Self, RtpError> {
         let packet = rtp_types::RtpPacket::parse(datagram).map_err(|error| match error {
             rtp_types::RtpParseError::UnsupportedVersion(version) => RtpError::Version(version),
-            rtp_types::RtpParseError::Truncated { expected, actual } => RtpError::Truncated { expected, actual },
+            rtp_types::RtpParseError::Truncated { expected, actual } => {
+                RtpError::Truncated { expected, actual }
+            }
             rtp_types::RtpParseError::PaddingInvalid(_) => RtpError::Padding,
         })?;
         // Offsets instead of `payload()`: that one borrows from the parser, not from the datagram.
@@ -92,7 +94,9 @@ impl SenderReport {
     pub fn parse(datagram: &[u8]) -> Result<Option<Self>, RtpError> {
         rtcp_types::Compound::parse(datagram).map_err(|error| match error {
             rtcp_types::RtcpParseError::UnsupportedVersion(version) => RtpError::Version(version),
-            rtcp_types::RtcpParseError::Truncated { expected, actual } => RtpError::Truncated { expected, actual },
+            rtcp_types::RtcpParseError::Truncated { expected, actual } => {
+                RtpError::Truncated { expected, actual }
+            }
             _ => RtpError::Rtcp,
         })?;
         if datagram[1] != rtcp_types::SenderReport::PACKET_TYPE {

@@ -26,8 +26,13 @@ fn sox_reads_coding_channels_rate_and_length() {
             let audio = vec![vec![0x2A; 12_001]; usize::from(channels)];
             std::fs::write(path.path(), file(&header, &audio)).unwrap();
             let soxi = |flag: &str| {
-                let run = Command::new("soxi").arg(flag).arg(path.path()).output().expect("soxi of Debian's sox");
-                assert!(run.status.success() && run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+                let run =
+                    Command::new("soxi").arg(flag).arg(path.path()).output().expect("soxi of Debian's sox");
+                assert!(
+                    run.status.success() && run.stderr.is_empty(),
+                    "{}",
+                    String::from_utf8_lossy(&run.stderr)
+                );
                 String::from_utf8(run.stdout).unwrap().trim().to_owned()
             };
             assert_eq!(soxi("-e"), name);
@@ -107,6 +112,8 @@ fn parts_of_a_channel_are_written_at_their_samples() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
     #[test]
     fn what_was_interleaved_comes_apart_again(
         audio in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40_000), 1..5)

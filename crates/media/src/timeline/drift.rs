@@ -50,9 +50,11 @@ impl Drift {
     }
 
     pub fn close_window(&mut self, streams: &mut [Stream]) {
-        let measured: Vec<_> = streams.iter().enumerate().filter_map(|(at, stream)| measure(at, stream)).collect();
+        let measured: Vec<_> =
+            streams.iter().enumerate().filter_map(|(at, stream)| measure(at, stream)).collect();
         let by_report = measured.iter().all(|one| one.reported.is_some());
-        let believed = measured.iter().all(|one| one.reported.is_none_or(|lag| (lag - one.lag).abs() <= BELIEVED));
+        let believed =
+            measured.iter().all(|one| one.reported.is_none_or(|lag| (lag - one.lag).abs() <= BELIEVED));
         for one in &measured {
             let stream = &mut streams[one.stream];
             if !believed || one.reported.is_none() {

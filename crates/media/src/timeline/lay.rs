@@ -75,7 +75,9 @@ impl Stream {
     /// Segment and position of the first block in time; the older segment where two are equal.
     fn next_block(&self) -> Option<(usize, i64)> {
         let heads = self.segments.iter().enumerate();
-        heads.filter_map(|(at, segment)| Some((at, segment.first_position()?))).min_by_key(|(_, position)| *position)
+        heads
+            .filter_map(|(at, segment)| Some((at, segment.first_position()?)))
+            .min_by_key(|(_, position)| *position)
     }
 
     fn place(&self, at: usize, position: i64) -> Place {
@@ -121,7 +123,9 @@ impl Stream {
         };
         match (1..LAYERS).find(|at| free(&self.layers[*at])) {
             Some(layer) => Place::At { layer, position, late },
-            None => Place::At { layer: LAYERS - 1, position: position.max(self.layers[LAYERS - 1].end), late },
+            None => {
+                Place::At { layer: LAYERS - 1, position: position.max(self.layers[LAYERS - 1].end), late }
+            }
         }
     }
 

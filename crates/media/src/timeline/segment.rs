@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::JUMP;
+use super::RATE_HZ;
 use crate::codec::Codec;
 
 /// A base this close (15 ms) to where the former line would have led is that line: the jump was
 /// a hole in delivery, not in time.
 const SNAP: i64 = 120;
+
+/// A stream's first packets may have been held back by up to this (2 s): a recording client that
+/// kept them until the recorder answered, and then sends them all at once.
+const HELD_BACK: i64 = 2 * RATE_HZ;
 
 /// Payload that waits to be laid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,18 +80,27 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub fn new(id: u64, source: u32, timestamp: i64, arrival: i64, lead: i64, former: Option<&Self>) -> Self {
+    /// A segment that begins with this packet. `former` is the one before it of the same SSRC,
+    /// `end` where all payload of the stream ends that came before.
+    pub fn new(
+        (id, source): (u64, u32),
+        timestamp: i64,
+        arrival: i64,
+        lead: i64,
+        former: Option<&Self>,
+        end: Option<i64>,
+    ) -> Self {
         let base = arrival + lead;
         let continued = former.map(|former| former.position(timestamp));
+        // A segment that came late may be a queue that was held up and now drains: it may fall
+        // back to the line it had. Otherwise it may fall back to what was there before.
+        let earliest = continued.filter(|line| *line <= base).or(end.map(|end| end.min(base)));
         Self {
             id,
             source,
             first_timestamp: timestamp,
             base,
-            // A segment that came late may be a queue that was held up and now drains: it may fall
-            // back to the line it had, but not before it. Otherwise the first packet was not
-            // delayed by more than a call bears.
-            floor: continued.filter(|line| *line <= base).unwrap_or(base - JUMP),
+            floor: earliest.unwrap_or(base - HELD_BACK),
             lead,
             continued,
             fixed: false,

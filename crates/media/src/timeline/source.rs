@@ -72,7 +72,11 @@ impl Source {
             };
         }
         let explained = (arrival - self.highest_arrival) / SHORTEST_PACKET;
-        if i64::from(ahead) <= explained { Located::New(self.highest + i64::from(ahead)) } else { Located::Elsewhere }
+        if i64::from(ahead) <= explained {
+            Located::New(self.highest + i64::from(ahead))
+        } else {
+            Located::Elsewhere
+        }
     }
 
     /// Is this number behind the highest?

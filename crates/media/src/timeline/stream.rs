@@ -69,7 +69,13 @@ impl Stream {
     }
 
     /// Takes a packet in; `spare` becomes the buffer of its payload.
-    pub fn push(&mut self, arrival: i64, lead: i64, packet: &RtpPacket<'_>, mut spare: Vec<u8>) -> PushOutcome {
+    pub fn push(
+        &mut self,
+        arrival: i64,
+        lead: i64,
+        packet: &RtpPacket<'_>,
+        mut spare: Vec<u8>,
+    ) -> PushOutcome {
         let Some((source, sequence, timestamp, ahead)) = self.locate(arrival, packet) else {
             self.counts.duplicate += 1;
             return PushOutcome::Duplicate;
@@ -141,13 +147,19 @@ impl Stream {
             None => {
                 let ssrc = self.ssrc_of(source);
                 let former = self.segments.iter().rev().find(|segment| self.ssrc_of(segment.source) == ssrc);
-                let mut segment =
-                    Segment::new(self.next_segment, source, block.timestamp, arrival, lead, former);
+                let id = (self.next_segment, source);
+                let mut segment = Segment::new(id, block.timestamp, arrival, lead, former, self.end());
                 self.next_segment += 1;
                 segment.accept(block, arrival, true);
                 self.segments.push_back(segment);
             }
         }
+    }
+
+    /// End of all payload, laid or waiting.
+    fn end(&self) -> Option<i64> {
+        let laid = self.layers[0].holder.map(|_| self.layers[0].end);
+        self.segments.iter().filter_map(Segment::pending_end).chain(laid).max()
     }
 
     fn ssrc_of(&self, source: u32) -> Option<u32> {
@@ -156,7 +168,9 @@ impl Stream {
 
     /// Notes a sender report for the newest segment of its SSRC.
     pub fn sender_report(&mut self, report: &SenderReport) {
-        let Some(source) = self.sources.iter().rev().find(|source| source.ssrc == report.ssrc) else { return };
+        let Some(source) = self.sources.iter().rev().find(|source| source.ssrc == report.ssrc) else {
+            return;
+        };
         let Some(segment) = self.segments.iter_mut().rev().find(|segment| segment.source == source.id) else {
             return;
         };
@@ -182,7 +196,8 @@ impl Stream {
         let mut at = 0;
         while at < self.segments.len() {
             let segment = &self.segments[at];
-            let last_of_source = !self.segments.iter().skip(at + 1).any(|later| later.source == segment.source);
+            let last_of_source =
+                !self.segments.iter().skip(at + 1).any(|later| later.source == segment.source);
             let source_lives = self.sources.iter().any(|source| source.id == segment.source);
             let old = idle > OLD_SEGMENTS || newest.saturating_sub(segment.last_arrival) > SEGMENT_MEMORY;
             if segment.blocks.is_empty() && (!source_lives || (old && !last_of_source)) {

@@ -122,7 +122,9 @@ impl WavHeader {
         bytes.extend_from_slice(&self.encoding.format_tag().to_le_bytes());
         bytes.extend_from_slice(&self.channels.to_le_bytes());
         bytes.extend_from_slice(&self.sample_rate_hz.to_le_bytes());
-        bytes.extend_from_slice(&self.sample_rate_hz.saturating_mul(u32::from(self.block_align())).to_le_bytes());
+        bytes.extend_from_slice(
+            &self.sample_rate_hz.saturating_mul(u32::from(self.block_align())).to_le_bytes(),
+        );
         bytes.extend_from_slice(&self.block_align().to_le_bytes());
         bytes.extend_from_slice(&(self.encoding.bytes_per_sample() * 8).to_le_bytes());
         if self.has_fact() {
@@ -207,8 +209,7 @@ mod tests {
 
     #[test]
     fn pcm_has_the_short_format_chunk_and_no_fact() {
-        let pcm =
-            WavHeader { encoding: Encoding::Pcm16, channels: 1, sample_rate_hz: 16_000, frames: 3 };
+        let pcm = WavHeader { encoding: Encoding::Pcm16, channels: 1, sample_rate_hz: 16_000, frames: 3 };
         let bytes = written(pcm);
         assert_eq!(bytes.len(), 44);
         assert_eq!(u32_at(&bytes, 28), 32_000);

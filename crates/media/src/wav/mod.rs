@@ -23,7 +23,9 @@ pub enum WavError {
     #[error("the file is not a WAVE file: {0}")]
     NotWave(&'static str),
     /// A WAVE file of a kind that is not written here.
-    #[error("the WAVE file has format tag {tag}, {bits} bits a sample at {rate_hz} Hz, which is not supported")]
+    #[error(
+        "the WAVE file has format tag {tag}, {bits} bits a sample at {rate_hz} Hz, which is not supported"
+    )]
     Unsupported {
         /// `wFormatTag`.
         tag: u16,
