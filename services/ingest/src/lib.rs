@@ -3,3 +3,9 @@
 pub mod call;
 pub mod media;
 pub mod metrics;
+mod options;
+mod service;
+pub mod srs;
+
+pub use options::Options;
+pub use service::{Started, run};

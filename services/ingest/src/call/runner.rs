@@ -118,7 +118,8 @@ impl Runner {
                     if is_alive {
                         self.last_signalling = Instant::now();
                     } else {
-                        self.hang_up(EndReason::Silent, &mut inbox).await;
+                        self.hang_up(EndReason::Silent);
+                        self.end(EndReason::Silent, &mut inbox).await;
                     }
                 }
                 _ = tick.tick() => self.look_around(),
@@ -143,11 +144,15 @@ impl Runner {
         self.last_signalling = Instant::now();
         match told {
             Told::Alive => None,
-            Told::Ended(reason) => Some(reason),
-            Told::NoAck if unix_us() - self.counters.last_arrival_unix_us() > RECENT_MEDIA_US => {
-                let (peer, reason) = (self.peer.clone(), EndReason::NoAck);
-                self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
+            Told::Ended(reason) => {
+                if reason == EndReason::Shutdown {
+                    self.hang_up(reason);
+                }
                 Some(reason)
+            }
+            Told::NoAck if unix_us() - self.counters.last_arrival_unix_us() > RECENT_MEDIA_US => {
+                self.hang_up(EndReason::NoAck);
+                Some(EndReason::NoAck)
             }
             Told::NoAck => {
                 tracing::warn!(recording = %self.recording, "the answer was never acknowledged, but media comes: recording goes on");
@@ -243,11 +248,13 @@ impl Runner {
         }
     }
 
-    async fn hang_up(&mut self, reason: EndReason, inbox: &mut Inbox) {
-        tracing::warn!(recording = %self.recording, reason = reason.as_str_name(), "we end the call");
-        let peer = self.peer.clone();
-        self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
-        self.end(reason, inbox).await;
+    /// Tells the client that we end the call; its answer is not waited for.
+    fn hang_up(&self, reason: EndReason) {
+        if !self.has_ended {
+            tracing::warn!(recording = %self.recording, reason = reason.as_str_name(), "we end the call");
+            let peer = self.peer.clone();
+            self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
+        }
     }
 
     /// Signalling is over: takes the last packets, closes the sockets, and says so.

@@ -119,8 +119,9 @@ impl Media {
         let thread = |number: usize| {
             let (commands, inbox) = mpsc::channel();
             let sockets = Arc::new(AtomicU64::new(0));
-            let sweeper = Sweeper::new(inbox, options.sweep_every, pool.clone(), sockets.clone(), metrics.clone());
-            let handle = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || sweeper.run())?;
+            let (every, pool, counted, metrics) = (options.sweep_every, pool.clone(), sockets.clone(), metrics.clone());
+            let builder = std::thread::Builder::new().name(format!("media-{number}"));
+            let handle = builder.spawn(move || Sweeper::new(inbox, every, pool, counted, metrics).run())?;
             Ok(Thread { commands, sockets, handle: Some(handle) })
         };
         let threads = (0..options.threads.max(1)).map(thread).collect::<io::Result<_>>()?;
