@@ -5,4 +5,5 @@ pub mod process;
 pub mod programs;
 pub mod wait;
 pub mod postgres;
+pub mod small_disk;
 pub mod sshd;

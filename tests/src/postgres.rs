@@ -90,8 +90,9 @@ impl Postgres {
         .await
         .with_context(|| self.process.as_ref().map(Process::output).unwrap_or_default())?;
         // It listens a moment before it takes logins: pg_isready knows the difference.
+        let server = &*self;
         wait::until("PostgreSQL to take logins", Duration::from_secs(60), || async move {
-            let mut ready = self.command("pg_isready").ok()?;
+            let mut ready = server.command("pg_isready").ok()?;
             ready.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().ok()?.success().then_some(())
         })
         .await

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -10,7 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill},
     unistd::{Pid, User, geteuid},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -139,8 +138,7 @@ impl Sshd {
         let config = self.dir.join("sshd_config");
         fs::write(&config, self.config_text())?;
         let mut command = Command::new(program);
-        // A group of its own, so that the processes of open connections can be ended with it.
-        command.args(["-D", "-e", "-f"]).arg(&config).process_group(0);
+        command.args(["-D", "-e", "-f"]).arg(&config);
         self.process = Some(Process::start("sshd", &self.dir, &mut command)?);
         let port = self.port;
         wait::until("sshd to greet", Duration::from_secs(20), || async move {
@@ -159,7 +157,15 @@ impl Sshd {
     /// It was gone already.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         let process = self.process.take().context("sshd does not run")?;
-        killpg(Pid::from_raw(i32::try_from(process.id())?), Signal::SIGKILL)?;
+        // Each connection has processes of its own, in sessions of their own. The listener first, so
+        // that no further ones come.
+        let mut connections = descendants(process.id());
+        process.signal(Signal::SIGSTOP)?;
+        connections.extend(descendants(process.id()));
+        process.kill_hard()?;
+        for id in connections {
+            let _ended_already = kill(Pid::from_raw(id), Signal::SIGKILL);
+        }
         Ok(())
     }
 
@@ -187,4 +193,11 @@ impl Drop for Sshd {
             let _gone_already = self.stop();
         }
     }
+}
+
+/// Children of a process, their children, and so on.
+fn descendants(id: u32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse::<u32>().ok());
+    children.flat_map(|child| descendants(child).into_iter().chain(i32::try_from(child))).collect()
 }

@@ -135,7 +135,9 @@ fn make_durable_folder(path: &Path) -> io::Result<()> {
         make_durable_folder(parent)?;
     }
     match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        }
         Err(error) => Err(error),
         Ok(()) => sync_folder(parent),
     }

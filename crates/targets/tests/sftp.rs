@@ -1,0 +1,191 @@
+//! The SFTP target against a real OpenSSH server.
+
+mod content;
+
+use std::{fs, path::Path, time::Duration};
+
+use content::{Breaking, bytes, content_of};
+use domain::resources::{SftpAuth, SftpTarget};
+use harness::{small_disk::SmallDisk, sshd::Sshd, wait};
+use targets::{Content, ErrorKind, Outcome, Sftp, Target};
+
+fn described(sshd: &Sshd, path: &str) -> SftpTarget {
+    SftpTarget {
+        host: "127.0.0.1".into(),
+        port: sshd.port(),
+        user: sshd.user().unwrap(),
+        auth: SftpAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
+        host_keys: vec![sshd.host_key("ed25519").unwrap()],
+        path: path.into(),
+    }
+}
+
+async fn server(dir: &Path) -> Sshd {
+    Sshd::start(dir).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_stored_in_nested_folders_below_the_home_and_reads_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let target = Sftp::new(described(&sshd, "~/archive"));
+    let content = content_of(5_000_000);
+    let put = target.put("2026/Gespräche", "a.wav", &content).await.unwrap();
+    assert_eq!(put.outcome, Outcome::Stored);
+    assert_eq!(fs::read(sshd.home().join("archive/2026/Gespräche/a.wav")).unwrap(), bytes(5_000_000));
+    target.verify("2026/Gespräche", "a.wav", content.size(), content.sha256()).await.unwrap();
+    assert_eq!(target.put("2026/Gespräche", "a.wav", &content).await.unwrap().outcome, Outcome::AlreadyThere);
+    assert_eq!(fs::read_dir(sshd.home().join("archive/2026/Gespräche")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn another_file_of_the_name_is_kept_and_the_new_one_stands_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    fs::write(sshd.home().join("a.wav"), "somebody else's").unwrap();
+    let put = Sftp::new(described(&sshd, "")).put("", "a.wav", &content_of(10)).await.unwrap();
+    assert_eq!((put.name.as_str(), put.outcome), ("a (2).wav", Outcome::StoredAside));
+    assert_eq!(fs::read(sshd.home().join("a.wav")).unwrap(), b"somebody else's");
+}
+
+#[tokio::test]
+async fn every_kind_of_host_key_can_be_pinned_as_line_or_fingerprint() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    for kind in harness::sshd::HOST_KEYS {
+        for pin in [sshd.host_key(kind).unwrap(), sshd.fingerprint(kind).unwrap()] {
+            let target = Sftp::new(SftpTarget { host_keys: vec![pin.clone()], ..described(&sshd, "") });
+            target.test().await.unwrap_or_else(|error| panic!("{pin}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_host_key_is_refused_with_both_fingerprints_and_before_the_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sshd = server(dir.path()).await;
+    let target = Sftp::new(described(&sshd, ""));
+    target.test().await.unwrap();
+    let before = sshd.fingerprint("ed25519").unwrap();
+    sshd.stop().unwrap();
+    sshd.new_host_keys().unwrap();
+    sshd.start_again().await.unwrap();
+    let logins = sshd.log().matches("Accepted publickey").count();
+    let error = wait::until("the broken connection to be noticed", Duration::from_secs(10), || async {
+        let error = target.test().await.expect_err("a changed key must never be accepted");
+        (error.kind() != ErrorKind::Unreachable).then_some(error)
+    });
+    let error = error.await.unwrap();
+    assert_eq!(error.kind(), ErrorKind::HostKeyChanged);
+    assert!(error.is_permanent());
+    for fingerprint in [before, sshd.fingerprint("ed25519").unwrap()] {
+        assert!(error.to_string().contains(&fingerprint), "{error}");
+    }
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), logins);
+}
+
+#[tokio::test]
+async fn keys_with_a_passphrase_of_both_common_kinds_log_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    for kind in ["rsa", "ed25519"] {
+        let private_key = sshd.let_in_new_key(&format!("further-{kind}"), kind, "open sesame").unwrap();
+        let with = |passphrase: Option<&str>| {
+            let passphrase = passphrase.map(Into::into);
+            let auth = SftpAuth::Key { private_key: private_key.clone().into(), passphrase };
+            Sftp::new(SftpTarget { auth, ..described(&sshd, "") })
+        };
+        with(Some("open sesame")).test().await.unwrap();
+        for wrong in [Some("wrong"), None] {
+            let error = with(wrong).test().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::LoginRefused, "{error}");
+            assert!(error.to_string().contains("passphrase"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_let_in_and_a_password_that_is_not_taken_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let stranger = sshd.let_in_new_key("stranger", "ed25519", "").unwrap();
+    fs::copy(dir.path().join("client.pub"), dir.path().join("authorized_keys")).unwrap();
+    let auths = [
+        (SftpAuth::Key { private_key: stranger.into(), passphrase: None }, "private key"),
+        (SftpAuth::Password("hunter2".into()), "password"),
+    ];
+    for (auth, method) in auths {
+        let error = Sftp::new(SftpTarget { auth, ..described(&sshd, "") }).test().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LoginRefused);
+        assert!(error.is_permanent() && error.to_string().contains(method), "{error}");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_in_the_middle_is_gone_on_with_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sshd = server(dir.path()).await;
+    let target = Sftp::new(described(&sshd, ""));
+    target.test().await.unwrap();
+    sshd.stop().unwrap();
+    let content = content_of(4_000_000);
+    let error = target.put("", "a.wav", &content).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(!error.is_permanent());
+
+    // What the server had received before it died is kept and not sent again.
+    let hidden = format!(".callseal-{}.part", hex::encode(&content.sha256()[..12]));
+    fs::write(sshd.home().join(hidden), &bytes(4_000_000)[..2_500_000]).unwrap();
+    sshd.start_again().await.unwrap();
+    let (source, opened) = Breaking::never(4_000_000);
+    let content = Content::new(4_000_000, *content.sha256(), source);
+    wait::until("the put to succeed again", Duration::from_secs(10), || async {
+        target.put("", "a.wav", &content).await.ok()
+    })
+    .await
+    .unwrap();
+    assert_eq!(*opened.lock().unwrap(), [2_500_000]);
+    target.verify("", "a.wav", content.size(), content.sha256()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_leaves_no_file_and_no_broken_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let target = Sftp::new(described(&sshd, ""));
+    let (source, _) = Breaking::after(2_000_000, 900_000);
+    let content = Content::new(2_000_000, *content_of(2_000_000).sha256(), source);
+    assert_eq!(target.put("", "a.wav", &content).await.unwrap_err().kind(), ErrorKind::Source);
+    assert_eq!(fs::read_dir(sshd.home()).unwrap().count(), 0);
+    target.put("", "a.wav", &content).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_on_the_server_is_called_full_and_takes_the_file_when_there_is_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let disk = SmallDisk::mount(&sshd.home().join("disk"), 1 << 20).unwrap();
+    let target = Sftp::new(described(&sshd, "disk"));
+    let content = content_of(3 << 20);
+    let error = target.put("", "a.wav", &content).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+    assert_eq!(fs::read_dir(sshd.home().join("disk")).unwrap().count(), 0);
+    disk.resize(8 << 20).unwrap();
+    target.put("", "a.wav", &content).await.unwrap();
+    target.verify("", "a.wav", content.size(), content.sha256()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_sftp_and_one_that_is_none_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sshd = server(dir.path()).await;
+    sshd.stop().unwrap();
+    let error = Sftp::new(described(&sshd, "")).test().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.to_string().contains("check that it runs"), "{error}");
+    sshd.settings.push("MaxSessions 0".into());
+    sshd.start_again().await.unwrap();
+    let error = Sftp::new(described(&sshd, "")).test().await.unwrap_err();
+    assert!(error.to_string().contains("does not offer SFTP"), "{error}");
+}
