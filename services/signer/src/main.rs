@@ -1,1 +1,24 @@
-fn main() {}
+//! `callseal-signer`: the signer as a process of its own.
+
+use std::process::ExitCode;
+
+use callseal_signer::Options;
+use clap::Parser;
+use runtime::RuntimeArgs;
+
+/// Assembles calls from the bus and seals them: hash, chain, signature.
+#[derive(Debug, Parser)]
+#[command(name = "callseal-signer", version)]
+struct Args {
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    runtime::run_service("signer", args.runtime, |service, bus| {
+        callseal_signer::run(args.options, bus, service)
+    })
+}

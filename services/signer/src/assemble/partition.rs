@@ -1,0 +1,373 @@
+//! One partition of the stream CALLS, for as long as its lease is held.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bus::{BusError, Entry, Partition, PartitionReader};
+use domain::TenantId;
+use tokio_util::sync::CancellationToken;
+use wire::{
+    Message,
+    call_v1::{CallMessage, call_message::Body},
+    event_v1::{self, event::What},
+};
+
+use super::{directory::Directory, recording::{Assembler, Offered}, segments};
+use crate::{
+    context::Context,
+    fail_point,
+    staging::StagingError,
+    state::{Held, Phase, StateError, recording::{Stored, Update}},
+};
+
+/// The stream whose messages are assembled.
+const STREAM: &str = "CALLS";
+
+/// A partition is stored before its finished audio takes more memory than this, however long the
+/// time between flushes is.
+const READY_BYTES: usize = 8 << 20;
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Why the work on a partition stopped. Everything in memory is dropped then and read again: what
+/// counts is in SQL and in the stream.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Staging.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// The bus.
+    #[error("the bus")]
+    Bus(#[from] BusError),
+}
+
+/// Assembles a partition until `stop` (flushes, then returns) or until the lease is lost. Faults are
+/// reported and the work begins again from what is stored.
+pub async fn run(context: Arc<Context>, part: u16, lease: Held, stop: CancellationToken) {
+    let mut pause = Duration::from_millis(200);
+    while !stop.is_cancelled() {
+        let begun = Instant::now();
+        let outcome = match Worker::start(context.clone(), part, lease.clone()).await {
+            Ok(mut worker) => worker.work(&stop).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = outcome else { return };
+        if let AssembleError::State(StateError::Fenced(_)) = error {
+            tracing::info!(part, "the partition was taken over by another replica");
+            return;
+        }
+        context.fault("assemble", "", "", &error);
+        if begun.elapsed() > Duration::from_secs(60) {
+            pause = Duration::from_millis(200);
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(10)),
+        }
+    }
+}
+
+struct Worker {
+    context: Arc<Context>,
+    part: u16,
+    lease: Held,
+    partition: Partition,
+    reader: PartitionReader,
+    directory: Directory,
+    /// Everything up to here is stored.
+    mark: u64,
+    /// Everything up to here was read.
+    read: u64,
+    flushed: Instant,
+}
+
+impl Worker {
+    async fn start(context: Arc<Context>, part: u16, lease: Held) -> Result<Self, AssembleError> {
+        let now = Instant::now();
+        let mark = context.state.mark(part).await?;
+        let directory = Directory::load(&context.state, part, now).await?;
+        let partition = context.bus.partition(part);
+        let reader = partition.read_from(mark + 1).await?;
+        tracing::debug!(part, mark, open = directory.open_count(), "assembling a partition");
+        context.metrics.open.add(gauge(directory.open_count()));
+        Ok(Self {
+            context,
+            part,
+            lease,
+            partition,
+            reader,
+            directory,
+            mark,
+            read: mark,
+            flushed: now,
+        })
+    }
+
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), AssembleError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // `PartitionReader::next` loses nothing when it is cancelled.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.flush().await,
+                _ = tick.tick() => self.look_at_deadlines().await?,
+                entry = self.reader.next() => self.take(entry?).await?,
+            }
+        }
+    }
+
+    async fn take(&mut self, entry: Entry) -> Result<(), AssembleError> {
+        let (sequence, stored_unix_us) = (entry.sequence, entry.stored_unix_us);
+        // Before the message is looked at: a step back (see `read_again`) lowers it again.
+        self.read = sequence;
+        match entry.content {
+            Ok(message) => match message.body {
+                Some(Body::NodeStarted(_)) => self.node_started(&message).await?,
+                _ => self.message(sequence, stored_unix_us, message).await?,
+            },
+            Err(poison) => self.bury(sequence, &poison.reason, &poison.payload).await?,
+        }
+        let unstored = i64::try_from(self.read.saturating_sub(self.mark)).unwrap_or(i64::MAX);
+        self.context.metrics.unstored.with_label_values(&[&self.part.to_string()]).set(unstored);
+        Ok(())
+    }
+
+    async fn message(
+        &mut self,
+        sequence: u64,
+        stored_unix_us: i64,
+        message: CallMessage,
+    ) -> Result<(), AssembleError> {
+        let (Ok(recording), Ok(_tenant)) = (message.recording(), message.tenant.parse::<TenantId>()) else {
+            return self.bury(sequence, "its ids are not valid", &message.encode_to_vec()).await;
+        };
+        let now = Instant::now();
+        let opened = self.directory.open_count();
+        let state = &self.context.state;
+        let Some(open) = self.directory.find_or_open(state, recording, &message, now).await? else {
+            self.context.metrics.messages.with_label_values(&["known"]).inc();
+            return Ok(());
+        };
+        // The message is kept only for the case that it cannot be used.
+        let started = matches!(message.body, Some(Body::Started(_))).then(|| message.clone());
+        let outcome = open.offer(sequence, stored_unix_us, message, now);
+        let (origin, whole) = (open.origin.clone(), open.is_whole());
+        self.context.metrics.open.add(gauge(self.directory.open_count()) - gauge(opened));
+        let outcome_name = match outcome {
+            Offered::Applied => "applied",
+            Offered::Held => "held",
+            Offered::Known => "known",
+            Offered::NotKept => "not_kept",
+            Offered::Unusable(reason) => {
+                let payload = started.map(|message| message.encode_to_vec()).unwrap_or_default();
+                self.bury(sequence, reason, &payload).await?;
+                "unusable"
+            }
+        };
+        self.context.metrics.messages.with_label_values(&[outcome_name]).inc();
+        if whole { self.finish(&origin, String::new()).await } else { self.read_again(&origin).await }
+    }
+
+    /// Messages that there was no room for are read once those before them were applied.
+    async fn read_again(&mut self, origin: &str) -> Result<(), AssembleError> {
+        match self.directory.get_mut(origin).and_then(Assembler::reread) {
+            Some(from) => self.step_back(from).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn step_back(&mut self, from: u64) -> Result<(), AssembleError> {
+        if from <= self.read {
+            tracing::debug!(part = self.part, from, "reading a part of the stream again");
+            self.reader = self.partition.read_from(from).await?;
+            self.read = from - 1;
+        }
+        Ok(())
+    }
+
+    /// An ingest node runs anew and has handed over what it had: its earlier calls get no more
+    /// messages.
+    async fn node_started(&mut self, message: &CallMessage) -> Result<(), AssembleError> {
+        // Epochs are UUIDv7 in lower case: they sort by time.
+        let ended: Vec<String> = self
+            .directory
+            .open()
+            .filter(|open| open.call.node == message.node && open.call.epoch < message.epoch)
+            .map(|open| open.origin.clone())
+            .collect();
+        for origin in ended {
+            self.end_early(&origin, "the recorder was restarted during the call").await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a recording whose missing messages will not come, or were waited for long enough.
+    async fn end_early(&mut self, origin: &str, reason: &str) -> Result<(), AssembleError> {
+        let Some(open) = self.directory.get_mut(origin) else { return Ok(()) };
+        if !open.has_beginning() {
+            return self.finish(origin, reason.to_owned()).await;
+        }
+        open.give_up_holes();
+        if open.not_kept().is_some() {
+            // What is still in the stream comes first; the reason is found again at its end.
+            return self.read_again(origin).await;
+        }
+        self.finish(origin, reason.to_owned()).await
+    }
+
+    async fn look_at_deadlines(&mut self) -> Result<(), AssembleError> {
+        let now = Instant::now();
+        let options = &self.context.options;
+        let patience = options.interrupted_after();
+        let steady = self.context.connected_for(now).is_some_and(|since| since >= patience);
+        let mut due: Vec<(String, String)> = Vec::new();
+        if steady {
+            for open in self.directory.open() {
+                let silent = open.silent_for(now);
+                if let Some(since) = open.incomplete_for(now) {
+                    if since >= options.spool_deadline() && silent >= TICK {
+                        due.push((open.origin.clone(), "parts of the call did not arrive in time".to_owned()));
+                    }
+                } else if silent >= patience {
+                    due.push((
+                        open.origin.clone(),
+                        format!("the recorder sent nothing for {} seconds", patience.as_secs()),
+                    ));
+                }
+            }
+        }
+        if !due.is_empty() && self.is_caught_up().await {
+            for (origin, reason) in due {
+                self.end_early(&origin, &reason).await?;
+            }
+        }
+        let ready: usize = self.directory.open().map(Assembler::ready_bytes).sum();
+        if self.read > self.mark && (self.flushed.elapsed() >= self.context.options.flush_every() || ready >= READY_BYTES)
+        {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn is_caught_up(&self) -> bool {
+        self.partition.last_sequence().await.is_ok_and(|last| last <= self.read)
+    }
+
+    /// Steps 2 to 4 of the write order (see [`super`]) for all open recordings.
+    async fn flush(&mut self) -> Result<(), AssembleError> {
+        let mut updates = Vec::new();
+        let mut keep_from = self.read + 1;
+        for open in self.directory.open_mut() {
+            keep_from = keep_from.min(open.keep_from().unwrap_or(u64::MAX));
+            let (id, origin) = (open.id, open.origin.clone());
+            if let Some((runs, call, timeline)) = open.take_changes() {
+                let segments = segments::write(&self.context.staging, &id, runs).await?;
+                let stored = Stored { id, origin, call, phase: Phase::Open, timeline: Some(timeline) };
+                updates.push(Update { stored, segments });
+            }
+        }
+        fail_point::reached("flush-segments-written");
+        let mark = (keep_from - 1).max(self.mark);
+        if mark > self.mark || !updates.is_empty() {
+            self.context.state.commit_flush(&self.lease, self.part, mark, &updates).await?;
+            fail_point::reached("flush-committed");
+            self.mark = mark;
+            // Can wait: the next flush purges this, too.
+            if let Err(error) = self.partition.purge_to(mark).await {
+                tracing::debug!(part = self.part, %error, "the stream could not be purged yet");
+            }
+        }
+        self.flushed = Instant::now();
+        Ok(())
+    }
+
+    async fn finish(&mut self, origin: &str, interrupted: String) -> Result<(), AssembleError> {
+        let Some(open) = self.directory.take(origin) else { return Ok(()) };
+        self.context.metrics.open.dec();
+        let Some(lane) = open.lane() else { return self.finish_headless(open).await };
+        let (id, origin) = (open.id, open.origin.clone());
+        let was_interrupted = !interrupted.is_empty();
+        let (runs, call) = open.finish(interrupted);
+        let segments = segments::write(&self.context.staging, &id, runs).await?;
+        fail_point::reached("assemble-segments-written");
+        let laid = call.laid.clone().unwrap_or_default();
+        let received: u64 = laid.streams.iter().map(|stream| stream.received).sum();
+        // A late "ended" alone is no section; a call without audio is a recording all the same.
+        let is_empty = !call.supplements.is_empty() && received == 0;
+        let phase = if is_empty { Phase::Empty } else { Phase::Complete };
+        let stored = Stored { id, origin: origin.clone(), call: call.clone(), phase, timeline: None };
+        let update = Update { stored, segments };
+        self.context.state.commit_finished(&self.lease, self.part, &update, &lane.to_string()).await?;
+        fail_point::reached("assemble-committed");
+        let outcome = match (is_empty, call.supplements.is_empty(), was_interrupted) {
+            (true, ..) => "empty",
+            (_, false, _) => "supplement",
+            (_, _, true) => "interrupted",
+            _ => "complete",
+        };
+        self.context.metrics.assembled.with_label_values(&[outcome]).inc();
+        tracing::info!(recording = %id, outcome, packets = received, "assembled");
+        if !is_empty {
+            let assembled = event_v1::Assembled {
+                packets_received: received,
+                packets_lost: laid.streams.iter().map(|stream| stream.lost).sum(),
+                duration_ms: laid.length_samples / 8,
+            };
+            self.context.event(&call.tenant, &id.to_string(), What::Assembled(assembled));
+            self.context.to_seal.notify_one();
+        }
+        self.directory.finished(origin, call);
+        Ok(())
+    }
+
+    /// The first message never came: nobody knows whether and for whom this is to be recorded. What
+    /// came is kept in the dead-letter stream; should the beginning come later, it opens a section.
+    async fn finish_headless(&mut self, open: Assembler) -> Result<(), AssembleError> {
+        let (id, origin) = (open.id, open.origin.clone());
+        let not_kept = open.not_kept();
+        let (call, held) = open.into_held();
+        for held in held {
+            let payload = held.message.encode_to_vec();
+            self.bury(held.sequence, "the beginning of its call never came", &payload).await?;
+        }
+        let stored = Stored { id, origin: origin.clone(), call: call.clone(), phase: Phase::Headless, timeline: None };
+        let update = Update { stored, segments: Vec::new() };
+        self.context.state.commit_finished(&self.lease, self.part, &update, "").await?;
+        self.context.metrics.assembled.with_label_values(&["headless"]).inc();
+        tracing::error!(recording = %id, "the beginning of the call never came; its messages are dead letters");
+        let fault = event_v1::Fault {
+            r#where: "signer/assemble".to_owned(),
+            problem: "the beginning of the call never came; what came lies in the dead-letter stream".to_owned(),
+            will_retry: false,
+        };
+        self.context.event(&call.tenant, &id.to_string(), What::Fault(fault));
+        self.directory.finished(origin, call);
+        // The rest of its messages follows the same way.
+        match not_kept {
+            Some(from) => self.step_back(from).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn bury(&self, sequence: u64, reason: &str, payload: &[u8]) -> Result<(), AssembleError> {
+        tracing::warn!(part = self.part, sequence, reason, "a message cannot be used; it goes to the dead letters");
+        Ok(self.context.bus.dead_letter(STREAM, sequence, reason, payload).await?)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.context.metrics.open.sub(gauge(self.directory.open_count()));
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,112 @@
+//! What every task of the signer works with.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bus::Bus;
+use domain::TenantId;
+use jiff::tz::TimeZone;
+use keys::SigningKey;
+use tokio::sync::Notify;
+use wire::event_v1::{Event, Fault, event::What};
+
+use crate::{Options, metrics::Metrics, staging::Staging, state::State};
+
+/// Finds a tenant's time zone; UTC for a tenant that configuration does not know.
+pub type TimeZones = Arc<dyn Fn(&TenantId) -> TimeZone + Send + Sync>;
+
+/// Shared by the tasks of one running signer.
+pub struct Context {
+    /// Settings.
+    pub options: Options,
+    /// The bus.
+    pub bus: Bus,
+    /// The state database.
+    pub state: State,
+    /// The staging folder.
+    pub staging: Staging,
+    /// The key that signs.
+    pub key: Arc<dyn SigningKey>,
+    /// Time zones of tenants.
+    pub time_zones: TimeZones,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Rings when a recording was put into the seal queue.
+    pub to_seal: Notify,
+    /// Rings when a row was put into the outbox.
+    pub to_announce: Notify,
+    /// Since when there is a connection to the bus; `None`: there is none.
+    connected_since: Mutex<Option<Instant>>,
+}
+
+impl Context {
+    /// Puts it together.
+    pub fn new(
+        options: Options,
+        bus: Bus,
+        state: State,
+        staging: Staging,
+        key: Arc<dyn SigningKey>,
+        time_zones: TimeZones,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            options,
+            bus,
+            state,
+            staging,
+            key,
+            time_zones,
+            metrics,
+            to_seal: Notify::new(),
+            to_announce: Notify::new(),
+            connected_since: Mutex::new(None),
+        }
+    }
+
+    /// How long the bus has been connected without a break that anybody noticed; `None`: it isn't.
+    pub fn connected_for(&self, now: Instant) -> Option<Duration> {
+        let mut since = self.connected_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bus.is_connected() { Some(now - *since.get_or_insert(now)) } else { since.take().and(None) }
+    }
+
+    /// Tells people what happened to a recording.
+    pub fn event(&self, tenant: &str, recording_id: &str, what: What) {
+        self.bus.event(Event {
+            recording_id: recording_id.to_owned(),
+            tenant: tenant.to_owned(),
+            at_unix_us: unix_us(),
+            service: "signer".to_owned(),
+            what: Some(what),
+        });
+    }
+
+    /// Counts, logs and reports a fault that is tried again.
+    pub fn fault(&self, stage: &'static str, tenant: &str, recording_id: &str, error: &dyn std::error::Error) {
+        let problem = with_sources(error);
+        self.metrics.faults.with_label_values(&[stage]).inc();
+        tracing::error!(stage, recording = recording_id, error = problem, "will be tried again");
+        let fault = Fault { r#where: format!("signer/{stage}"), problem, will_retry: true };
+        self.event(tenant, recording_id, What::Fault(fault));
+    }
+}
+
+/// An error and what it came from, in one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// The clock, Unix microseconds.
+pub fn unix_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,72 @@
+//! What the signer shows at `/metrics`.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// All metrics of the service.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Partitions that this replica owns.
+    pub partitions: IntGauge,
+    /// By partition: messages read that are not covered by the stored mark yet.
+    pub unstored: IntGaugeVec,
+    /// Recordings that this replica assembles.
+    pub open: IntGauge,
+    /// Recordings that wait for their signature.
+    pub queue: IntGauge,
+    /// From completion to the committed signature, seconds.
+    pub seal_seconds: Histogram,
+    /// One signature, verification included, seconds.
+    pub sign_seconds: Histogram,
+    /// Messages by what became of them.
+    pub messages: IntCounterVec,
+    /// Finished recordings by outcome: complete, interrupted, supplement, empty, headless.
+    pub assembled: IntCounterVec,
+    /// Sealed recordings.
+    pub sealed: IntCounter,
+    /// Faults by stage: assemble, seal, key, outbox, leases.
+    pub faults: IntCounterVec,
+}
+
+impl Metrics {
+    /// Metrics that are registered in `registry`.
+    ///
+    /// # Errors
+    /// Metrics of these names are registered already: the service runs twice in one process.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let seconds = |name: &str, help: &str| {
+            Histogram::with_opts(
+                HistogramOpts::new(name, help)
+                    .buckets(vec![0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0]),
+            )
+        };
+        let by = |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
+        let metrics = Self {
+            partitions: IntGauge::new("callseal_signer_partitions", "Partitions owned by this replica")?,
+            unstored: IntGaugeVec::new(
+                Opts::new("callseal_signer_unstored_sequences", "Stream positions read beyond the stored mark"),
+                &["partition"],
+            )?,
+            open: IntGauge::new("callseal_signer_open_recordings", "Recordings being assembled")?,
+            queue: IntGauge::new("callseal_signer_seal_queue", "Recordings waiting to be sealed")?,
+            seal_seconds: seconds("callseal_signer_seal_seconds", "From completion to the committed signature")?,
+            sign_seconds: seconds("callseal_signer_sign_seconds", "Time of one signature, verified")?,
+            messages: by("callseal_signer_messages_total", "Messages of calls by outcome", "outcome")?,
+            assembled: by("callseal_signer_assembled_total", "Finished recordings by outcome", "outcome")?,
+            sealed: IntCounter::new("callseal_signer_sealed_total", "Sealed recordings")?,
+            faults: by("callseal_signer_faults_total", "Faults by stage", "stage")?,
+        };
+        registry.register(Box::new(metrics.partitions.clone()))?;
+        registry.register(Box::new(metrics.unstored.clone()))?;
+        registry.register(Box::new(metrics.open.clone()))?;
+        registry.register(Box::new(metrics.queue.clone()))?;
+        registry.register(Box::new(metrics.seal_seconds.clone()))?;
+        registry.register(Box::new(metrics.sign_seconds.clone()))?;
+        registry.register(Box::new(metrics.messages.clone()))?;
+        registry.register(Box::new(metrics.assembled.clone()))?;
+        registry.register(Box::new(metrics.sealed.clone()))?;
+        registry.register(Box::new(metrics.faults.clone()))?;
+        Ok(metrics)
+    }
+}

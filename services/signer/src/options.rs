@@ -1,0 +1,101 @@
+//! Flags of the signer, each settable by environment, too.
+
+use std::{path::PathBuf, time::Duration};
+
+use domain::ResourceName;
+
+/// Settings of the signer.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Folder with the configuration (for the tenants' time zones).
+    #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
+    pub config: PathBuf,
+    /// State database: sqlite:/path/to/file.sqlite, or postgres://… when there are replicas.
+    #[arg(long = "state", env = "CALLSEAL_SIGNER_STATE", value_name = "URL", hide_env_values = true)]
+    pub state: String,
+    /// Staging folder, shared with the shipper.
+    #[arg(long, env = "CALLSEAL_STAGING", value_name = "DIR")]
+    pub staging: PathBuf,
+    /// PKCS#11 library of the HSM; without it SoftHSM's is looked for.
+    #[arg(long, env = "CALLSEAL_PKCS11_MODULE", value_name = "FILE")]
+    pub pkcs11_module: Option<PathBuf>,
+    /// Label of the token.
+    #[arg(long, env = "CALLSEAL_PKCS11_TOKEN", default_value = "callseal", value_name = "LABEL")]
+    pub pkcs11_token: String,
+    /// File that holds the PIN.
+    #[arg(long, env = "CALLSEAL_PKCS11_PIN_FILE", value_name = "FILE")]
+    pub pkcs11_pin_file: Option<PathBuf>,
+    /// Label of the key in the token.
+    #[arg(long, env = "CALLSEAL_PKCS11_KEY", default_value = "callseal", value_name = "LABEL")]
+    pub pkcs11_key: String,
+    /// Id of this installation, written into each recording's info.
+    #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
+    pub installation: ResourceName,
+    /// Name of this replica; no two that share a state database may have the same.
+    #[arg(long, env = "CALLSEAL_REPLICA", default_value = "signer", value_name = "NAME")]
+    pub replica: ResourceName,
+    /// How long a replica's share stays its own when it is not heard of, in seconds.
+    #[arg(long = "lease", env = "CALLSEAL_LEASE", default_value_t = 10.0, value_name = "SECONDS")]
+    pub lease_s: f64,
+    /// How often open recordings are stored, in seconds.
+    #[arg(long = "flush-every", env = "CALLSEAL_FLUSH_EVERY", default_value_t = 120.0, value_name = "SECONDS")]
+    pub flush_every_s: f64,
+    /// A call of which nothing is heard for so long is sealed as interrupted, in seconds.
+    #[arg(long = "interrupted-after", env = "CALLSEAL_INTERRUPTED_AFTER", default_value_t = 60.0, value_name = "SECONDS")]
+    pub interrupted_after_s: f64,
+    /// How long missing parts of an ended call are waited for, in seconds; what comes later is sealed
+    /// as a supplementary section.
+    #[arg(long = "spool-deadline", env = "CALLSEAL_SPOOL_DEADLINE", default_value_t = 600.0, value_name = "SECONDS")]
+    pub spool_deadline_s: f64,
+    /// For tests: die right after this step.
+    #[arg(long, hide = true, value_name = "STEP")]
+    pub fail_at: Option<String>,
+}
+
+impl Options {
+    /// Settings with every default.
+    pub fn new(config: impl Into<PathBuf>, state: impl Into<String>, staging: impl Into<PathBuf>) -> Self {
+        let name = |text: &str| text.parse().expect("a constant that is a valid name");
+        Self {
+            config: config.into(),
+            state: state.into(),
+            staging: staging.into(),
+            pkcs11_module: None,
+            pkcs11_token: "callseal".to_owned(),
+            pkcs11_pin_file: None,
+            pkcs11_key: "callseal".to_owned(),
+            installation: name("callseal"),
+            replica: name("signer"),
+            lease_s: 10.0,
+            flush_every_s: 120.0,
+            interrupted_after_s: 60.0,
+            spool_deadline_s: 600.0,
+            fail_at: None,
+        }
+    }
+
+    /// Length of a lease.
+    pub fn lease(&self) -> Duration {
+        seconds(self.lease_s).max(Duration::from_millis(300))
+    }
+
+    /// Time between flushes.
+    pub fn flush_every(&self) -> Duration {
+        seconds(self.flush_every_s)
+    }
+
+    /// Silence after which a call counts as interrupted.
+    pub fn interrupted_after(&self) -> Duration {
+        seconds(self.interrupted_after_s)
+    }
+
+    /// How long missing parts of an ended call are waited for.
+    pub fn spool_deadline(&self) -> Duration {
+        seconds(self.spool_deadline_s)
+    }
+}
+
+/// What is no sensible number of seconds counts as a year.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or(Duration::from_secs(365 * 86_400))
+}

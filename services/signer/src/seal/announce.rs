@@ -1,0 +1,129 @@
+//! The outbox: sealed recordings are laid out in staging and announced to shipper and journal.
+//!
+//! Write order, and what a crash right after each step leaves behind:
+//!
+//! 1. *Info, journal text, hash list, signature to staging* beside the audio. Crash: the repeat finds
+//!    its own bytes. Nobody knows of the files yet, so nobody has deleted them.
+//! 2. *Stage 1 is stored.* From here on files are not put again: the shipper may have taken them away.
+//! 3. *The message is published*, under the recording's id. Crash: it is published again; the stream
+//!    knows the id for a while, and its readers for ever.
+//! 4. *Segments are deleted.* Crash: what is left of them is deleted by the repeat.
+//! 5. *Stage 2 is stored*, rows of segments and the stored bytes go.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::BusError;
+use bytes::Bytes;
+use domain::RecordingId;
+use evidence::Section;
+use futures::{StreamExt, TryStreamExt, future, stream};
+use object_store::path::Path as Key;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    assemble::segments,
+    context::Context,
+    fail_point,
+    staging::StagingError,
+    state::{
+        Held, StateError,
+        outbox::{Stage, Unsent},
+    },
+};
+
+const AT_ONCE: usize = 4;
+const BATCH: u32 = 64;
+const POLL: Duration = Duration::from_millis(500);
+
+/// Why a recording is not announced yet.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Staging.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// The bus.
+    #[error("a sealed recording cannot be announced")]
+    Bus(#[from] BusError),
+}
+
+/// Announces until `stop`, or until the lease is lost.
+pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
+    let mut pause = POLL;
+    while !stop.is_cancelled() {
+        let wait = match batch(&context, &lease).await {
+            Ok(0) => POLL,
+            Ok(_) => {
+                pause = POLL;
+                continue;
+            }
+            Err(AnnounceError::State(StateError::Fenced(_))) => return,
+            Err(error) => {
+                context.fault("outbox", "", "", &error);
+                pause = (pause * 2).min(Duration::from_secs(30));
+                pause
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = context.to_announce.notified(), if wait == POLL => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> {
+    let unsent = context.state.unsent(BATCH).await?;
+    if unsent.is_empty() {
+        return Ok(0);
+    }
+    let (new, earlier): (Vec<Unsent>, Vec<Unsent>) =
+        unsent.into_iter().partition(|row| row.stage == Stage::Committed);
+    if !new.is_empty() {
+        in_parallel(&new, |row| put_files(context, row)).await?;
+        fail_point::reached("outbox-files-put");
+        let ids: Vec<RecordingId> = new.iter().map(|row| row.recording).collect();
+        context.state.commit_stage(lease, &ids, Stage::FilesPut).await?;
+        fail_point::reached("outbox-stage-stored");
+    }
+    // In order of sealing; the acknowledgements may come as they like.
+    let all: Vec<Unsent> = earlier.into_iter().chain(new).collect();
+    let published: Vec<_> = all.iter().map(|row| context.bus.publish_sealed(&row.message)).collect();
+    future::try_join_all(published).await?;
+    fail_point::reached("outbox-published");
+    in_parallel(&all, |row| delete_segments(context, row)).await?;
+    fail_point::reached("outbox-segments-deleted");
+    let ids: Vec<RecordingId> = all.iter().map(|row| row.recording).collect();
+    context.state.commit_stage(lease, &ids, Stage::Announced).await?;
+    Ok(all.len())
+}
+
+/// Does `work` for each row, a few at a time; the first error ends it.
+async fn in_parallel<'a, F>(rows: &'a [Unsent], work: impl Fn(&'a Unsent) -> F) -> Result<(), AnnounceError>
+where
+    F: Future<Output = Result<(), AnnounceError>>,
+{
+    let work: Vec<F> = rows.iter().map(work).collect();
+    stream::iter(work).map(Ok).try_for_each_concurrent(AT_ONCE, |one| one).await
+}
+
+async fn delete_segments(context: &Context, row: &Unsent) -> Result<(), AnnounceError> {
+    Ok(context.staging.delete_all(&segments::folder(&row.recording)).await?)
+}
+
+async fn put_files(context: &Context, row: &Unsent) -> Result<(), AnnounceError> {
+    let prepared = &row.prepared;
+    for (section, content) in [
+        (Section::Info, &prepared.info),
+        (Section::Journal, &prepared.journal),
+        (Section::HashList, &prepared.hash_list),
+        (Section::Signature, &prepared.signature_file),
+    ] {
+        let name = format!("{}{section}", row.message.base_name);
+        let key = Key::from(row.message.staging_prefix.as_str()).join(name);
+        context.staging.put_once(&key, Bytes::from(content.clone()), "a sealed file").await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The tables. Steps are known by position: append, never change a released one.
+
+/// Schema steps for [`sql::Database::migrate`].
+pub const STEPS: &[&str] = &["
+-- Who may act on what. Names: partition-00 … partition-15, seal. The fence rises with each take-over.
+CREATE TABLE lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, fence BIGINT NOT NULL, expires_ms BIGINT NOT NULL);
+-- Replicas seen lately, to know everyone's fair share.
+CREATE TABLE replica (name TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL);
+-- Everything up to this sequence of the stream CALLS is in this database and in staging.
+CREATE TABLE mark (part BIGINT PRIMARY KEY, sequence BIGINT NOT NULL);
+-- One row a recording. origin: the recording id and epoch that the messages name; section 0 is the
+-- call itself, 1, 2, … hold what came later. state: open, headless, complete, sealed, empty.
+CREATE TABLE recording (
+  id TEXT PRIMARY KEY, origin TEXT NOT NULL, section BIGINT NOT NULL, part BIGINT NOT NULL,
+  state TEXT NOT NULL, call_record {blob} NOT NULL, timeline {blob},
+  UNIQUE (origin, section));
+CREATE INDEX recording_open ON recording (part, state);
+-- Finished audio in staging, in order of start_sample within a track.
+CREATE TABLE segment (
+  recording TEXT NOT NULL, track BIGINT NOT NULL, start_sample BIGINT NOT NULL, length BIGINT NOT NULL,
+  object TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (recording, track, start_sample));
+-- Complete recordings that wait for their signature, in order of completion.
+CREATE TABLE seal_queue (
+  ordinal {serial}, recording TEXT NOT NULL UNIQUE, lane TEXT NOT NULL, queued_ms BIGINT NOT NULL,
+  not_before_ms BIGINT NOT NULL, prepared {blob});
+-- The chains. The primary key makes a fork impossible, the unique recording a second sealing.
+CREATE TABLE chain (
+  lane TEXT NOT NULL, position BIGINT NOT NULL, recording TEXT NOT NULL UNIQUE, signature TEXT NOT NULL,
+  previous TEXT NOT NULL, sealed_ms BIGINT NOT NULL, PRIMARY KEY (lane, position));
+-- Sealed recordings to be announced. stage: 0 committed, 1 files in staging, 2 announced.
+CREATE TABLE outbox (
+  ordinal {serial}, recording TEXT NOT NULL UNIQUE, stage BIGINT NOT NULL, message {blob} NOT NULL,
+  prepared {blob});
+CREATE INDEX outbox_waiting ON outbox (stage, ordinal);
+"];

@@ -1,0 +1,130 @@
+//! Recordings that wait for their signature.
+
+use std::time::Duration;
+
+use domain::RecordingId;
+use prost::Message;
+use sqlx::Row;
+use wire::recording_v1::RecordingSealed;
+
+use super::{Held, State, StateError, signed};
+
+/// The exact bytes of everything that gets signed, as they were fixed before signing.
+#[derive(Clone, PartialEq, Message)]
+pub struct Prepared {
+    /// Position in the lane's chain.
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+    /// The recording before it; empty: none.
+    #[prost(string, tag = "2")]
+    pub previous_recording: String,
+    /// `_info.txt`.
+    #[prost(bytes = "vec", tag = "3")]
+    pub info: Vec<u8>,
+    /// `_journal.json`.
+    #[prost(bytes = "vec", tag = "4")]
+    pub journal: Vec<u8>,
+    /// `_hash.txt`: what is signed.
+    #[prost(bytes = "vec", tag = "5")]
+    pub hash_list: Vec<u8>,
+    /// `_hash.SHA256withRSA.sig`; empty until signed.
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature_file: Vec<u8>,
+    /// What will be announced.
+    #[prost(message, optional, tag = "7")]
+    pub sealed: Option<RecordingSealed>,
+    /// Key that these bytes name; another key needs other bytes.
+    #[prost(string, tag = "8")]
+    pub key_id: String,
+}
+
+/// A recording in the queue.
+pub struct Waiting {
+    /// Which one.
+    pub recording: RecordingId,
+    /// What was fixed by an earlier attempt.
+    pub prepared: Option<Prepared>,
+    /// Since when it waits. Unix time, milliseconds, by the database's clock.
+    pub queued_ms: i64,
+}
+
+impl State {
+    /// Those that are due: prepared ones first, since the chain's next place is theirs, then in
+    /// order of completion.
+    ///
+    /// # Errors
+    /// The database refused, or a row cannot be read.
+    pub async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StateError> {
+        let due = format!(
+            "SELECT recording, prepared, queued_ms FROM seal_queue WHERE not_before_ms <= {} \
+             ORDER BY CASE WHEN prepared IS NULL THEN 1 ELSE 0 END, ordinal LIMIT {limit}",
+            self.now()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(due)).fetch_all(self.db.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                let id: String = row.try_get("recording")?;
+                let damaged = || StateError::Damaged(format!("seal queue, recording {id}"));
+                let prepared: Option<Vec<u8>> = row.try_get("prepared")?;
+                Ok(Waiting {
+                    recording: id.parse().map_err(|_| damaged())?,
+                    prepared: prepared
+                        .map(|bytes| Prepared::decode(bytes.as_slice()))
+                        .transpose()
+                        .map_err(|_| damaged())?,
+                    queued_ms: row.try_get("queued_ms")?,
+                })
+            })
+            .collect()
+    }
+
+    /// How many wait, due or not.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn waiting_count(&self) -> Result<i64, StateError> {
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM seal_queue").fetch_one(self.db.pool()).await?;
+        Ok(row.try_get("n")?)
+    }
+
+    /// Fixes the exact bytes before they are signed.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] if another replica seals now.
+    pub async fn commit_prepared(
+        &self,
+        lease: &Held,
+        recording: &RecordingId,
+        prepared: &Prepared,
+    ) -> Result<(), StateError> {
+        let mut tx = self.begin_fenced(lease).await?;
+        sqlx::query("UPDATE seal_queue SET prepared = $1 WHERE recording = $2")
+            .bind(prepared.encode_to_vec())
+            .bind(recording.to_string())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets a recording wait that cannot be sealed now (a file of it cannot be read), so that the
+    /// others of its lane go on.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] if another replica seals now.
+    pub async fn postpone(
+        &self,
+        lease: &Held,
+        recording: &RecordingId,
+        wait: Duration,
+    ) -> Result<(), StateError> {
+        let mut tx = self.begin_fenced(lease).await?;
+        let postpone =
+            format!("UPDATE seal_queue SET not_before_ms = {} + $1 WHERE recording = $2", self.now());
+        sqlx::query(sqlx::AssertSqlSafe(postpone))
+            .bind(signed(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+            .bind(recording.to_string())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+}
