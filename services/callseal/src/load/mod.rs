@@ -78,7 +78,9 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn resolve(srs: &str) -> anyhow::Result<SocketAddr> {
-    let addresses = tokio::net::lookup_host(srs).await.with_context(|| format!("{srs} is no HOST:PORT that can be resolved"))?;
+    let addresses = tokio::net::lookup_host(srs)
+        .await
+        .with_context(|| format!("{srs} is no HOST:PORT that can be resolved"))?;
     let addresses: Vec<_> = addresses.collect();
     let first_v4 = addresses.iter().find(|a| a.is_ipv4()).or(addresses.first());
     first_v4.copied().with_context(|| format!("{srs} has no address"))
@@ -103,7 +105,7 @@ async fn place_calls(client: &Arc<Client>, args: &LoadArgs) -> LoadReport {
     while let Some(outcome) = calls.join_next().await {
         match outcome {
             Ok(Ok(call)) => report.add(&call),
-            Ok(Err(failure)) => report.add_failure(failure.to_string()),
+            Ok(Err(failure)) => report.add_failure(format!("{:#}", anyhow::Error::from(failure))),
             Err(panic) => report.add_failure(format!("the load generator itself failed: {panic}")),
         }
     }
