@@ -1,0 +1,9 @@
+//! The bus against a real nats-server.
+
+mod calls;
+mod crash;
+mod partitions;
+mod rpc_and_events;
+mod sealed;
+mod setup;
+mod streams;

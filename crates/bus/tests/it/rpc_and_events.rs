@@ -1,0 +1,99 @@
+//! Request and reply, and events.
+
+use std::time::Duration;
+
+use bus::{BusError, subjects};
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+use wire::{
+    event_v1::{Event, Fault, Ringing, event::What},
+    rules_v1::{DecideRequest, DecideResponse},
+};
+
+use crate::setup::*;
+
+fn ask() -> DecideRequest {
+    DecideRequest { recording_id: recording().to_string(), facts: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let request = ask();
+    let expected = request.recording_id.clone();
+    let asking = tokio::spawn({
+        let bus = bus.clone();
+        async move {
+            bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &request, Duration::from_secs(10)).await
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (bus, shutdown) = (bus.clone(), shutdown.clone());
+        async move {
+            bus.serve(subjects::RULES_DECIDE, "rules", shutdown, |request: DecideRequest| async move {
+                DecideResponse { decision: None, error: request.recording_id }
+            })
+            .await
+        }
+    });
+    assert_eq!(asking.await.unwrap().unwrap().error, expected);
+    // Rubbish gets no answer and stops nobody.
+    nats.raw().await.client().publish(subjects::RULES_DECIDE, "\u{1}rubbish".into()).await.unwrap();
+    let answer: DecideResponse =
+        bus.request(subjects::RULES_DECIDE, &ask(), Duration::from_secs(5)).await.unwrap();
+    assert!(!answer.error.is_empty());
+    shutdown.cancel();
+    soon("serving ends", serving).await.unwrap().unwrap();
+    let nobody =
+        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &ask(), Duration::from_millis(300)).await;
+    assert!(matches!(nobody, Err(BusError::NoResponder { .. })), "{nobody:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_nats_ends_in_time() {
+    let mut nats = Nats::start();
+    let bus = nats.bus().await;
+    nats.kill();
+    until("disconnected", || !bus.is_connected()).await;
+    let start = std::time::Instant::now();
+    let answer =
+        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &ask(), Duration::from_millis(400)).await;
+    assert!(answer.is_err() && start.elapsed() < Duration::from_secs(3), "{answer:?}");
+}
+
+fn event(tenant: &str, what: What) -> Event {
+    Event {
+        recording_id: recording().to_string(),
+        tenant: tenant.into(),
+        service: "test".into(),
+        what: Some(what),
+        ..Event::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_seen_by_tenant_and_survive_an_absence_of_nats() {
+    let mut nats = Nats::start();
+    let bus = nats.bus().await;
+    let mut of_tenant = bus.events_from_now(Some(&tenant())).await.unwrap();
+    let mut of_all = bus.events_from_now(None).await.unwrap();
+    let (other, mine) =
+        (event("other", What::Ringing(Ringing::default())), event("acme", What::Fault(Fault::default())));
+    bus.event(other.clone());
+    assert_eq!(soon("the first event", of_all.next()).await, Some(other));
+    bus.event(mine.clone());
+    assert_eq!(soon("my event", of_tenant.next()).await, Some(mine));
+    nats.kill();
+    until("disconnected", || !bus.is_connected()).await;
+    for _ in 0..10 {
+        bus.event(event("acme", What::Ringing(Ringing::default())));
+    }
+    assert!(!bus.events_flushed(Duration::from_millis(200)).await);
+    nats.restart();
+    assert!(bus.events_flushed(Duration::from_secs(20)).await);
+    let stored = nats.raw().await.get_stream("EVENTS").await.unwrap().cached_info().state.messages;
+    assert_eq!(stored, 12);
+}

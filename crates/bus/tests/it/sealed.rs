@@ -1,0 +1,81 @@
+//! From signer's outbox to shipper and journal.
+
+use std::time::Duration;
+
+use wire::recording_v1::RecordingSealed;
+
+use crate::setup::*;
+
+fn sealed() -> RecordingSealed {
+    RecordingSealed { recording_id: recording().to_string(), tenant: "acme".into(), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_consumer_gets_each_recording_once_even_if_it_comes_later_than_the_announcement() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let all: Vec<_> = (0..5).map(|_| sealed()).collect();
+    for one in &all {
+        bus.publish_sealed(one).await.unwrap();
+        // The outbox was not sure.
+        bus.publish_sealed(one).await.unwrap();
+    }
+    for name in ["shipper", "journal"] {
+        let mut consumer = bus.sealed(name).await.unwrap();
+        for one in &all {
+            let delivery = soon("the next recording", consumer.next()).await.unwrap();
+            assert_eq!(&delivery.message, one);
+            assert_eq!(delivery.attempt, 1);
+            delivery.ack().await.unwrap();
+        }
+        let more = tokio::time::timeout(Duration::from_millis(300), consumer.next()).await;
+        assert!(more.is_err(), "{name} got a double");
+    }
+    let left = nats.raw().await.get_stream("SEALED").await.unwrap().cached_info().state.messages;
+    assert_eq!(left, 0, "what all have acknowledged is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_goes_on_after_a_restart_of_the_server_and_gets_again_what_it_did_not_acknowledge() {
+    let mut nats = Nats::start();
+    let bus = nats.bus().await;
+    let mut consumer = bus.sealed("shipper").await.unwrap();
+    let (first, second) = (sealed(), sealed());
+    bus.publish_sealed(&first).await.unwrap();
+    let delivery = soon("the first", consumer.next()).await.unwrap();
+    delivery.retry_in(Duration::from_millis(100)).await;
+    let again = soon("the first again", consumer.next()).await.unwrap();
+    assert_eq!((again.message.clone(), again.attempt), (first, 2));
+    again.ack().await.unwrap();
+    nats.kill();
+    until("disconnected", || !bus.is_connected()).await;
+    assert!(bus.publish_sealed(&second).await.is_err(), "not stored is not said to be");
+    nats.restart();
+    until("connected", || bus.is_connected()).await;
+    bus.publish_sealed(&second).await.unwrap();
+    let delivery = soon("the second", consumer.next()).await.unwrap();
+    assert_eq!(delivery.message, second);
+    delivery.ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_or_handled_goes_to_dead_and_holds_up_nothing() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let raw = nats.raw().await;
+    raw.publish("sealed.acme.x", "\u{1}not protobuf".into()).await.unwrap().await.unwrap();
+    let (unusable, good) = (sealed(), sealed());
+    bus.publish_sealed(&unusable).await.unwrap();
+    bus.publish_sealed(&good).await.unwrap();
+    let mut consumer = bus.sealed("journal").await.unwrap();
+    let delivery = soon("the readable one", consumer.next()).await.unwrap();
+    assert_eq!(delivery.message, unusable);
+    delivery.dead_letter("names no target").await.unwrap();
+    let delivery = soon("the good one", consumer.next()).await.unwrap();
+    assert_eq!(delivery.message, good);
+    delivery.ack().await.unwrap();
+    let dead = raw.get_stream("DEAD").await.unwrap();
+    assert_eq!(dead.cached_info().state.messages, 2);
+    let last = dead.get_last_raw_message_by_subject("dead.SEALED").await.unwrap();
+    assert_eq!(last.headers.get("Callseal-Reason").unwrap().as_str(), "names no target");
+}
