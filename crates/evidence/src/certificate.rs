@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use x509_cert::der::{Decode, Encode, pem::LineEnding, DecodePem, EncodePem};
+use x509_cert::der::{Decode, DecodePem, Encode, EncodePem, pem::LineEnding};
 
 use crate::{PublicKey, Sha256Hash, signature::PublicKeyError};
 

@@ -69,7 +69,9 @@ pub enum ChainProblem {
         second: RecordingId,
     },
     /// One recording is not there.
-    #[error("position {position} is missing: recording {recording}, which {successor} names as the one before it")]
+    #[error(
+        "position {position} is missing: recording {recording}, which {successor} names as the one before it"
+    )]
     MissingOne {
         /// Its place.
         position: u64,
@@ -79,7 +81,9 @@ pub enum ChainProblem {
         successor: RecordingId,
     },
     /// Several recordings in a row are not there.
-    #[error("positions {from} to {to} are missing; the last of them is recording {recording}, which {successor} names as the one before it")]
+    #[error(
+        "positions {from} to {to} are missing; the last of them is recording {recording}, which {successor} names as the one before it"
+    )]
     MissingSome {
         /// The first place that is empty.
         from: u64,
@@ -101,7 +105,9 @@ pub enum ChainProblem {
         found: RecordingId,
     },
     /// The previous recording was signed anew.
-    #[error("recording {recording} holds another signature of {previous} than that recording has: {previous} was changed or replaced")]
+    #[error(
+        "recording {recording} holds another signature of {previous} than that recording has: {previous} was changed or replaced"
+    )]
     OtherSignature {
         /// Who holds the former signature.
         recording: RecordingId,
@@ -109,7 +115,9 @@ pub enum ChainProblem {
         previous: RecordingId,
     },
     /// A recording that is not the first names nobody, or the first names somebody.
-    #[error("recording {recording} claims position {position}, and its previous recording does not fit to that")]
+    #[error(
+        "recording {recording} claims position {position}, and its previous recording does not fit to that"
+    )]
     Unrooted {
         /// Which one.
         recording: RecordingId,
@@ -156,7 +164,9 @@ fn check_lane(lane: Lane, mut links: Vec<ChainLink>) -> LaneChain {
             problems.push(ChainProblem::Unrooted { recording: link.recording, position: link.position });
         }
         let Some(previous) = link.previous.as_ref().map(|previous| previous.recording) else { continue };
-        if let Some(first) = successors.insert(previous, link.recording).filter(|first| *first != link.recording) {
+        if let Some(first) =
+            successors.insert(previous, link.recording).filter(|first| *first != link.recording)
+        {
             problems.push(ChainProblem::Fork { previous, first, second: link.recording });
         }
     }

@@ -39,6 +39,9 @@ impl Documents {
 
 impl fmt::Debug for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Documents").field("base", &self.base).field("hashed", &self.hashed).finish_non_exhaustive()
+        f.debug_struct("Documents")
+            .field("base", &self.base)
+            .field("hashed", &self.hashed)
+            .finish_non_exhaustive()
     }
 }

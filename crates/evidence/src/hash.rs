@@ -84,7 +84,10 @@ impl HashedFile {
 
 impl fmt::Debug for HashedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HashedFile").field("size", &self.size).field("sha256", &self.sha256).finish_non_exhaustive()
+        f.debug_struct("HashedFile")
+            .field("size", &self.size)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +176,10 @@ mod tests {
         let mut writer = HashingWriter::new(Reluctant(Vec::new()));
         writer.write_all(b"abcdefgh").unwrap();
         let (inner, hash, size) = writer.finish();
-        assert_eq!((inner.0.as_slice(), hash, size), (b"abcdefgh".as_slice(), Sha256Hash::of(b"abcdefgh"), 8));
+        assert_eq!(
+            (inner.0.as_slice(), hash, size),
+            (b"abcdefgh".as_slice(), Sha256Hash::of(b"abcdefgh"), 8)
+        );
     }
 
     #[test]

@@ -78,7 +78,11 @@ impl Info {
 
     /// The exact bytes of `_info.txt`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        write::lines(self).into_iter().map(|(key, value)| write::line(&key, &value)).collect::<String>().into_bytes()
+        write::lines(self)
+            .into_iter()
+            .map(|(key, value)| write::line(&key, &value))
+            .collect::<String>()
+            .into_bytes()
     }
 }
 

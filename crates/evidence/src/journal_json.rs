@@ -129,7 +129,10 @@ impl<'a> Document<'a> {
             consent: info.consent.as_deref(),
             gaps: info.gaps.iter().map(Gap::new).collect(),
             participants: info.participants.iter().map(Participant::new).collect(),
-            supplement: info.supplement.as_ref().map(|s| Supplement { to: s.to.to_string(), reason: &s.reason }),
+            supplement: info
+                .supplement
+                .as_ref()
+                .map(|s| Supplement { to: s.to.to_string(), reason: &s.reason }),
             product: &info.product,
             installation: &info.installation,
             key_id: info.key_id.to_string(),

@@ -28,6 +28,8 @@ impl fmt::Display for KeyId {
 impl FromStr for KeyId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        text.parse().map(Self).map_err(|_| InvalidId::expected("a key id", "64 lower-case hexadecimal digits"))
+        text.parse()
+            .map(Self)
+            .map_err(|_| InvalidId::expected("a key id", "64 lower-case hexadecimal digits"))
     }
 }

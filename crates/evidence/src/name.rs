@@ -1,10 +1,14 @@
 //! Names of a recording's files (F-40): they sort by time and are allowed on every target.
 
+mod section;
+
 use std::{fmt, str::FromStr};
 
-use domain::{Direction, RecordingId, Side};
+use domain::{Direction, RecordingId};
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 use unicode_normalization::UnicodeNormalization;
+
+pub use self::section::{AudioFormat, Section};
 
 /// How many bytes of a number stand in a name: enough for any number and most SIP addresses, and
 /// with two of them a name stays under 200 bytes, which even encrypting file systems take.
@@ -36,7 +40,13 @@ pub struct BaseName {
 
 impl BaseName {
     /// The name of a recording whose sample 0 was at `started` (milliseconds count).
-    pub fn new(started: Timestamp, direction: Direction, caller: &str, callee: &str, recording: RecordingId) -> Self {
+    pub fn new(
+        started: Timestamp,
+        direction: Direction,
+        caller: &str,
+        callee: &str,
+        recording: RecordingId,
+    ) -> Self {
         let started = whole_milliseconds(started);
         let stamp = started.to_zoned(TimeZone::UTC).strftime(STAMP);
         let text = format!("{stamp}_{direction}_{}_{}_{recording}", safe(caller), safe(callee));
@@ -100,11 +110,18 @@ impl FromStr for BaseName {
             let started = started.to_zoned(TimeZone::UTC).ok()?.timestamp();
             let (direction, rest) = rest.strip_prefix('_')?.split_once('_')?;
             let (numbers, id) = rest.split_at_checked(rest.len().checked_sub(ID_BYTES)?)?;
-            let (caller, callee) = numbers.strip_suffix('_')?.split_once('_')?;
-            let clean = numbers.chars().all(|c| is_safe(c) || c == '_') && !caller.is_empty() && !callee.is_empty();
+            // An underscore may stand for any sign of a number, so where the first number ends is not
+            // told apart.
+            let numbers = numbers.strip_suffix('_')?;
+            let clean = numbers.contains('_') && numbers.chars().all(|c| is_safe(c) || c == '_');
             let direction = direction.parse().ok()?;
             let recording = id.parse().ok()?;
-            (clean && text.len() < 200).then(|| Self { text: text.to_owned(), started, direction, recording })
+            (clean && text.len() < 160 && is_stamp(stamp, started)).then(|| Self {
+                text: text.to_owned(),
+                started,
+                direction,
+                recording,
+            })
         };
         parse().ok_or(InvalidBaseName)
     }
@@ -120,6 +137,11 @@ impl fmt::Debug for BaseName {
 pub(crate) fn whole_milliseconds(at: Timestamp) -> Timestamp {
     // A floor towards the past; every millisecond of a timestamp is a timestamp.
     Timestamp::from_millisecond(at.as_nanosecond().div_euclid(1_000_000) as i64).unwrap_or(at)
+}
+
+/// A time has one spelling.
+fn is_stamp(text: &str, at: Timestamp) -> bool {
+    at.to_zoned(TimeZone::UTC).strftime(STAMP).to_string() == text
 }
 
 fn is_safe(c: char) -> bool {
@@ -138,106 +160,79 @@ fn safe(number: &str) -> String {
     if out.is_empty() { "anonymous".to_owned() } else { out }
 }
 
-/// How a file of audio is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AudioFormat {
-    /// WAVE or RF64.
-    Wav,
-    /// Ogg.
-    Ogg,
-}
+#[cfg(test)]
+mod tests {
+    use domain::Side;
+    use proptest::prelude::*;
 
-/// One of the files of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Section {
-    /// Audio: `.wav`, `_caller.wav`, `_callee.wav`, and `_2.wav`, `_caller_2.wav` … where one file
-    /// cannot hold all, because the codec changed.
-    Audio {
-        /// The side in it; `None`: both, channel 1 caller, channel 2 callee.
-        side: Option<Side>,
-        /// From 1; 1 is not written in the name.
-        part: u8,
-        /// Container.
-        format: AudioFormat,
-    },
-    /// `_info.txt` (F-41).
-    Info,
-    /// `_journal.json` (F-43).
-    Journal,
-    /// `_hash.txt` (F-50).
-    HashList,
-    /// `_hash.SHA256withRSA.sig` (F-51).
-    Signature,
-    /// `_log-proof.txt` (F-58).
-    LogProof,
-    /// `_hash.tsr`: a time stamp of an authority (RFC 3161) over the hash list.
-    TimeStamp,
-}
+    use super::*;
 
-impl Section {
-    /// The one WAVE file with both sides.
-    pub const STEREO: Self = Self::wav(None, 1);
+    const ID: &str = "01949c3e-7a5b-7000-8000-000000000001";
 
-    /// A WAVE file with the given side (`None`: both); `part` from 1.
-    pub const fn wav(side: Option<Side>, part: u8) -> Self {
-        Self::Audio { side, part, format: AudioFormat::Wav }
+    fn name(caller: &str, callee: &str) -> BaseName {
+        let started = "2026-11-22T09:15:30.1239Z".parse().unwrap();
+        BaseName::new(started, Direction::In, caller, callee, ID.parse().unwrap())
     }
 
-    /// True for files that the hash list has to name.
-    pub const fn is_hashed(self) -> bool {
-        matches!(self, Self::Audio { .. } | Self::Info | Self::Journal)
+    #[test]
+    fn a_name_holds_utc_stamp_direction_both_numbers_and_the_id() {
+        let base = name("+4970311234", "+4922198765");
+        let expected = format!("20261122-091530.123Z_in_+4970311234_+4922198765_{ID}");
+        assert_eq!(base.as_str(), expected);
+        assert_eq!(expected.parse::<BaseName>().unwrap(), base);
+        assert_eq!(base.started(), "2026-11-22T09:15:30.123Z".parse().unwrap());
+        assert_eq!(base.file(Section::Info), format!("{expected}_info.txt"));
     }
-}
 
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Audio { side, part, format } => {
-                f.write_str(match side {
-                    None => "",
-                    Some(Side::Caller) => "_caller",
-                    Some(Side::Callee) => "_callee",
-                })?;
-                if *part > 1 {
-                    write!(f, "_{part}")?;
-                }
-                f.write_str(match format {
-                    AudioFormat::Wav => ".wav",
-                    AudioFormat::Ogg => ".ogg",
-                })
+    #[test]
+    fn what_a_target_would_not_take_becomes_an_underscore() {
+        for (number, expected) in [
+            ("", "anonymous"),
+            ("  ", "anonymous"),
+            ("*21#", "_21_"),
+            ("a:b*c?d\"e<f>g|h\\i/j", "a_b_c_d_e_f_g_h_i_j"),
+            ("mu\u{308}ller", "m\u{fc}ller"),
+            ("x\u{0}\u{202e}y", "x__y"),
+            ("alice@example.org", "alice_example.org"),
+        ] {
+            let base = name(number, "1");
+            assert_eq!(base.as_str(), format!("20261122-091530.123Z_in_{expected}_1_{ID}"), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn names_sort_by_time_and_debug_shows_no_number() {
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let named = |ms| BaseName::new(at(ms), Direction::Out, "1", "2", ID.parse().unwrap());
+        let mut names: Vec<_> = [0, 999, 1_000, 1_767_225_599_999, 1_767_225_600_000].map(named).to_vec();
+        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        assert!(names.is_sorted_by_key(BaseName::started));
+        assert_eq!(format!("{:?}", name("5551234", "5559876")), format!("BaseName(…_{ID})"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_numbers_make_a_name_that_every_target_takes_and_that_parses_back(
+            caller in any::<String>(), callee in any::<String>(), ms in 0_i64..253_402_300_799_000,
+        ) {
+            let at = Timestamp::from_millisecond(ms).unwrap();
+            let base = BaseName::new(at, Direction::Internal, &caller, &callee, ID.parse().unwrap());
+            for section in [Section::Signature, Section::wav(Some(Side::Caller), 12)] {
+                let file = base.file(section);
+                prop_assert!(file.len() < 200 && !file.ends_with(['.', ' ']));
+                let bad = |c: char| c.is_control() || c.is_whitespace() || ":*?\"<>|\\/#%~@".contains(c);
+                prop_assert!(!file.contains(bad), "{file}");
+                prop_assert!(file.nfc().eq(file.chars()));
+                prop_assert_eq!(BaseName::parse_file(&file), Some((base.clone(), section)));
             }
-            Self::Info => f.write_str("_info.txt"),
-            Self::Journal => f.write_str("_journal.json"),
-            Self::HashList => f.write_str("_hash.txt"),
-            Self::Signature => f.write_str("_hash.SHA256withRSA.sig"),
-            Self::LogProof => f.write_str("_log-proof.txt"),
-            Self::TimeStamp => f.write_str("_hash.tsr"),
         }
-    }
-}
 
-impl FromStr for Section {
-    type Err = InvalidBaseName;
-    fn from_str(ending: &str) -> Result<Self, InvalidBaseName> {
-        let fixed = [Self::Info, Self::Journal, Self::HashList, Self::Signature, Self::LogProof, Self::TimeStamp];
-        if let Some(section) = fixed.into_iter().find(|section| section.to_string() == ending) {
-            return Ok(section);
+        #[test]
+        fn no_text_makes_the_parser_panic(text in any::<String>(), tail in any::<String>()) {
+            BaseName::parse_file(&text);
+            let file = format!("{}{tail}", name("1", "2").as_str());
+            let split = BaseName::split_file(&file).map(|(_, ending)| ending.to_owned());
+            prop_assert!(split.is_some());
         }
-        let parse = || {
-            let (stem, format) = match ending.strip_suffix(".wav") {
-                Some(stem) => (stem, AudioFormat::Wav),
-                None => (ending.strip_suffix(".ogg")?, AudioFormat::Ogg),
-            };
-            let (side, stem) = if let Some(stem) = stem.strip_prefix("_caller") {
-                (Some(Side::Caller), stem)
-            } else if let Some(stem) = stem.strip_prefix("_callee") {
-                (Some(Side::Callee), stem)
-            } else {
-                (None, stem)
-            };
-            let part = if stem.is_empty() { 1 } else { stem.strip_prefix('_')?.parse().ok()? };
-            Some(Self::Audio { side, part, format }).filter(|section| section.to_string() == ending)
-        };
-        parse().ok_or(InvalidBaseName)
     }
 }

@@ -126,7 +126,8 @@ impl PublicKey {
         if signature.0.len() != self.modulus_bytes {
             return Err(SignatureError::Wrong);
         }
-        let parsed = rsa::pkcs1v15::Signature::try_from(signature.as_bytes()).map_err(|_| SignatureError::Wrong)?;
+        let parsed =
+            rsa::pkcs1v15::Signature::try_from(signature.as_bytes()).map_err(|_| SignatureError::Wrong)?;
         self.verifying.verify(message, &parsed).map_err(|_| SignatureError::Wrong)
     }
 }

@@ -12,14 +12,15 @@ mod recording;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::{Lane, RecordingId};
+use jiff::Timestamp;
+
 pub use self::{
     archive::{Archive, ArchiveFile, Folder, FolderError},
     finding::{Finding, ProblemOfFile},
     keyring::{Keyring, UnusableCertificate},
 };
-use crate::{BaseName, ChainLink, ChainProblem, chain};
-use domain::{Lane, RecordingId};
-use jiff::Timestamp;
+use crate::{BaseName, ChainLink, ChainProblem, KeyId, chain};
 
 /// What verification found out.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct RecordingReport {
     pub base: BaseName,
     /// Folder, as [`ArchiveFile::folder`].
     pub folder: String,
+    /// The key that signed it, if its signature is good.
+    pub signed_by: Option<KeyId>,
     /// What is wrong; nothing: all is well.
     pub findings: Vec<Finding>,
 }
@@ -80,9 +83,10 @@ pub fn verify(archive: &dyn Archive, keys: &Keyring) -> Report {
     let mut recordings = Vec::new();
     let mut links: Vec<ChainLink> = Vec::new();
     for ((folder, base), files) in groups {
-        let (findings, link) = recording::check(archive, keys, &base, &files);
+        let recording::Checked { findings, signed_by, link } = recording::check(archive, keys, &base, &files);
         links.extend(link);
-        recordings.push(RecordingReport { recording: base.recording(), base, folder, findings });
+        let recording = base.recording();
+        recordings.push(RecordingReport { recording, base, folder, signed_by, findings });
     }
     recordings.sort_by(|a, b| (&a.base, &a.folder).cmp(&(&b.base, &b.folder)));
     let lanes = lanes(&recordings, links);
@@ -126,7 +130,8 @@ fn lanes(recordings: &[RecordingReport], links: Vec<ChainLink>) -> Vec<LaneRepor
             let ids: BTreeSet<RecordingId> = chain.links.iter().map(|link| link.recording).collect();
             let ends = (chain.links.first(), chain.links.last());
             let position = |link: Option<&ChainLink>| link.map_or(0, |link| link.position);
-            let start = |link: Option<&ChainLink>| link.and_then(|link| started.get(&link.recording).copied());
+            let start =
+                |link: Option<&ChainLink>| link.and_then(|link| started.get(&link.recording).copied());
             LaneReport {
                 lane: chain.lane,
                 recordings: ids.len(),

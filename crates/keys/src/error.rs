@@ -18,13 +18,17 @@ pub enum KeyError {
     #[error("the file with the PIN, {}, cannot be read", .0.display())]
     PinFile(PathBuf, #[source] std::io::Error),
     /// The PIN is wrong. It is not tried again: HSMs lock after a few wrong ones.
-    #[error("the token '{0}' refused the PIN; it is not tried again, because tokens lock after a few wrong ones: correct the PIN and restart")]
+    #[error(
+        "the token '{0}' refused the PIN; it is not tried again, because tokens lock after a few wrong ones: correct the PIN and restart"
+    )]
     PinWrong(String),
     /// The PIN is locked.
     #[error("the PIN of the token '{0}' is locked: its security officer has to set a new one")]
     PinLocked(String),
     /// No such key.
-    #[error("the token '{token}' holds no RSA key with the label '{key}': create it once, or correct the label. No key is made unasked")]
+    #[error(
+        "the token '{token}' holds no RSA key with the label '{key}': create it once, or correct the label. No key is made unasked"
+    )]
     KeyMissing {
         /// Label of the token.
         token: String,
@@ -40,7 +44,9 @@ pub enum KeyError {
         key: String,
     },
     /// A key of that label is there already.
-    #[error("the token '{token}' already holds an object with the label '{key}': a key is never replaced; choose another label for a new one")]
+    #[error(
+        "the token '{token}' already holds an object with the label '{key}': a key is never replaced; choose another label for a new one"
+    )]
     KeyExists {
         /// Label of the token.
         token: String,
@@ -59,7 +65,9 @@ pub enum KeyError {
     #[error("the certificate of the key is not usable: {0}")]
     Certificate(String),
     /// The token made a signature that the public key does not accept.
-    #[error("the token '{0}' returned a wrong signature: its key is damaged, restore it from the HSM's backup")]
+    #[error(
+        "the token '{0}' returned a wrong signature: its key is damaged, restore it from the HSM's backup"
+    )]
     WrongSignature(String),
     /// The token does not keep what it promised of a new key. The key was deleted again.
     #[error("the token '{0}' did not make a key that stays inside it: use another token")]

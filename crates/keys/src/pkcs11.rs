@@ -12,8 +12,8 @@ use std::{fs, io, path::PathBuf};
 use domain::Sensitive;
 use zeroize::Zeroizing;
 
-pub(crate) use self::{module::load, token::find_slot};
 pub use self::{certificate::CertificateSubject, create::create_key, key::Pkcs11Key};
+pub(crate) use self::{module::load, token::find_slot};
 use crate::KeyError;
 
 /// Where a key is.

@@ -47,7 +47,9 @@ pub fn conf_path(dir: &Path) -> PathBuf {
 
 /// True if this process was started with the configuration of the token under `dir`.
 pub fn is_selected(dir: &Path) -> bool {
-    let same = |a: &Path, b: &Path| fs::canonicalize(a).ok().zip(fs::canonicalize(b).ok()).is_some_and(|(a, b)| a == b);
+    let same = |a: &Path, b: &Path| {
+        fs::canonicalize(a).ok().zip(fs::canonicalize(b).ok()).is_some_and(|(a, b)| a == b)
+    };
     env::var_os(CONF_VARIABLE).is_some_and(|value| same(Path::new(&value), &conf_path(dir)))
 }
 
@@ -95,7 +97,8 @@ impl SoftHsmToken {
 /// Order: 1 both PINs in files, 2 token with the security officer's PIN, 3 PIN of the user. After a
 /// crash the next call goes on where it was.
 pub fn prepare(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
-    let not_installed = io::Error::new(io::ErrorKind::NotFound, "SoftHSM (Debian: softhsm2) is not installed");
+    let not_installed =
+        io::Error::new(io::ErrorKind::NotFound, "SoftHSM (Debian: softhsm2) is not installed");
     let module = find_module().ok_or_else(|| KeyError::Module(PLACES[0].into(), Box::new(not_installed)))?;
     if !is_selected(dir) {
         let why = format!("{CONF_VARIABLE} does not name the configuration of this token");
@@ -117,7 +120,8 @@ fn initialise(library: &Pkcs11, label: &str, pin: &AuthPin, officer: &AuthPin) -
                 library.get_token_info(*slot).is_ok_and(|info| !info.token_initialized())
             };
             // SoftHSM always offers one more slot than there are tokens.
-            let slot = slots.into_iter().find(free).ok_or_else(|| KeyError::TokenMissing(label.to_owned()))?;
+            let slot =
+                slots.into_iter().find(free).ok_or_else(|| KeyError::TokenMissing(label.to_owned()))?;
             library.init_token(slot, officer, label).map_err(failed)?;
             find_slot(library, label)?
         }
@@ -146,8 +150,13 @@ fn create_pin(path: &Path) -> Result<(), KeyError> {
     if path.exists() {
         return Ok(());
     }
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&new, path).map_err(failed)
 }

@@ -46,7 +46,8 @@ fn a_new_key_signs_and_openssl_accepts_certificate_and_signature() {
         fs::write(folder.join("hash.txt"), HASH_LIST).unwrap();
         fs::write(folder.join("hash.sig"), signature.to_file()).unwrap();
 
-        let shown = run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-text", "-nameopt", "utf8"], folder);
+        let shown =
+            run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-text", "-nameopt", "utf8"], folder);
         for expected in [
             "Version: 3",
             "Public-Key: (3072 bit)",
@@ -58,13 +59,28 @@ fn a_new_key_signs_and_openssl_accepts_certificate_and_signature() {
         ] {
             assert!(shown.contains(expected), "{expected} is not in {shown}");
         }
-        let subject = run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-subject", "-nameopt", "utf8,sname,sep_multiline"], folder);
-        assert!(subject.contains("CN=acme-1") && subject.contains("O=Bank, Söhne + \"Co\" <AG>"), "{subject}");
-        run("openssl", &["verify", "-check_ss_sig", "-CAfile", "callseal.pem", "-partial_chain", "callseal.pem"], folder);
+        let subject = run(
+            "openssl",
+            &["x509", "-in", "callseal.pem", "-noout", "-subject", "-nameopt", "utf8,sname,sep_multiline"],
+            folder,
+        );
+        assert!(
+            subject.contains("CN=acme-1") && subject.contains("O=Bank, Söhne + \"Co\" <AG>"),
+            "{subject}"
+        );
+        run(
+            "openssl",
+            &["verify", "-check_ss_sig", "-CAfile", "callseal.pem", "-partial_chain", "callseal.pem"],
+            folder,
+        );
 
         run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-pubkey", "-out", "pub.pem"], folder);
         run("openssl", &["base64", "-d", "-in", "hash.sig", "-out", "sig.bin"], folder);
-        run("openssl", &["dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig.bin", "hash.txt"], folder);
+        run(
+            "openssl",
+            &["dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig.bin", "hash.txt"],
+            folder,
+        );
         // The key id is what anybody can work out from the certificate.
         run("openssl", &["pkey", "-pubin", "-in", "pub.pem", "-outform", "DER", "-out", "pub.der"], folder);
         assert!(run("sha256sum", &["pub.der"], folder).starts_with(&key.key_id().to_string()));
@@ -95,7 +111,11 @@ fn the_private_key_cannot_be_read_out_of_the_token() {
         create_key(&token.key("seal"), &subject()).unwrap();
         let pin = fs::read_to_string(&token.pin_file).unwrap();
         let module = token.module.to_string_lossy().into_owned();
-        let shown = run("pkcs11-tool", &["--module", &module, "--login", "--pin", &pin, "-O", "--type", "privkey"], folder);
+        let shown = run(
+            "pkcs11-tool",
+            &["--module", &module, "--login", "--pin", &pin, "-O", "--type", "privkey"],
+            folder,
+        );
         assert!(shown.contains("sensitive, always sensitive, never extractable, local"), "{shown}");
         assert!(shown.contains("sign") && !shown.contains("decrypt"), "{shown}");
     });
@@ -110,7 +130,12 @@ fn a_second_key_of_the_same_label_is_refused_and_the_first_stays() {
         assert!(matches!(error, KeyError::KeyExists { .. }), "{error}");
         assert_eq!(Pkcs11Key::open(&options).unwrap().key_id(), first.key_id());
         // Another label is another key.
-        assert_ne!(create_key(&Pkcs11Options { key_label: "seal-2".into(), ..options }, &subject()).unwrap().key_id(), first.key_id());
+        assert_ne!(
+            create_key(&Pkcs11Options { key_label: "seal-2".into(), ..options }, &subject())
+                .unwrap()
+                .key_id(),
+            first.key_id()
+        );
     });
 }
 
@@ -147,7 +172,10 @@ fn what_is_missing_is_named() {
 
         let other = Pkcs11Options { token_label: "nobody".into(), ..options.clone() };
         let error = Pkcs11Key::open(&other).unwrap_err();
-        assert!(matches!(error, KeyError::TokenMissing(_)) && error.to_string().contains("'nobody'"), "{error}");
+        assert!(
+            matches!(error, KeyError::TokenMissing(_)) && error.to_string().contains("'nobody'"),
+            "{error}"
+        );
 
         for module in ["/no/such/library.so", "/etc/hostname"] {
             let other = Pkcs11Options { module: module.into(), ..options.clone() };
@@ -168,8 +196,13 @@ fn a_key_whose_creation_was_cut_short_is_finished_not_replaced() {
         let pin = fs::read_to_string(&token.pin_file).unwrap();
         let module = token.module.to_string_lossy().into_owned();
         // As a crash between key pair and certificate leaves it.
-        let made = ["--keypairgen", "--key-type", "rsa:3072", "--label", "seal", "--id", "07", "--usage-sign"];
-        run("pkcs11-tool", &[&["--module", module.as_str(), "--login", "--pin", &pin], &made[..]].concat(), folder);
+        let made =
+            ["--keypairgen", "--key-type", "rsa:3072", "--label", "seal", "--id", "07", "--usage-sign"];
+        run(
+            "pkcs11-tool",
+            &[&["--module", module.as_str(), "--login", "--pin", &pin], &made[..]].concat(),
+            folder,
+        );
         let error = Pkcs11Key::open(&options).unwrap_err();
         assert!(matches!(error, KeyError::CertificateMissing { .. }), "{error}");
         let key = create_key(&options, &subject()).unwrap();
@@ -180,14 +213,20 @@ fn a_key_whose_creation_was_cut_short_is_finished_not_replaced() {
 
 #[test]
 fn preparing_the_token_again_keeps_it_and_its_secrets_are_for_this_user_alone() {
-    with_token_folder("preparing_the_token_again_keeps_it_and_its_secrets_are_for_this_user_alone", |folder| {
-        let first = token(folder);
-        let key = create_key(&first.key("seal"), &subject()).unwrap();
-        assert_eq!(token(folder), first);
-        assert_eq!(Pkcs11Key::open(&first.key("seal")).unwrap().key_id(), key.key_id());
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&first.pin_file), mode(&folder.join("so-pin")), mode(&folder.join("tokens"))), (0o600, 0o600, 0o700));
-    });
+    with_token_folder(
+        "preparing_the_token_again_keeps_it_and_its_secrets_are_for_this_user_alone",
+        |folder| {
+            let first = token(folder);
+            let key = create_key(&first.key("seal"), &subject()).unwrap();
+            assert_eq!(token(folder), first);
+            assert_eq!(Pkcs11Key::open(&first.key("seal")).unwrap().key_id(), key.key_id());
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(
+                (mode(&first.pin_file), mode(&folder.join("so-pin")), mode(&folder.join("tokens"))),
+                (0o600, 0o600, 0o700)
+            );
+        },
+    );
 }
 
 #[test]

@@ -101,7 +101,11 @@ fn gap_text(gap: &Gap) -> String {
     let Gap { channel, first_sample, samples, cause, .. } = gap;
     let (at, length) = (gap.time_of(*first_sample), gap.time_of(*samples));
     let cause = cause.as_str();
-    format!("channel {channel} at {} for {}, samples {first_sample}+{samples}, {cause}", clock(at), clock(length))
+    format!(
+        "channel {channel} at {} for {}, samples {first_sample}+{samples}, {cause}",
+        clock(at),
+        clock(length)
+    )
 }
 
 impl Gap {

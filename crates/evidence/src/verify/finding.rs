@@ -70,18 +70,29 @@ impl fmt::Display for Finding {
             Self::BadHashList(error) => write!(f, "{error}"),
             Self::NotInList(what) => write!(f, "the hash list names no {what}"),
             Self::NoSignature => f.write_str("the signature (_hash.SHA256withRSA.sig) is missing"),
-            Self::BadSignature => f.write_str("the signature file (_hash.SHA256withRSA.sig) holds no signature"),
+            Self::BadSignature => {
+                f.write_str("the signature file (_hash.SHA256withRSA.sig) holds no signature")
+            }
             Self::WrongSignature { key: Some(key) } => {
-                write!(f, "the signature does not fit to the hash list (key {key}): _hash.txt or _hash.SHA256withRSA.sig was changed or swapped")
+                write!(
+                    f,
+                    "the signature does not fit to the hash list (key {key}): _hash.txt or _hash.SHA256withRSA.sig was changed or swapped"
+                )
             }
             Self::WrongSignature { key: None } => {
                 f.write_str("the signature does not fit to the hash list by any of the certificates")
             }
-            Self::NoCertificate(key) => write!(f, "there is no certificate of the key {key}, which is said to have signed"),
+            Self::NoCertificate(key) => {
+                write!(f, "there is no certificate of the key {key}, which is said to have signed")
+            }
             Self::NoCertificates => f.write_str("there is no certificate to verify the signature with"),
-            Self::OtherKey { named, signed } => write!(f, "signed by the key {signed}, but the info names {named}"),
+            Self::OtherKey { named, signed } => {
+                write!(f, "signed by the key {signed}, but the info names {named}")
+            }
             Self::InfoOfOther => f.write_str("the info (_info.txt) does not speak of this recording"),
-            Self::NoChainPlace => f.write_str("the info (_info.txt) does not say where in the chain it stands"),
+            Self::NoChainPlace => {
+                f.write_str("the info (_info.txt) does not say where in the chain it stands")
+            }
         }
     }
 }

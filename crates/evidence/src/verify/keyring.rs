@@ -45,7 +45,8 @@ impl Keyring {
                 continue;
             }
             let mut pem = String::new();
-            let read = archive.open(&file).and_then(|reader| reader.take(LONGEST_PEM).read_to_string(&mut pem));
+            let read =
+                archive.open(&file).and_then(|reader| reader.take(LONGEST_PEM).read_to_string(&mut pem));
             if read.is_err() || !pem.contains("-----BEGIN CERTIFICATE-----") {
                 continue;
             }

@@ -6,20 +6,30 @@ use std::{
 };
 
 use super::{Archive, ArchiveFile, Finding, Keyring, ProblemOfFile};
-use crate::{BaseName, ChainLink, HashList, KeyId, ParsedInfo, Section, Sha256Hash, Signature};
+use crate::{
+    BaseName, Certificate, ChainLink, HashList, KeyId, ParsedInfo, PublicKey, Section, Sha256Hash, Signature,
+};
 
 /// Info, hash list and signature are texts; a larger file is not what it says it is. Ten hours with a
 /// gap each second stay below.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 
-/// What is wrong with the recording `base`, whose `files` all lie in one folder, and its place in the
-/// chain if it says so.
+/// What came out about one recording.
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// The key that made the signature, if it is good.
+    pub(crate) signed_by: Option<KeyId>,
+    /// Its place in the chain, if it says so.
+    pub(crate) link: Option<ChainLink>,
+}
+
+/// Checks the recording `base`, whose `files` all lie in one folder.
 pub(crate) fn check(
     archive: &dyn Archive,
     keys: &Keyring,
     base: &BaseName,
     files: &[ArchiveFile],
-) -> (Vec<Finding>, Option<ChainLink>) {
+) -> Checked {
     let mut check = Check { archive, keys, base, files, findings: Vec::new() };
     let info = check.text(Section::Info).map(|bytes| ParsedInfo::parse(&bytes));
     let list = check.text(Section::HashList);
@@ -28,11 +38,11 @@ pub(crate) fn check(
         None => check.findings.push(Finding::NoHashList),
     }
     let signature = check.signature();
-    if let (Some(list), Some(signature)) = (&list, &signature) {
-        check.signature_against_list(list, signature, info.as_ref().and_then(ParsedInfo::key_id));
-    }
+    let signed_by = list.as_deref().zip(signature.as_ref()).and_then(|(list, signature)| {
+        check.signature_against_list(list, signature, info.as_ref().and_then(ParsedInfo::key_id))
+    });
     let link = check.chain_link(info.as_ref(), signature);
-    (check.findings, link)
+    Checked { findings: check.findings, signed_by, link }
 }
 
 struct Check<'a> {
@@ -100,7 +110,8 @@ impl Check<'_> {
         }
         let listed: BTreeSet<&str> = list.entries().map(|(_, name)| name).collect();
         for file in self.files {
-            let beside_list = BaseName::parse_file(file.name()).is_some_and(|(_, section)| !section.is_hashed());
+            let beside_list =
+                BaseName::parse_file(file.name()).is_some_and(|(_, section)| !section.is_hashed());
             if !listed.contains(file.name()) && !beside_list {
                 self.findings
                     .push(Finding::File { name: file.name().to_owned(), problem: ProblemOfFile::Added });
@@ -131,23 +142,30 @@ impl Check<'_> {
         parsed.ok()
     }
 
-    fn signature_against_list(&mut self, list: &[u8], signature: &Signature, named: Option<KeyId>) {
-        let accepts = |key: &crate::PublicKey| key.verify(list, signature).is_ok();
-        let named_key = named.and_then(|id| self.keys.of_key(id)).map(crate::Certificate::public_key);
+    /// The key that signed the list.
+    fn signature_against_list(
+        &mut self,
+        list: &[u8],
+        signature: &Signature,
+        named: Option<KeyId>,
+    ) -> Option<KeyId> {
+        let accepts = |key: &PublicKey| key.verify(list, signature).is_ok();
+        let named_key = named.and_then(|id| self.keys.of_key(id)).map(Certificate::public_key);
         if named_key.is_some_and(accepts) {
-            return;
+            return named;
         }
         // Not by the key that is named: say who signed, if anybody we know.
-        let mut keys = self.keys.certificates().map(crate::Certificate::public_key);
-        let signed = keys.find(|key| accepts(key)).map(crate::PublicKey::id);
+        let mut keys = self.keys.certificates().map(Certificate::public_key);
+        let signed = keys.find(|key| accepts(key)).map(PublicKey::id);
         self.findings.extend(match (signed, named) {
             (None, _) if self.keys.is_empty() => Some(Finding::NoCertificates),
             (None, Some(named)) if named_key.is_none() => Some(Finding::NoCertificate(named)),
             (None, key) => Some(Finding::WrongSignature { key }),
             (Some(signed), Some(named)) => Some(Finding::OtherKey { named, signed }),
-            // The info cannot be read, which has been said.
+            // The info does not name one: it was changed or is missing, and that has been said.
             (Some(_), None) => None,
         });
+        signed
     }
 
     fn chain_link(&mut self, info: Option<&ParsedInfo>, signature: Option<Signature>) -> Option<ChainLink> {

@@ -6,7 +6,7 @@ use x509_cert::{
     builder::{Builder, CertificateBuilder, profile::BuilderProfile},
     certificate::TbsCertificate,
     der::{
-        Decode, DateTime, Encode,
+        DateTime, Decode, Encode,
         asn1::{BitString, GeneralizedTime},
     },
     ext::{
@@ -78,7 +78,9 @@ fn distinguished_name(subject: &CertificateSubject) -> Result<Name, KeyError> {
     let mut parts = Vec::new();
     for (key, value) in [installation, ("O", &subject.holder)] {
         if value.chars().count() > NAME_CHARACTERS || value.chars().any(char::is_control) {
-            return Err(unusable(format!("{key} has to be at most {NAME_CHARACTERS} characters, none of control")));
+            return Err(unusable(format!(
+                "{key} has to be at most {NAME_CHARACTERS} characters, none of control"
+            )));
         }
         if !value.is_empty() {
             parts.push(format!("{key}={}", hex_escaped(value)));
@@ -93,7 +95,10 @@ fn distinguished_name(subject: &CertificateSubject) -> Result<Name, KeyError> {
 /// RFC 4514 § 2.4: every byte may be written as a backslash and two digits, so no comma, plus or quote
 /// in a company's name can end it.
 fn hex_escaped(value: &str) -> String {
-    value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("\\{b:02x}") }).collect()
+    value
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("\\{b:02x}") })
+        .collect()
 }
 
 fn validity(subject: &CertificateSubject) -> Result<Validity, KeyError> {

@@ -25,7 +25,11 @@ pub fn create_key(options: &Pkcs11Options, subject: &CertificateSubject) -> Resu
     let names = (token.label(), options.key_label.as_str());
     let object = match objects::find_key(&session, names.0, names.1)? {
         Some(object) if objects::find_certificate(&session, &object)?.is_none() => {
-            tracing::warn!(token = names.0, key = names.1, "the key was made before and has no certificate; making it");
+            tracing::warn!(
+                token = names.0,
+                key = names.1,
+                "the key was made before and has no certificate; making it"
+            );
             object
         }
         Some(_) => return Err(KeyError::KeyExists { token: names.0.to_owned(), key: names.1.to_owned() }),
@@ -33,7 +37,8 @@ pub fn create_key(options: &Pkcs11Options, subject: &CertificateSubject) -> Resu
     };
     let public = objects::public_key(&object)?;
     let sign = |message: &[u8]| key::sign_raw(&session, object.handle, message, &public);
-    let certificate = certificate::self_signed(subject, &object.spki, sign).map_err(|e| key::named(e, names.0))?;
+    let certificate =
+        certificate::self_signed(subject, &object.spki, sign).map_err(|e| key::named(e, names.0))?;
     store_certificate(&session, &object.id, names.1, &certificate)?;
     session.close().map_err(|source| KeyError::Hsm { doing: "close the session", source })?;
     Pkcs11Key::open(options)
@@ -74,8 +79,12 @@ fn generate(session: &Session, (token, label): (&str, &str)) -> Result<objects::
 
 /// What the token says of the key, not what was asked of it.
 fn stays_inside(session: &Session, key: ObjectHandle) -> Result<bool, Error> {
-    let wanted =
-        [AttributeType::Sensitive, AttributeType::AlwaysSensitive, AttributeType::NeverExtractable, AttributeType::Local];
+    let wanted = [
+        AttributeType::Sensitive,
+        AttributeType::AlwaysSensitive,
+        AttributeType::NeverExtractable,
+        AttributeType::Local,
+    ];
     let attributes = session.get_attributes(key, &wanted)?;
     let promises = [
         Attribute::Sensitive(true),
@@ -86,7 +95,12 @@ fn stays_inside(session: &Session, key: ObjectHandle) -> Result<bool, Error> {
     Ok(promises.iter().all(|promise| attributes.contains(promise)))
 }
 
-fn store_certificate(session: &Session, id: &[u8], label: &str, made: &certificate::Made) -> Result<(), KeyError> {
+fn store_certificate(
+    session: &Session,
+    id: &[u8],
+    label: &str,
+    made: &certificate::Made,
+) -> Result<(), KeyError> {
     // Read back as others will read it, before the token gets it.
     Certificate::from_der(&made.der).map_err(|error| KeyError::Certificate(error.to_string()))?;
     let template = [

@@ -48,7 +48,8 @@ impl Pkcs11Key {
             let (token, key) = names();
             KeyError::CertificateMissing { token, key }
         })?;
-        let certificate_pem = certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))?;
+        let certificate_pem =
+            certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))?;
         let idle = Mutex::new(vec![Worker { session, key: object.handle }]);
         let key = Self { token, key_label: options.key_label.clone(), certificate, certificate_pem, idle };
         key.check()?;
@@ -137,8 +138,8 @@ pub(crate) fn named(error: KeyError, token: &str) -> KeyError {
 /// Whether a new session may help: an HSM was restarted, a network HSM's connection broke.
 fn session_is_lost(error: &KeyError) -> bool {
     use RvError::{
-        DeviceError, DeviceRemoved, KeyHandleInvalid, ObjectHandleInvalid, SessionClosed, SessionHandleInvalid,
-        TokenNotPresent, UserNotLoggedIn,
+        DeviceError, DeviceRemoved, KeyHandleInvalid, ObjectHandleInvalid, SessionClosed,
+        SessionHandleInvalid, TokenNotPresent, UserNotLoggedIn,
     };
     let KeyError::Hsm { source: Error::Pkcs11(code, _), .. } = error else { return false };
     matches!(
@@ -156,6 +157,9 @@ fn session_is_lost(error: &KeyError) -> bool {
 
 impl fmt::Debug for Pkcs11Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pkcs11Key").field("token", &self.token.label()).field("key_id", &self.key_id()).finish()
+        f.debug_struct("Pkcs11Key")
+            .field("token", &self.token.label())
+            .field("key_id", &self.key_id())
+            .finish()
     }
 }

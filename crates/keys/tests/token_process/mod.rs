@@ -20,6 +20,7 @@ pub fn with_token_folder(test: &str, body: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     softhsm::write_conf(folder.path()).unwrap();
     let output = again(test, folder.path(), "");
+    println!("{}", text(&output));
     assert!(output.status.success(), "{}", text(&output));
 }
 
