@@ -1,9 +1,11 @@
 //! A whole installation: NATS and the five services, each a process of its own, over one folder.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -40,6 +42,7 @@ pub struct Installation {
     pub ports: Ports,
     /// Further arguments by service: `("signer", "--lease=2")`.
     pub extra: Vec<(&'static str, String)>,
+    http_ports: Mutex<BTreeMap<String, u16>>,
 }
 
 impl Installation {
@@ -59,7 +62,7 @@ impl Installation {
         fs::create_dir_all(dir.join("config"))?;
         fs::create_dir_all(dir.join("data"))?;
         fs::write(dir.join("config/resources.yaml"), resources)?;
-        Ok(Self { dir: dir.to_owned(), ports, extra: Vec::new() })
+        Ok(Self { dir: dir.to_owned(), ports, extra: Vec::new(), http_ports: Mutex::default() })
     }
 
     /// A path below the folder.
@@ -100,4 +103,84 @@ pub async fn http_get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
     let status = head.split(' ').nth(1).context("no HTTP status")?.parse()?;
     Ok((status, body.to_owned()))
+}
+
+impl Installation {
+    /// Makes the token and the signing key, with `callseal key init`.
+    ///
+    /// # Errors
+    /// SoftHSM is missing, or a key is there already.
+    pub fn make_key(&self) -> anyhow::Result<()> {
+        let made = Command::new(programs::own("callseal")?)
+            .args(["key", "init", "--softhsm"])
+            .arg(self.path("data"))
+            .output()?;
+        anyhow::ensure!(made.status.success(), "no key: {}", String::from_utf8_lossy(&made.stderr));
+        fs::write(self.path("data/callseal.pem"), made.stdout)?;
+        Ok(())
+    }
+
+    /// Starts one service as a process of its own. What it prints goes to `logs/<name>.log`.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn start_service(&self, service: &str) -> anyhow::Result<Process> {
+        self.start_replica(service, service, &[])
+    }
+
+    /// Starts one replica of a service, with further arguments.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn start_replica(&self, service: &str, name: &str, arguments: &[String]) -> anyhow::Result<Process> {
+        let data = self.path("data");
+        let sqlite = |file: &str| format!("sqlite:{}", data.join(file).display());
+        let mut command = Command::new(programs::own(&format!("callseal-{service}"))?);
+        command
+            .env("CALLSEAL_NATS", format!("nats://127.0.0.1:{}", self.ports.nats))
+            .env("CALLSEAL_NATS_MONITOR", format!("http://127.0.0.1:{}", self.ports.nats_monitor))
+            .env("CALLSEAL_CONFIG", self.path("config"))
+            .env("CALLSEAL_STAGING", data.join("staging"))
+            .env("CALLSEAL_DATA", &data)
+            .env("CALLSEAL_SIP", format!("127.0.0.1:{}", self.ports.sip))
+            .env("CALLSEAL_RTP_PORTS", format!("{}-{}", self.ports.rtp, self.ports.rtp + 1999))
+            .env("CALLSEAL_SPOOL", data.join("spool"))
+            .env("CALLSEAL_SIGNER_STATE", sqlite("signer.sqlite"))
+            .env("CALLSEAL_SHIPPER_STATE", sqlite("shipper.sqlite"))
+            .env("CALLSEAL_JOURNAL_STATE", sqlite("journal.sqlite"))
+            .env("SOFTHSM2_CONF", data.join("keys/softhsm2.conf"))
+            .env("CALLSEAL_PKCS11_PIN_FILE", data.join("keys/pin"))
+            .env("CALLSEAL_HTTP", format!("127.0.0.1:{}", self.http_port(name)?))
+            .args(self.extra.iter().filter(|(of, _)| *of == service).map(|(_, argument)| argument))
+            .args(arguments);
+        Process::start(name, &self.path("logs"), &mut command)
+    }
+
+    /// The port for metrics and health of a service or replica; the same over its restarts.
+    ///
+    /// # Errors
+    /// The machine has no port left.
+    pub fn http_port(&self, name: &str) -> anyhow::Result<u16> {
+        let mut ports = self.http_ports.lock().map_err(|_| anyhow::anyhow!("a test panicked before"))?;
+        if let Some(port) = ports.get(name) {
+            return Ok(*port);
+        }
+        let port = programs::free_tcp_port()?;
+        ports.insert(name.to_owned(), port);
+        Ok(port)
+    }
+
+    /// Waits until a service says that it is ready.
+    ///
+    /// # Errors
+    /// It does not within half a minute; the text holds what it printed.
+    pub async fn wait_until_ready(&self, name: &str, process: &Process) -> anyhow::Result<()> {
+        let port = self.http_port(name)?;
+        wait::until(&format!("{name} to be ready"), Duration::from_secs(30), || async move {
+            http_get(port, "/readyz").await.ok().filter(|(status, _)| *status == 200)
+        })
+        .await
+        .map(drop)
+        .with_context(|| process.output())
+    }
 }

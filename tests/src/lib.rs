@@ -1,6 +1,7 @@
 //! Starts the real servers for tests on free ports of loopback, with their data in temporary
 //! folders, and stops them by process id. A server that is missing fails the test.
 
+pub mod installation;
 pub mod process;
 pub mod programs;
 pub mod wait;

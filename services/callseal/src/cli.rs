@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{demo, explain, journal_init, load, test_target, up, verify};
+use crate::{demo, explain, journal_init, key, load, test_target, up, verify};
 
 /// Records calls that can be proven.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Says whether a call would be recorded, by which rule, and why.
     Explain(explain::ExplainArgs),
+    /// Makes the signing key, or shows the one that is there.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Writes, reads back and removes a test file on a storage target.
     TestTarget(test_target::TestTargetArgs),
     /// Makes the table of a journal.
@@ -43,6 +46,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Explain(args) => block_on(explain::run(args)),
+            Command::Key(command) => key::run(command),
             Command::TestTarget(args) => block_on(test_target::run(args)),
             Command::JournalInit(args) => block_on(journal_init::run(args)),
             Command::Load(args) => block_on(load::run(args)),

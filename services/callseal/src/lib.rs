@@ -4,6 +4,7 @@ pub mod cli;
 pub mod demo;
 pub mod explain;
 pub mod journal_init;
+pub mod key;
 pub mod load;
 pub mod test_target;
 pub mod up;

@@ -10,6 +10,9 @@ use anyhow::Context;
 /// The rule's name, shown in the progress lines.
 pub const RULE: &str = "advisory-calls";
 
+/// The number of the adviser whose calls are recorded.
+pub const ADVISER: &str = "+4989999000022";
+
 /// Writes `<data>/config/demo.yaml` and returns the folder to read.
 pub fn write(data: &Path) -> anyhow::Result<PathBuf> {
     let config = data.join("config");
@@ -25,7 +28,7 @@ kind: Directory
 metadata: {{name: people, namespace: demo}}
 spec:
   users:
-    adviser: {{identities: ["+498912345678", "22"]}}
+    adviser: {{identities: ["{ADVISER}", "22"]}}
 ---
 apiVersion: callseal.io/v1alpha1
 kind: RecordingRule

@@ -9,16 +9,14 @@ use std::{
 };
 
 use anyhow::Context;
-use domain::Sensitive;
 use keys::{
-    SigningKey,
-    pkcs11::{CertificateSubject, Pkcs11Key, Pkcs11Options, create_key},
-    softhsm::{self, SoftHsm},
+    KeyError, SigningKey,
+    pkcs11::{CertificateSubject, Pin, Pkcs11Key, Pkcs11Options, create_key},
+    softhsm,
 };
 
 use super::UpArgs;
 
-const SOFTHSM_VARIABLE: &str = "SOFTHSM2_CONF";
 const TOKEN: &str = "callseal";
 const CERTIFICATE_YEARS: u16 = 20;
 
@@ -30,15 +28,15 @@ const CERTIFICATE_YEARS: u16 = 20;
 /// # Errors
 /// The program cannot be started again.
 pub fn enter_environment(hsm: Option<&Path>, variable: &str, data: &Path) -> anyhow::Result<()> {
-    if hsm.is_some() || env::var_os(SOFTHSM_VARIABLE).is_some() {
+    let folder = key_folder(data)?;
+    if hsm.is_some() || softhsm::is_selected(&folder) {
         return Ok(());
     }
-    let conf = softhsm::conf_path(&key_folder(data)?);
+    softhsm::write_conf(&folder)?;
     let program = env::current_exe().context("the path of this program is unknown")?;
     let mut again = Command::new(program);
-    again.args(env::args_os().skip(1)).env(SOFTHSM_VARIABLE, conf).env(variable, data);
-    Err(again.exec())
-        .context("the program cannot be started with the environment that SoftHSM needs")
+    again.args(env::args_os().skip(1)).env(softhsm::CONF_VARIABLE, softhsm::conf_path(&folder)).env(variable, data);
+    Err(again.exec()).context("the program cannot be started with the environment that SoftHSM needs")
 }
 
 fn key_folder(data: &Path) -> anyhow::Result<PathBuf> {
@@ -54,36 +52,36 @@ fn key_folder(data: &Path) -> anyhow::Result<PathBuf> {
 pub fn open(args: &UpArgs) -> anyhow::Result<Arc<dyn SigningKey>> {
     let certificate = args.data.join("callseal.pem");
     let options = match (&args.pkcs11_module, &args.pkcs11_token, &args.pkcs11_pin_file) {
-        (Some(module), Some(token), Some(pin_file)) => {
-            let pin = std::fs::read_to_string(pin_file)
-                .with_context(|| format!("the PIN file {} cannot be read", pin_file.display()))?;
-            Pkcs11Options {
-                module: module.clone(),
-                token_label: token.clone(),
-                pin: Sensitive::new(pin.trim_end().to_owned()),
-                key_label: args.pkcs11_key.clone(),
-            }
-        }
+        (Some(module), Some(token), Some(pin_file)) => Pkcs11Options {
+            module: module.clone(),
+            token_label: token.clone(),
+            pin: Pin::File(pin_file.clone()),
+            key_label: args.pkcs11_key.clone(),
+        },
         _ => {
-            let token = SoftHsm::prepare(&key_folder(&args.data)?, TOKEN)?;
-            let options = token.options(&args.pkcs11_key);
+            let options = softhsm::prepare(&key_folder(&args.data)?, TOKEN)?.key(&args.pkcs11_key);
             if !certificate.exists() {
                 create_first_key(args, &options)?;
             }
             options
         }
     };
-    let key = Pkcs11Key::open(options)?;
+    let key = Pkcs11Key::open(&options)?;
     std::fs::write(&certificate, key.certificate_pem())
         .with_context(|| format!("the certificate cannot be written to {}", certificate.display()))?;
     Ok(Arc::new(key))
 }
 
 fn create_first_key(args: &UpArgs, options: &Pkcs11Options) -> anyhow::Result<()> {
-    let subject = CertificateSubject::new(&args.installation, &args.installation, CERTIFICATE_YEARS);
+    let subject = CertificateSubject {
+        holder: String::new(),
+        installation: args.installation.clone(),
+        valid_from: jiff::Timestamp::now(),
+        years: CERTIFICATE_YEARS,
+    };
     match create_key(options, &subject) {
         // A crash between making the key and writing the certificate: the key is the one to use.
-        Ok(()) | Err(keys::KeyError::KeyExists { .. }) => Ok(()),
+        Ok(_) | Err(KeyError::KeyExists { .. }) => Ok(()),
         Err(error) => Err(error).context("the signing key cannot be made"),
     }
 }

@@ -1,5 +1,6 @@
 //! `callseal up`: all services in one process, and NATS as its child.
 
+mod command_line;
 mod data_folder;
 mod key_store;
 mod options;

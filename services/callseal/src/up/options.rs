@@ -1,6 +1,11 @@
 //! What `callseal up` is told, and what follows from it.
 
-use std::{ffi::OsStr, net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use super::command_line;
 
 /// Arguments of `callseal up`.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,13 +53,10 @@ pub struct UpArgs {
 
 impl UpArgs {
     /// The defaults of the command line, over these two folders.
-    pub fn new(config: PathBuf, data: PathBuf) -> Self {
-        #[derive(clap::Parser)]
-        struct Defaults {
-            #[command(flatten)]
-            args: UpArgs,
-        }
-        let given = [OsStr::new("up"), OsStr::new("--config"), config.as_os_str(), OsStr::new("--data"), data.as_os_str()];
-        <Defaults as clap::Parser>::parse_from(given).args
+    ///
+    /// # Errors
+    /// A `CALLSEAL_…` variable of the environment has a value that cannot be.
+    pub fn new(config: &Path, data: &Path) -> anyhow::Result<Self> {
+        command_line::parse("up", [("--config", config.as_os_str()), ("--data", data.as_os_str())])
     }
 }

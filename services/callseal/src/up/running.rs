@@ -11,7 +11,7 @@ use runtime::Service;
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{UpArgs, data_folder::DataFolder, key_store};
+use super::{UpArgs, command_line, data_folder::DataFolder, key_store};
 
 /// How long the start may take until every service is ready.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +37,21 @@ impl fmt::Display for Ready {
 struct Part {
     service: Service,
     task: JoinHandle<anyhow::Result<()>>,
+}
+
+struct Parts {
+    registry: prometheus::Registry,
+    parts: Vec<Part>,
+}
+
+impl Parts {
+    fn start<F>(&mut self, name: &'static str, run: impl FnOnce(Service) -> F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let service = Service::beside(name, self.registry.clone());
+        self.parts.push(Part { service: service.clone(), task: tokio::spawn(run(service)) });
+    }
 }
 
 /// All services, running.
@@ -72,50 +87,20 @@ impl Running {
 
         let registry = prometheus::Registry::new();
         bus.register_metrics(&registry);
-        let service = |name| Service::beside(name, registry.clone());
         let (sip_sender, sip_listens) = oneshot::channel();
-
-        let mut parts = Vec::new();
-        let mut start = |service: Service, task| parts.push(Part { service, task });
-        let ingest = service("ingest");
-        let options = callseal_ingest::Options {
-            sip: args.sip,
-            advertise: args.advertise,
-            rtp_ports: args.rtp_ports.parse().context("--rtp-ports")?,
-            config: args.config.clone(),
-            spool: data.spool(),
-            ..callseal_ingest::Options::default()
-        };
-        start(ingest.clone(), tokio::spawn(callseal_ingest::run(options, bus.clone(), ingest, Some(sip_sender))));
-        let rules = service("rules");
-        let options = callseal_rules::Options { config: args.config.clone() };
-        start(rules.clone(), tokio::spawn(callseal_rules::run(options, bus.clone(), rules)));
-        let signer = service("signer");
-        let options = callseal_signer::Options {
-            config: args.config.clone(),
-            state: data.state("signer")?,
-            staging: data.staging(),
-            installation: args.installation.clone(),
-            ..callseal_signer::Options::default()
-        };
-        start(signer.clone(), tokio::spawn(callseal_signer::run_with_key(options, bus.clone(), signer, key)));
-        let shipper = service("shipper");
-        let options = callseal_shipper::Options {
-            config: args.config.clone(),
-            state: data.state("shipper")?,
-            staging: data.staging(),
-            data: data.root().to_owned(),
-            ..callseal_shipper::Options::default()
-        };
-        start(shipper.clone(), tokio::spawn(callseal_shipper::run(options, bus.clone(), shipper)));
-        let journal = service("journal");
-        let options = callseal_journal::Options {
-            config: args.config.clone(),
-            state: data.state("journal")?,
-            data: data.root().to_owned(),
-            ..callseal_journal::Options::default()
-        };
-        start(journal.clone(), tokio::spawn(callseal_journal::run(options, bus.clone(), journal)));
+        let mut parts = Parts { registry, parts: Vec::new() };
+        // Each service reads the same words as in a process of its own.
+        let options = command_line::ingest(args, &data)?;
+        parts.start("ingest", |service| callseal_ingest::run(options, bus.clone(), service, Some(sip_sender)));
+        let options = command_line::rules(args)?;
+        parts.start("rules", |service| callseal_rules::run(options, bus.clone(), service));
+        let options = command_line::signer(args, &data)?;
+        parts.start("signer", |service| callseal_signer::run_with_key(options, bus.clone(), service, key));
+        let options = command_line::shipper(args, &data)?;
+        parts.start("shipper", |service| callseal_shipper::run(options, bus.clone(), service));
+        let options = command_line::journal(args, &data)?;
+        parts.start("journal", |service| callseal_journal::run(options, bus.clone(), service));
+        let parts = parts.parts;
 
         let http_up = CancellationToken::new();
         let services = parts.iter().map(|part| part.service.clone()).collect();
@@ -146,7 +131,7 @@ impl Running {
             started = timeout(START_PATIENCE, everything) => started,
         };
         match started {
-            Ok(Some(started)) => self.ready.sip = started.sip,
+            Ok(Some(started)) => self.ready.sip = started.sip_udp,
             Ok(None) => return Err(first_failure(&mut self.parts).await),
             Err(_) => {
                 let missing: Vec<String> =
