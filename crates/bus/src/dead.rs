@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::message::PublishMessage;
 use tracing::error;
 
-use crate::{Bus, BusError, publisher::publish_error, streams, subjects};
+use crate::{Bus, BusError, store::ACK_TIMEOUT, streams, subjects};
 
 /// Header of a dead letter: the stream it stood in.
 pub const HEADER_STREAM: &str = "Callseal-Stream";
@@ -42,8 +42,8 @@ impl Bus {
                 .header(HEADER_SEQUENCE, sequence.to_string())
                 .header(HEADER_REASON, reason.as_str())
                 .payload(bytes::Bytes::copy_from_slice(payload));
-            let sent = async { self.jetstream().send_publish(subject.clone(), message).await?.await }.await;
-            match (sent, pauses.next()) {
+            let stored = self.store(streams::DEAD, &subject, message, ACK_TIMEOUT).await;
+            match (stored, pauses.next()) {
                 (Ok(ack), _) => {
                     if !ack.duplicate {
                         self.metrics().dead_letters.with_label_values(&[stream]).inc();
@@ -51,7 +51,7 @@ impl Bus {
                     return Ok(());
                 }
                 (Err(_), Some(pause)) => tokio::time::sleep(*pause).await,
-                (Err(error), None) => return Err(publish_error(error, streams::DEAD, &subject)),
+                (Err(error), None) => return Err(error),
             }
         }
     }

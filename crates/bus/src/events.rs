@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use async_nats::jetstream::{self, context::PublishErrorKind, message::PublishMessage};
+use async_nats::jetstream::{self, message::PublishMessage};
 use domain::TenantId;
 use futures::{Stream, StreamExt, stream::FuturesUnordered};
 use prost::Message;
@@ -10,7 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, warn};
 use wire::event_v1::Event;
 
-use crate::{Bus, BusError, link::Link, metrics::Metrics, subjects};
+use crate::{
+    Bus, BusError,
+    link::Link,
+    metrics::Metrics,
+    store::{ACK_TIMEOUT, store},
+    streams, subjects,
+};
 
 /// Events that wait while NATS is away; more are dropped and counted.
 const QUEUE: usize = 8_192;
@@ -111,10 +117,9 @@ async fn send(
             return;
         }
         let message = PublishMessage::build().message_id(&id).payload(payload.clone());
-        let sent = async { context.send_publish(subject.clone(), message).await?.await }.await;
-        match sent {
+        match store(context, link.clone(), streams::EVENTS, &subject, message, ACK_TIMEOUT).await {
             Ok(_) => return,
-            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+            Err(BusError::TooLarge { .. }) => {
                 metrics.events_dropped.inc();
                 warn!("an event is too large for NATS and was dropped");
                 return;

@@ -18,6 +18,7 @@ mod sealed;
 pub mod server;
 mod set_aside;
 mod spool;
+mod store;
 pub mod streams;
 pub mod subjects;
 
@@ -83,7 +84,7 @@ impl Bus {
     pub async fn connect(options: BusOptions) -> Result<Self, BusError> {
         let (client, link) = link::open(&options).await?;
         let jetstream = jetstream::context::ContextBuilder::new()
-            .timeout(std::time::Duration::from_secs(5))
+            .timeout(store::ACK_TIMEOUT)
             // Publishers bound themselves; a permit here would be held by acks that never come.
             .max_ack_inflight(1 << 16)
             .ack_timeout(std::time::Duration::from_secs(2))

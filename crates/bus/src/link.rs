@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::{BusError, BusOptions};
 
 /// How long `connect` waits for the first connection before it goes on without one.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
+const FIRST_WAIT: Duration = Duration::from_secs(3);
 /// A silent server is found out after two missed pings.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const RECONNECT_STEP: Duration = Duration::from_millis(50);

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use prost::Message;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::{Bus, BusError};
 
@@ -82,7 +82,12 @@ impl Bus {
         loop {
             let message = tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(_) = working.join_next() => continue,
+                Some(done) = working.join_next() => {
+                    if done.is_err_and(|error| error.is_panic()) {
+                        error!(subject, "the handler of a request panicked; its asker gets no answer");
+                    }
+                    continue;
+                }
                 message = requests.next() => message,
             };
             let Some(message) = message else { break };

@@ -12,7 +12,7 @@ use prost::Message;
 use tracing::{debug, warn};
 use wire::recording_v1::RecordingSealed;
 
-use crate::{Bus, BusError, publisher::publish_error, streams, subjects};
+use crate::{Bus, BusError, store::ACK_TIMEOUT, streams, subjects};
 
 const BATCH: usize = 32;
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -28,8 +28,7 @@ impl Bus {
         let subject = subjects::sealed(sealed);
         let message =
             PublishMessage::build().message_id(&sealed.recording_id).payload(sealed.encode_to_vec().into());
-        let sent = async { self.jetstream().send_publish(subject.clone(), message).await?.await }.await;
-        sent.map(drop).map_err(|error| publish_error(error, streams::SEALED, &subject))
+        self.store(streams::SEALED, &subject, message, ACK_TIMEOUT).await.map(drop)
     }
 
     /// The durable consumer `consumer` ("shipper" or "journal") of SEALED. Made when it is missing.

@@ -113,6 +113,12 @@ impl NatsServer {
         let dir = dir.canonicalize().map_err(failed("cannot use its folder"))?;
         let config = dir.join(CONFIG_FILE);
         stop_orphan(&dir.join(PID_FILE), &config)?;
+        // A process id may come again, with a file of its first life.
+        for entry in fs::read_dir(&dir).map_err(failed("cannot use its folder"))?.flatten() {
+            if entry.path().extension().is_some_and(|ending| ending == "ports") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         let text = config_text(port.unwrap_or(0), 0, &dir.join("jetstream"));
         fs::write(&config, text).map_err(failed("cannot write its configuration"))?;
         let log = File::options().append(true).create(true).mode(0o600).open(dir.join(LOG_FILE));

@@ -11,16 +11,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{
-    Inner,
-    outcome::{Outcome, publish},
-};
-use crate::{set_aside::set_aside, spool::Record};
+use super::Inner;
+use crate::{BusError, set_aside::set_aside, spool::Record, store::ACK_TIMEOUT};
 
 /// Messages from the spool on their way at a time: 16 MiB at most.
 const WINDOW: usize = 256;
-/// They are safe already, so there is no hurry.
-const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const DISK_PAUSE: Duration = Duration::from_secs(1);
@@ -77,31 +72,26 @@ async fn deliver(inner: &Inner, probe: &Mutex<()>, record: Record) {
         if link.wait_for(|link| link.connected).await.is_err() {
             return std::future::pending().await;
         }
-        let generation = link.borrow().generation;
-        let outcome = tokio::select! {
-            outcome = publish(&inner.bus, &record, ACK_TIMEOUT) => Some(outcome),
-            _ = link.wait_for(|link| !link.connected || link.generation != generation) => None,
-        };
-        match outcome {
-            Some(Outcome::Acknowledged) => {
+        match inner.publish(&record, ACK_TIMEOUT).await {
+            Ok(()) => {
                 if !inner.healthy.swap(true, Ordering::Relaxed) {
                     info!("NATS takes call messages again; delivering the spool");
                 }
                 return;
             }
-            Some(Outcome::Refused(reason)) => {
+            Err(reason @ BusError::TooLarge { .. }) => {
                 set_aside(&inner.bus, inner.spool.dir(), record, &reason).await;
                 // That was about this message; the next one tells about JetStream.
                 inner.healthy.store(true, Ordering::Relaxed);
                 return;
             }
-            Some(Outcome::Failed(error)) => {
+            Err(BusError::NotConnected) => {}
+            Err(error) => {
                 inner.healthy.store(false, Ordering::Relaxed);
                 debug!(%error, "a message stays in the spool for now");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            None => {}
         }
         drop(alone);
     }

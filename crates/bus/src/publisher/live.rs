@@ -2,42 +2,44 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use async_nats::jetstream::message::PublishMessage;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
-use super::{
-    Inner,
-    outcome::{Outcome, publish},
-};
-use crate::{BusError, set_aside::set_aside, spool::Record};
+use super::Inner;
+use crate::{BusError, set_aside::set_aside, spool::Record, streams};
 
 impl Inner {
+    /// One try to store `record` in CALLS. Errors as of [`crate::store::store`].
+    pub(super) async fn publish(
+        &self,
+        record: &Record,
+        timeout: std::time::Duration,
+    ) -> Result<(), BusError> {
+        let message = PublishMessage::build().message_id(&record.id).payload(record.payload.clone());
+        let metrics = self.bus.metrics();
+        metrics.published.inc();
+        metrics.in_flight.inc();
+        let stored = self.bus.store(streams::CALLS, &record.subject, message, timeout).await;
+        metrics.in_flight.dec();
+        stored.map(|_| metrics.acked.inc())
+    }
+
     pub(super) async fn publish_live(
         self: Arc<Self>,
         record: Record,
         ticket: u64,
         permit: OwnedSemaphorePermit,
     ) {
-        let in_flight = &self.bus.metrics().in_flight;
-        in_flight.inc();
-        let mut link = self.bus.link();
-        let generation = link.borrow().generation;
-        let outcome = tokio::select! {
-            outcome = publish(&self.bus, &record, self.options.ack_timeout) => outcome,
-            // The ack went down with the connection: no use in waiting for it.
-            _ = link.wait_for(|link| !link.connected || link.generation != generation) => {
-                Outcome::Failed(BusError::NotConnected)
-            }
-        };
-        in_flight.dec();
+        let published = self.publish(&record, self.options.ack_timeout).await;
         drop(permit);
-        match outcome {
-            Outcome::Acknowledged => self.settled.settle(&[ticket]),
-            Outcome::Refused(reason) => {
+        match published {
+            Ok(()) => self.settled.settle(&[ticket]),
+            Err(reason @ BusError::TooLarge { .. }) => {
                 set_aside(&self.bus, self.spool.dir(), record, &reason).await;
                 self.settled.settle(&[ticket]);
             }
-            Outcome::Failed(error) => {
+            Err(error) => {
                 // Before the append: the delivery of what is appended sets it to true again.
                 if self.healthy.swap(false, Ordering::Relaxed) {
                     warn!(%error, "NATS does not take call messages; they go to the spool");

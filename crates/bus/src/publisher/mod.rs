@@ -9,7 +9,6 @@
 
 mod delivery;
 mod live;
-mod outcome;
 mod settled;
 
 use std::{
@@ -27,8 +26,6 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use wire::call_v1::{CallMessage, NodeStarted, call_message::Body};
-
-pub(crate) use outcome::publish_error;
 
 use crate::{
     Bus, BusError,

@@ -163,3 +163,43 @@ async fn a_message_that_nats_never_takes_is_kept_as_a_file_and_holds_up_nothing(
     let size = kept[0].as_ref().unwrap().metadata().unwrap().len();
     assert!(size > 1_200_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_sends_calls_to_the_spool_and_nothing_is_missing_afterwards() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let publisher = nats.publisher(&bus).await;
+    let recording = recording();
+    let mut call = publisher.call(&tenant(), recording);
+    (0..10).for_each(|_| call.send(audio(1_000)));
+    soon("acknowledged", publisher.drained()).await;
+    nats.freeze();
+    let frozen = std::time::Instant::now();
+    (0..50).for_each(|_| call.send(audio(1_000)));
+    soon("safe although nobody answers", publisher.drained()).await;
+    assert!(frozen.elapsed() < Duration::from_secs(3), "{:?}", frozen.elapsed());
+    assert_eq!(publisher.pressure(), Pressure::Spooling);
+    nats.thaw();
+    let seen = messages(&bus, |seen| numbers(seen, recording).len() == 60).await;
+    assert_eq!(numbers(&seen, recording), (0..60).collect::<Vec<_>>());
+    until("the spool is empty again", || publisher.pressure() == Pressure::Normal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_that_cannot_be_written_refuses_new_calls_and_keeps_all_until_it_can() {
+    let mut nats = Nats::start();
+    let bus = nats.bus().await;
+    nats.kill();
+    until("disconnected", || !bus.is_connected()).await;
+    let publisher = nats.publisher(&bus).await;
+    std::fs::remove_dir_all(nats.spool_dir()).unwrap();
+    let recording = recording();
+    let mut call = publisher.call(&tenant(), recording);
+    (0..10).for_each(|_| call.send(audio(1_000)));
+    until("new calls are refused", || publisher.pressure() == Pressure::Full).await;
+    std::fs::create_dir(nats.spool_dir()).unwrap();
+    soon("written after all", publisher.drained()).await;
+    assert_eq!(publisher.pressure(), Pressure::Spooling);
+    nats.restart();
+    messages(&bus, |seen| numbers(seen, recording).len() == 10).await;
+}

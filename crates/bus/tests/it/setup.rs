@@ -4,6 +4,10 @@ use std::{future::Future, path::Path, time::Duration};
 
 use bus::{Bus, BusOptions, CallPublisher, CallPublisherOptions, Entry, server};
 use domain::{RecordingId, TenantId};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use wire::call_v1::{AudioChunk, CallMessage, Packet, call_message::Body};
@@ -35,6 +39,19 @@ impl Nats {
     /// As a crash would.
     pub fn kill(&mut self) {
         self.server.take().unwrap().kill();
+    }
+
+    /// It hangs: connections stay, nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.server.as_ref().unwrap().pid() as i32), signal).unwrap();
     }
 
     pub fn restart(&mut self) {
