@@ -136,3 +136,38 @@ fn what_cannot_be_read_is_a_problem_with_a_reason() {
     let update = RecordingMetadata::parse(latin).unwrap();
     assert_eq!(update.content.participants[0].names[0].name.expose(), "Müller");
 }
+
+#[test]
+fn updates_without_end_do_not_fill_the_memory() {
+    let mut known = RecordingMetadata::default();
+    let many: String = (0..metadata::MAX_ENTRIES + 50)
+        .map(|i| format!("<participant id=\"{i}\"><send>{i}</send></participant><stream id=\"{i}\"><label>{i}</label></stream><session id=\"{i}\"/>"))
+        .collect();
+    let update = RecordingMetadata::parse(format!("<recording>{many}</recording>").as_bytes()).unwrap();
+    assert!(update.warnings.contains(&MetadataProblem::TooMany));
+    known.apply(update);
+    for i in 0..400 {
+        let xml = format!(
+            "<recording><datamode>partial</datamode><participant id=\"p{i}\"><x{i}>1</x{i}></participant><stream id=\"s{i}\"/><y{i}>1</y{i}>
+            <participant id=\"1\"><send>s{i}</send><z{i}>1</z{i}></participant></recording>"
+        );
+        known.apply(RecordingMetadata::parse(xml.as_bytes()).unwrap());
+    }
+    let limit = metadata::MAX_ENTRIES;
+    assert!(
+        known.participants.len() <= limit && known.streams.len() <= limit && known.sessions.len() <= limit
+    );
+    assert!(known.extensions.len() <= limit && known.participants[1].extensions.len() <= limit);
+    assert!(known.participants[1].sends.len() <= limit);
+}
+
+#[test]
+fn participants_without_ids_are_merged_by_address() {
+    let xml = br#"<recording><datamode>partial</datamode><participant><nameID aor="sip:1@x"/></participant>
+        <participant><nameID aor="sip:2@x"/></participant><stream><label>0</label></stream></recording>"#;
+    let mut known = RecordingMetadata::default();
+    for _ in 0..3 {
+        known.apply(RecordingMetadata::parse(xml).unwrap());
+    }
+    assert_eq!((known.participants.len(), known.streams.len()), (2, 1));
+}

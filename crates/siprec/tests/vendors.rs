@@ -226,6 +226,15 @@ fn without_metadata_the_first_stream_is_the_callers() {
 }
 
 #[test]
+fn participants_without_addresses_leave_the_parties_to_the_headers() {
+    let xml = "<recording><participant id='p'><send>s</send></participant><participant id='q'><send>t</send></participant>
+        <stream id='s'><label>0</label></stream><stream id='t'><label>1</label></stream></recording>";
+    let headers = [("From", "<sip:1001@pbx>"), ("To", "<sip:1002@pbx>")];
+    let picture = picture(MIXED, &multipart(&two_streams(["0", "1"]), xml), &headers);
+    assert_eq!(summary(&picture), ("1001".into(), "1002".into(), vec!["caller:".into(), "callee:".into()]));
+}
+
+#[test]
 fn labels_that_do_not_match_are_paired_in_order_and_missing_associations_guessed() {
     let xml = r#"<recording><participant id="p"><nameID aor="sip:1@x"/></participant><participant id="q"><nameID aor="sip:2@x"/></participant>
         <stream id="s"><label>9</label></stream><stream id="t"/></recording>"#;

@@ -1,6 +1,8 @@
 //! How an update changes what is known (RFC 7865 § 6.1.1, RFC 7866 § 9.2).
 
-use super::{DataMode, Extension, MetadataUpdate, Participant, RecordingMetadata, Session, Stream};
+use super::{
+    DataMode, Extension, MAX_ENTRIES, MetadataUpdate, Participant, RecordingMetadata, Session, Stream,
+};
 
 impl RecordingMetadata {
     /// Takes an update over. A complete one replaces everything; a partial one is merged by id, and
@@ -19,21 +21,33 @@ impl RecordingMetadata {
             }
         }
         for participant in new.participants {
-            // Without an id nothing can be merged: it is somebody else.
-            let known = self.participants.iter_mut().find(|p| !p.id.is_empty() && p.id == participant.id);
-            match known {
+            match self.participants.iter_mut().find(|p| is_same_participant(p, &participant)) {
                 Some(known) => merge_participant(known, participant),
                 None => self.participants.push(participant),
             }
         }
         for stream in new.streams {
-            match self.streams.iter_mut().find(|s| !s.id.is_empty() && s.id == stream.id) {
+            match self.streams.iter_mut().find(|s| is_same_stream(s, &stream)) {
                 Some(known) => merge_stream(known, stream),
                 None => self.streams.push(stream),
             }
         }
+        self.sessions.truncate(MAX_ENTRIES);
+        self.participants.truncate(MAX_ENTRIES);
+        self.streams.truncate(MAX_ENTRIES);
         merge_extensions(&mut self.extensions, new.extensions);
     }
+}
+
+/// By id; where neither has one, by address.
+fn is_same_participant(known: &Participant, new: &Participant) -> bool {
+    let address = |p: &Participant| p.names.first().map(|n| n.aor.clone());
+    known.id == new.id && (!new.id.is_empty() || address(known) == address(new))
+}
+
+/// By id; where neither has one, by label.
+fn is_same_stream(known: &Stream, new: &Stream) -> bool {
+    known.id == new.id && (!new.id.is_empty() || known.label == new.label)
 }
 
 fn merge_session(known: &mut Session, new: Session) {
@@ -51,7 +65,7 @@ fn merge_participant(known: &mut Participant, new: Participant) {
     }
     for (known, new) in [(&mut known.sends, new.sends), (&mut known.receives, new.receives)] {
         for id in new {
-            if !known.contains(&id) {
+            if known.len() < MAX_ENTRIES && !known.contains(&id) {
                 known.push(id);
             }
         }
@@ -75,16 +89,19 @@ fn merge_stream(known: &mut Stream, new: Stream) {
 fn merge_extensions(known: &mut Vec<Extension>, new: Vec<Extension>) {
     known.retain(|k| !new.iter().any(|n| n.is(&k.name)));
     known.extend(new);
+    known.truncate(MAX_ENTRIES);
 }
 
-/// The participant of this id, made if it isn't there. An empty id is always somebody new.
-pub(super) fn participant_entry<'a>(participants: &'a mut Vec<Participant>, id: &str) -> &'a mut Participant {
-    let at = match participants.iter().position(|p| !id.is_empty() && p.id == id) {
-        Some(at) => at,
-        None => {
-            participants.push(Participant { id: id.to_owned(), ..Participant::default() });
-            participants.len() - 1
-        }
-    };
-    &mut participants[at]
+/// The participant of this id, made if it isn't there; `None` if there are too many. An empty id is
+/// always somebody new.
+pub(super) fn participant_entry<'a>(
+    participants: &'a mut Vec<Participant>,
+    id: &str,
+) -> Option<&'a mut Participant> {
+    let known = participants.iter().position(|p| !id.is_empty() && p.id == id);
+    let at = known.unwrap_or(participants.len());
+    if known.is_none() && at < MAX_ENTRIES {
+        participants.push(Participant { id: id.to_owned(), ..Participant::default() });
+    }
+    participants.get_mut(at)
 }

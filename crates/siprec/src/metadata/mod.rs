@@ -138,6 +138,9 @@ pub enum MetadataProblem {
     /// A stream without a label cannot be found in the SDP but by its position.
     #[error("a stream in the recording metadata has no label")]
     StreamWithoutLabel,
+    /// More than [`MAX_ENTRIES`] of a kind: the rest is left out.
+    #[error("the recording metadata describes more than {MAX_ENTRIES} participants, streams or sessions")]
+    TooMany,
     /// A participant sends a stream that is not described.
     #[error("a participant in the recording metadata sends a stream that is not described there")]
     UnknownStream,
@@ -145,6 +148,10 @@ pub enum MetadataProblem {
 
 /// Bounds the work that one message can cause. Real documents have 1 to 10 KB.
 pub const MAX_METADATA_BYTES: usize = 256 * 1024;
+
+/// Participants, streams, sessions and vendors' elements that are remembered of a call, each: a client
+/// that sends updates for ever must not fill the memory.
+pub const MAX_ENTRIES: usize = 256;
 
 impl RecordingMetadata {
     /// True if nothing is known.

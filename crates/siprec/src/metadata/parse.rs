@@ -9,8 +9,8 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use roxmltree::{Document, Error, Node, ParsingOptions};
 
 use super::{
-    DataMode, Extension, MAX_METADATA_BYTES, MetadataProblem, MetadataUpdate, NameId, Participant,
-    RecordingMetadata, Session, Stream, merge::participant_entry, xml_text,
+    DataMode, Extension, MAX_ENTRIES, MAX_METADATA_BYTES, MetadataProblem, MetadataUpdate, NameId,
+    Participant, RecordingMetadata, Session, Stream, merge::participant_entry, xml_text,
 };
 use crate::address::clean_name;
 
@@ -79,6 +79,7 @@ fn read(document: &Document<'_>, repaired: bool) -> Result<MetadataUpdate, Metad
         mode: DataMode::Complete,
         content: RecordingMetadata::default(),
         has_unlabelled_stream: false,
+        has_too_many: false,
     };
     for element in root.children().filter(Node::is_element) {
         reader.top_level(element);
@@ -91,6 +92,7 @@ struct Reader {
     mode: DataMode,
     content: RecordingMetadata,
     has_unlabelled_stream: bool,
+    has_too_many: bool,
 }
 
 impl Reader {
@@ -109,7 +111,10 @@ impl Reader {
                 if let Some(id) =
                     attribute(element, &["participant_id", "participant-id", "participant", "id"])
                 {
-                    let participant = participant_entry(&mut self.content.participants, &id);
+                    let Some(participant) = participant_entry(&mut self.content.participants, &id) else {
+                        self.has_too_many = true;
+                        return;
+                    };
                     for child in element.children().filter(Node::is_element) {
                         association(participant, child);
                     }
@@ -121,6 +126,10 @@ impl Reader {
 
     fn session(&mut self, element: Node<'_, '_>) {
         let mut session = Session { id: id_of(element, "session_id"), ..Session::default() };
+        if self.content.sessions.len() >= MAX_ENTRIES {
+            self.has_too_many = true;
+            return;
+        }
         for child in element.children().filter(Node::is_element) {
             match local_name(child).as_str() {
                 "sipsessionid" => {
@@ -142,7 +151,10 @@ impl Reader {
 
     fn participant(&mut self, element: Node<'_, '_>) {
         let id = id_of(element, "participant_id");
-        let participant = participant_entry(&mut self.content.participants, &id);
+        let Some(participant) = participant_entry(&mut self.content.participants, &id) else {
+            self.has_too_many = true;
+            return;
+        };
         if let Some(aor) = attribute(element, &["aor"]) {
             participant.names.push(NameId { aor: aor.into(), ..NameId::default() });
         }
@@ -178,7 +190,11 @@ impl Reader {
             }
         }
         self.has_unlabelled_stream |= stream.label.is_none();
-        self.content.streams.push(stream);
+        if self.content.streams.len() < MAX_ENTRIES {
+            self.content.streams.push(stream);
+        } else {
+            self.has_too_many = true;
+        }
     }
 
     fn warnings(&self, repaired: bool) -> Vec<MetadataProblem> {
@@ -190,6 +206,7 @@ impl Reader {
             (repaired, MetadataProblem::Repaired),
             (is_complete && participants.is_empty(), MetadataProblem::NoParticipant),
             (self.has_unlabelled_stream, MetadataProblem::StreamWithoutLabel),
+            (self.has_too_many, MetadataProblem::TooMany),
             (
                 is_complete && participants.iter().flat_map(|p| &p.sends).any(|id| !is_described(id)),
                 MetadataProblem::UnknownStream,
@@ -221,6 +238,7 @@ fn association(participant: &mut Participant, element: Node<'_, '_>) {
 
 fn push_new(ids: &mut Vec<String>, id: Option<String>) {
     if let Some(id) = id
+        && ids.len() < MAX_ENTRIES
         && !ids.contains(&id)
     {
         ids.push(id);
@@ -249,7 +267,7 @@ fn collect_extensions(element: Node<'_, '_>, into: &mut Vec<Extension>) {
         let value = text(node);
         let is_leaf = !node.children().any(|c| c.is_element());
         // Empty elements say something by being there, like BroadWorks' `<origination/>`.
-        if is_leaf || !value.is_empty() || node != element {
+        if into.len() < MAX_ENTRIES && (is_leaf || !value.is_empty() || node != element) {
             into.push(Extension { name: node.tag_name().name().to_owned(), value: value.into() });
         }
     }

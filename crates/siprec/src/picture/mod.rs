@@ -118,6 +118,11 @@ pub fn who_is_who(offer: &Offer, metadata: &RecordingMetadata, sip: &SipIdentiti
         streams: streams.collect(),
         basis: roles.basis,
     };
+    // Participants without any address are as good as none.
+    if picture.caller.number.is_empty() && picture.callee.number.is_empty() {
+        picture.caller = party_of(sip.caller().into_iter());
+        picture.callee = party_of(sip.callee().into_iter());
+    }
     for party in [&mut picture.caller, &mut picture.callee] {
         sip.complete(party);
     }
