@@ -177,8 +177,12 @@ fn explain(path: FieldPath, error: &Error, kind: Option<Kind>) -> (FieldPath, St
         }
         Error::SerdeInvalidLength { expected, .. } => format!("must be {expected}"),
         Error::SerdeUnknownVariant { expected, .. } => format!("must be one of {}", list(expected)),
-        Error::Unexpected { expected, .. } => format!("must be {expected}"),
-        Error::InvalidScalar { ty, .. } => format!("is not a valid {ty}"),
+        Error::Unexpected { expected: "sequence start", .. } => "must be a list: [a, b]".to_owned(),
+        Error::Unexpected { expected: "mapping start", .. } => "must be fields: {a: …, b: …}".to_owned(),
+        Error::Unexpected { expected: "string scalar" | "scalar", .. } => "must be a single value".to_owned(),
+        Error::InvalidScalar { ty: "boolean" | "bool", .. } => "must be true or false".to_owned(),
+        Error::InvalidScalar { ty: "i64" | "u16", .. } => "must be a whole number, and not out of range".to_owned(),
+        Error::InvalidScalar { .. } => "does not have the right form".to_owned(),
         Error::InvalidBooleanStrict { .. } => "must be true or false".to_owned(),
         Error::NullIntoString { .. } => "must not be empty".to_owned(),
         Error::DuplicateMappingKey { .. } => "this key stands here twice".to_owned(),
@@ -253,15 +257,35 @@ mod tests {
     #[test]
     fn wrong_fields_are_named_with_line_and_what_would_be_right() {
         let rule = "apiVersion: callseal.io/v1alpha1\nkind: RecordingRule\nmetadata: {name: desk}\nspec:\n  scope: all\n  profile: consent\n";
-        assert_eq!(error(&format!("{rule}  order: ten\n")), "");
-        assert_eq!(error(&format!("{rule}  numbers:\n    - +4970311234\n")), "");
-        assert_eq!(error(&format!("{rule}  numbers:\n    - {{patern: x}}\n")), "");
-        assert_eq!(error(&format!("{rule}  target: [x]\n")), "");
-        assert_eq!(error(&format!("{rule}  targets: archive\n")), "");
-        assert_eq!(error(&format!("{rule}  order: 1\n  order: 2\n")), "");
-        assert_eq!(error(&rule.replace("  profile: consent\n", "")), "");
-        assert_eq!(error(&rule.replace("scope: all", "scope: {group: [a]}")), "");
-        assert_eq!(error(&rule.replace("v1alpha1", "v1")), "");
-        assert_eq!(error(&rule.replace("RecordingRule", "Rule")), "");
+        let texts = [
+            error(&format!("{rule}  order: ten\n")),
+            error(&format!("{rule}  enabled: perhaps\n")),
+            error(&format!("{rule}  numbers:\n    - +4970311234\n")),
+            error(&format!("{rule}  numbers:\n    - {{patern: x}}\n")),
+            error(&format!("{rule}  target: [x]\n")),
+            error(&format!("{rule}  targets: archive\n")),
+            error(&format!("{rule}  order: 1\n  order: 2\n")),
+            error(&rule.replace("  profile: consent\n", "")),
+            error(&rule.replace("scope: all", "scope: {group: [a]}")),
+            error(&rule.replace("v1alpha1", "v1")),
+            error(&rule.replace("RecordingRule", "Rule")),
+            error(&rule.replace("scope: all", "scope: all: b")),
+            error(&rule.replace("spec:", "status: {}\nspecs:")),
+        ];
+        assert_eq!(texts, [
+            "7: spec.order: must be a whole number, and not out of range",
+            "7: spec.enabled: must be true or false",
+            "8: spec.numbers[0]: must be a number in quotes, {number: …} or {pattern: …}",
+            "8: spec.numbers[0].patern: there is no such field; known are number, pattern, comment",
+            "7: spec.target: there is no such field; known are order, enabled, profile, scope, directions, numbers, exceptionLists, channels, targets, journals",
+            "7: spec.targets: must be a list: [a, b]",
+            "8: : this key stands here twice",
+            "5: spec.profile: is missing",
+            "5: spec.scope.group: there is no such field; known are groups, users, directCallsToMembers",
+            "1: apiVersion: must be callseal.io/v1alpha1",
+            "2: kind: \"Rule\" is not a kind of resource; use Tenant, Secret, Directory, ExceptionList, StorageTarget, JournalTarget, RecordingRule",
+            "5: : is not valid YAML: mapping values are not allowed in this context",
+            "5: specs: there is no such field; known are apiVersion, kind, metadata, spec",
+        ]);
     }
 }

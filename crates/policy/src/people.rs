@@ -1,6 +1,9 @@
 //! Who is behind a number: users and groups by identity.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use domain::{Party, resources::Directory};
 
@@ -10,7 +13,7 @@ use crate::number::NumberPlan;
 pub(crate) type Index = usize;
 
 /// The directory, turned round: from identity to who it is.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct People {
     users: HashMap<String, Index>,
     groups: HashMap<String, Index>,
@@ -18,6 +21,12 @@ pub(crate) struct People {
     group_numbers: HashMap<String, BTreeSet<Index>>,
     /// Members by group.
     members: Vec<BTreeSet<Index>>,
+}
+
+impl fmt::Debug for People {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "People({} users, {} groups)", self.users.len(), self.groups.len())
+    }
 }
 
 /// Who one side of a call is.

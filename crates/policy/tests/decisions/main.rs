@@ -1,0 +1,6 @@
+//! What is recorded and what is not: the specification as tables, and properties that hold for
+//! all of them.
+
+mod acme;
+mod properties;
+mod specification;
