@@ -156,7 +156,7 @@ impl RtpSource {
 /// The 160 bytes of packet `number` of endlessly repeated audio.
 pub(super) fn audio_of_packet(audio: &[u8], number: u32) -> impl Iterator<Item = u8> + '_ {
     let start = (number as usize * PACKET_BYTES) % audio.len().max(1);
-    audio.iter().copied().cycle().skip(start).take(PACKET_BYTES)
+    audio[start..].iter().chain(audio.iter().cycle()).copied().take(PACKET_BYTES)
 }
 
 #[cfg(test)]
