@@ -10,7 +10,7 @@
 //! 4. *Segments are deleted.* Crash: what is left of them is deleted by the repeat.
 //! 5. *Stage 2 is stored*, rows of segments and the stored bytes go.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bus::BusError;
 use bytes::Bytes;
@@ -50,10 +50,10 @@ pub enum AnnounceError {
 }
 
 /// Announces until `stop`, or until the lease is lost.
-pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
+pub async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
     let mut pause = POLL;
     while !stop.is_cancelled() {
-        let wait = match batch(&context, &lease).await {
+        let wait = match batch(context, lease).await {
             Ok(0) => POLL,
             Ok(_) => {
                 pause = POLL;

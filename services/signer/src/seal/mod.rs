@@ -81,10 +81,14 @@ pub enum SealError {
 
 /// Seals and announces until `stop`, or until the lease is lost.
 pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
-    let announcing = tokio::spawn(announce::run(context.clone(), lease.clone(), stop.clone()));
+    // One task, so that both end when the lease is lost.
+    tokio::join!(seal_all(&context, &lease, &stop), announce::run(&context, &lease, &stop));
+}
+
+async fn seal_all(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
     let mut pause = Duration::from_millis(500);
     while !stop.is_cancelled() {
-        let wait = match batch(&context, &lease, &stop).await {
+        let wait = match batch(context, lease, stop).await {
             Ok(0) => POLL,
             Ok(_) => {
                 pause = Duration::from_millis(500);
@@ -106,10 +110,6 @@ pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
             () = context.to_seal.notified(), if wait == POLL => {}
             () = tokio::time::sleep(wait) => {}
         }
-    }
-    // Ends with the same signal; what it leaves undone is found in the outbox.
-    if announcing.await.is_err() {
-        tracing::warn!("announcing ended before its time");
     }
 }
 

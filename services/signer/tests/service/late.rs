@@ -1,0 +1,95 @@
+//! What comes after its recording was sealed is sealed, too.
+
+use std::time::Duration;
+
+use crate::support::{
+    bench::Bench,
+    call::{Call, said},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_that_come_after_the_deadline_are_sealed_as_a_supplement() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    (options.interrupted_after_s, options.spool_deadline_s) = (1.0, 2.0);
+    let signer = bench.signer(options);
+    let call = Call::new(6);
+    let mut messages = call.messages();
+    // Seconds 2 and 3 of the call lie in a spool somewhere.
+    let late: Vec<_> = messages.drain(3..5).collect();
+    bench.publish(messages).await;
+    let first = bench.announced(1).await.remove(0);
+    assert_eq!(first.recording_id, call.recording.to_string());
+    assert_eq!(bench.info_value(&first, "PartsMissing").as_deref(), Some("3-4"));
+    assert_ne!(bench.info_value(&first, "Interrupted").as_deref(), Some("no"));
+    let channels = bench.channels(&first, ".wav");
+    assert_eq!(channels[0][..16_000], said(0, 0..2), "the beginning");
+    assert_eq!(channels[0][32_000..], said(0, 4..6), "the end, at its place");
+    assert!(channels[0][16_000..32_000].iter().all(|sample| *sample == 0xD5), "silence between");
+
+    bench.publish(late.clone()).await;
+    let second = bench.announced(1).await.remove(0);
+    assert_ne!(second.recording_id, first.recording_id);
+    assert_eq!(bench.channels(&second, ".wav"), [said(0, 2..4), said(1, 2..4)]);
+    assert_eq!(bench.info_value(&second, "SupplementTo"), Some(call.recording.to_string()));
+    assert_eq!(bench.info_value(&second, "CallId").as_deref(), Some("call-1@pbx"));
+    assert_eq!(second.chain_position, 2);
+
+    // Now everything is there: doubles make nothing.
+    bench.publish(late).await;
+    bench.publish(call.messages()).await;
+    assert!(bench.nothing_announced_for(Duration::from_secs(3)).await);
+    bench.audit_is_good(2);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rest_of_an_interrupted_call_follows_as_a_supplement() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    options.interrupted_after_s = 1.5;
+    let signer = bench.signer(options);
+    let call = Call::new(6);
+    let messages = call.messages();
+    bench.publish(messages[..4].to_vec()).await;
+    bench.announced(1).await;
+    bench.publish(messages[4..].to_vec()).await;
+    let rest = bench.announced(1).await.remove(0);
+    assert_eq!(bench.channels(&rest, ".wav"), [said(0, 3..6), said(1, 3..6)]);
+    assert_eq!(bench.info_value(&rest, "Interrupted").as_deref(), Some("no"));
+    assert_eq!(bench.info_value(&rest, "SupplementTo"), Some(call.recording.to_string()));
+    bench.audit_is_good(2);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_end_without_audio_makes_no_recording() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    options.interrupted_after_s = 1.5;
+    let signer = bench.signer(options);
+    let call = Call::new(2);
+    let messages = call.messages();
+    bench.publish(messages[..3].to_vec()).await;
+    bench.announced(1).await;
+    bench.publish(messages[3..].to_vec()).await;
+    assert!(bench.nothing_announced_for(Duration::from_secs(3)).await);
+    bench.audit_is_good(1);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_its_beginning_is_kept_as_dead_letters_and_never_sealed_by_guess() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let call = Call::new(3);
+    bench.publish(call.messages()[1..4].to_vec()).await;
+    bench.publish_everywhere(call.node_started_anew()).await;
+    harness::wait::until("the dead letters", Duration::from_secs(20), || async {
+        (bench.messages_in("DEAD").await == 3).then_some(())
+    })
+    .await
+    .unwrap();
+    assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
+    signer.stop().await;
+}

@@ -1,0 +1,8 @@
+//! The signer over a real NATS server, a real disk and real keys.
+
+mod assembling;
+mod crashes;
+mod late;
+mod replicas;
+mod sealing;
+mod support;

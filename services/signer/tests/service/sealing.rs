@@ -1,0 +1,144 @@
+//! From the messages of a call to its announced files.
+
+use std::{process::Command, sync::atomic::Ordering, time::Duration};
+
+use bus::{CallPublisher, CallPublisherOptions};
+use keys::SigningKey as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{
+    bench::{Bench, files_below},
+    call::{Call, said},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let call = Call::new(3);
+    let stop = CancellationToken::new();
+    let options = CallPublisherOptions::new("ingest-1".parse().unwrap(), bench.path("spool"));
+    let publisher = CallPublisher::start(bench.bus.clone(), options, stop.clone()).await.unwrap();
+    let mut writer = publisher.call(&call.tenant, call.recording);
+    for message in call.messages() {
+        writer.send(message.body.unwrap());
+    }
+    let sealed = bench.announced(1).await.remove(0);
+
+    assert_eq!(sealed.recording_id, call.recording.to_string());
+    assert_eq!(sealed.chain_position, 1);
+    assert_eq!(sealed.duration_ms, 3_000);
+    assert_eq!(sealed.time_zone, "Europe/Berlin");
+    assert_eq!((sealed.targets.as_slice(), sealed.journals.as_slice()), (&["archive".to_owned()][..], &["main".to_owned()][..]));
+    assert_eq!(
+        sealed.base_name,
+        format!("20261122-091530.123Z_in_+4922198765_+4970311234_{}", call.recording)
+    );
+    assert_eq!(bench.channels(&sealed, ".wav"), [said(0, 0..3), said(1, 0..3)]);
+    for (key, value) in [
+        ("Datetime", "2026-11-22T10:15:30.123+01:00"),
+        ("Duration", "0:00:03.000"),
+        ("CallId", "call-1@pbx"),
+        ("Channels", "caller,callee"),
+        ("PacketsReceived", "150,150"),
+        ("PacketsLost", "0,0"),
+        ("Interrupted", "no"),
+        ("Gaps", "0"),
+        ("PreviousRecording", "none"),
+    ] {
+        assert_eq!(bench.info_value(&sealed, key).as_deref(), Some(value), "{key}");
+    }
+    let endings: Vec<_> = sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
+    assert_eq!(endings, [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig"]);
+    for file in &sealed.files {
+        let content = std::fs::read(bench.path("staging").join(&sealed.staging_prefix).join(&file.name)).unwrap();
+        assert_eq!(content.len() as u64, file.size);
+        assert_eq!(evidence::Sha256Hash::of(&content).as_bytes().as_slice(), file.sha256);
+    }
+    bench.audit_is_good(1);
+    openssl_accepts(&bench, &sealed);
+
+    // Nothing but the sealed files and the certificate stays.
+    let state = bench.state().await;
+    harness::wait::until("the segments to go", Duration::from_secs(10), || async {
+        let gone = files_below(&bench.path("staging/segments")).is_empty();
+        (gone && state.segments(&call.recording).await.unwrap().is_empty()).then_some(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(files_below(&bench.path("staging")).len(), 6);
+    stop.cancel();
+    signer.stop().await;
+}
+
+fn openssl_accepts(bench: &Bench, sealed: &wire::recording_v1::RecordingSealed) {
+    let script = r#"set -e
+        sha256sum -c --strict "$1_hash.txt"
+        openssl x509 -in "$2" -pubkey -noout > pub.pem
+        openssl base64 -d -in "$1_hash.SHA256withRSA.sig" -out sig.bin
+        openssl dgst -sha256 -verify pub.pem -signature sig.bin "$1_hash.txt"
+        rm pub.pem sig.bin"#;
+    let certificate = bench.path("staging/certificates").join(format!("{}.pem", bench.key.key_id()));
+    let done = Command::new("sh")
+        .current_dir(bench.path("staging").join(&sealed.staging_prefix))
+        .args(["-c", script, "sh", &sealed.base_name])
+        .arg(certificate)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_of_a_lane_are_chained_and_lanes_are_apart() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let mut calls: Vec<Call> = (0..6).map(|_| Call::new(1)).collect();
+    calls[4].class = "consent";
+    calls[5].channels = "separate";
+    for call in &calls {
+        bench.publish(call.messages()).await;
+    }
+    let sealed = bench.announced(6).await;
+    let mut positions: Vec<_> = sealed.iter().map(|s| (s.class.clone(), s.chain_position)).collect();
+    positions.sort();
+    let regulated = (1..=5).map(|position| ("regulated".to_owned(), position));
+    assert_eq!(positions, [("consent".to_owned(), 1)].into_iter().chain(regulated).collect::<Vec<_>>());
+    bench.audit_is_good(6);
+    let separate = sealed.iter().find(|s| s.recording_id == calls[5].recording.to_string()).unwrap();
+    assert_eq!(bench.channels(separate, "_caller.wav"), [said(0, 0..1)]);
+    assert_eq!(bench.channels(separate, "_callee.wav"), [said(1, 0..1)]);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_rtp_is_a_flagged_recording() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let call = Call::new(0);
+    bench.publish(call.messages()).await;
+    let sealed = bench.announced(1).await.remove(0);
+    assert_eq!(bench.channels(&sealed, ".wav"), [Vec::<u8>::new(), Vec::new()]);
+    assert_eq!(bench.info_value(&sealed, "Interrupted").as_deref(), Some("no RTP was received"));
+    bench.audit_is_good(1);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_key_recordings_wait_and_the_service_is_not_ready() {
+    let bench = Bench::start().await;
+    bench.key.unplugged.store(true, Ordering::SeqCst);
+    let signer = bench.signer(bench.options());
+    let call = Call::new(1);
+    bench.publish(call.messages()).await;
+    let health = signer.service.health().clone();
+    harness::wait::until("the key's condition to fail", Duration::from_secs(20), || async {
+        health.ready().err().filter(|reasons| reasons.iter().any(|r| r.starts_with("key: there is no token")))
+    })
+    .await
+    .unwrap();
+    assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
+    bench.key.unplugged.store(false, Ordering::SeqCst);
+    bench.announced(1).await;
+    bench.audit_is_good(1);
+    signer.stop().await;
+}
