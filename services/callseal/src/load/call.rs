@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Sensitive, Side};
+use domain::Side;
 use rsipstack::{
     dialog::{dialog::DialogStateReceiver, invitation::InviteOption, invite_dialog::InviteDialog},
     sip::{self, Header, Response, StatusCodeKind, Uri},
@@ -21,93 +21,13 @@ use siprec::{
 };
 
 use super::{
-    Client, Codec, Impairments, SipTransport, client,
+    CallReport, CallSpec, Client, Codec, PartySpec, SipTransport, StreamReport, StreamSpec, client,
     pacer::{Sender, lock},
-    rtp::{PACKET_BYTES, RtpSource, audio_of_packet},
-    speech,
+    rtp::RtpSource,
 };
 
 /// Below the 8192 bytes at which receivers cut a datagram, with room for a proxy's headers.
 const MAX_UDP_BODY_BYTES: usize = 6500;
-
-/// A call to be placed.
-#[derive(Debug, Clone)]
-pub struct CallSpec {
-    /// Who calls.
-    pub caller: PartySpec,
-    /// Who is called.
-    pub callee: PartySpec,
-    /// What is sent: one m-line each.
-    pub streams: Vec<StreamSpec>,
-    /// The PBX's id of the call, sent as `X-Call-ID`; `None`: the recorder takes the SIP Call-ID.
-    pub call_id: Option<String>,
-    /// Without metadata the body is the offer alone, and `From` and `To` name the parties.
-    pub with_metadata: bool,
-    /// Further headers of the INVITE.
-    pub headers: Vec<(String, String)>,
-}
-
-/// One party of the call.
-#[derive(Debug, Clone)]
-pub struct PartySpec {
-    /// Telephone number or user name.
-    pub number: Sensitive<String>,
-    /// Display name; may be empty.
-    pub name: Sensitive<String>,
-}
-
-impl PartySpec {
-    /// A party with this number and name.
-    pub fn new(number: &str, name: &str) -> Self {
-        Self { number: number.into(), name: name.into() }
-    }
-
-    fn aor(&self) -> String {
-        format!("sip:{}@pbx.invalid;user=phone", self.number.expose())
-    }
-}
-
-/// One stream of the call.
-#[derive(Debug, Clone)]
-pub struct StreamSpec {
-    /// `a=label`.
-    pub label: String,
-    /// Whose voice it is.
-    pub side: Side,
-    /// Codec of `audio`.
-    pub codec: Codec,
-    /// What is sent, 8000 bytes a second, from the beginning again when it ends. Not empty.
-    pub audio: Arc<[u8]>,
-    /// How much later than the call its first packet leaves.
-    pub start_delay: Duration,
-    /// The network in between.
-    pub impairments: Impairments,
-}
-
-impl CallSpec {
-    /// A call of two streams with the built-in speech, A-law, over a perfect network.
-    pub fn speech(caller: PartySpec, callee: PartySpec) -> Self {
-        let stream = |label: &str, side, audio| StreamSpec {
-            label: label.to_owned(),
-            side,
-            codec: Codec::Pcma,
-            audio,
-            start_delay: Duration::ZERO,
-            impairments: Impairments { seed: rand::random(), ..Impairments::default() },
-        };
-        Self {
-            caller,
-            callee,
-            streams: vec![
-                stream("0", Side::Caller, speech::caller()),
-                stream("1", Side::Callee, speech::callee()),
-            ],
-            call_id: None,
-            with_metadata: true,
-            headers: Vec::new(),
-        }
-    }
-}
 
 /// Why a call did not come about or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -314,84 +234,6 @@ impl<'a> Call<'a> {
             bye_after,
             was_ended_by_recorder,
         }
-    }
-}
-
-/// The account of a call.
-#[derive(Debug, Clone)]
-pub struct CallReport {
-    /// The SIP Call-ID of the recording session.
-    pub sip_call_id: String,
-    /// One for each m-line, in order.
-    pub streams: Vec<StreamReport>,
-    /// From INVITE to 200.
-    pub answered_after: Duration,
-    /// From BYE to 200.
-    pub bye_after: Duration,
-    /// The recorder hung up first.
-    pub was_ended_by_recorder: bool,
-}
-
-impl CallReport {
-    /// What is wrong with a call that was answered and hung up; `None` if nothing is.
-    pub fn fault(&self) -> Option<&'static str> {
-        if self.was_ended_by_recorder {
-            Some("the recorder hung up before the call ended")
-        } else if self.streams.iter().any(|s| s.is_refused) {
-            Some("the recorder refused a stream")
-        } else if self.streams.iter().any(|s| s.send_errors > 0) {
-            Some("the network refused RTP packets")
-        } else {
-            None
-        }
-    }
-}
-
-/// The account of one stream.
-#[derive(Debug, Clone)]
-pub struct StreamReport {
-    /// `a=label`.
-    pub label: String,
-    /// Whose voice.
-    pub side: Side,
-    /// Of the audio.
-    pub codec: Codec,
-    /// Answered with port 0: nothing was sent.
-    pub is_refused: bool,
-    /// Packets of 20 ms that were due; [`lost`](Self::lost) among them.
-    pub packets: u32,
-    /// Numbers, from 0, of packets that were withheld.
-    pub lost: Vec<u32>,
-    /// Datagrams sent, duplicates counted.
-    pub datagrams: u64,
-    /// Audio bytes sent, without duplicates.
-    pub payload_bytes: u64,
-    /// Datagrams that the network refused.
-    pub send_errors: u64,
-    /// RTP timestamp of the call's first packet, before any start delay.
-    pub first_timestamp: u32,
-    audio: Arc<[u8]>,
-}
-
-impl StreamReport {
-    /// Packets that were sent, each counted once.
-    pub fn packets_sent(&self) -> u32 {
-        self.packets - u32::try_from(self.lost.len()).unwrap_or(u32::MAX).min(self.packets)
-    }
-
-    /// What a recording of this stream must hold, from its first packet on, as long as it was played in
-    /// one go: every byte sent in its place, silence where a packet was withheld.
-    pub fn expected_audio(&self) -> Vec<u8> {
-        let mut expected = Vec::with_capacity(self.packets as usize * PACKET_BYTES);
-        let mut lost = self.lost.iter().copied().peekable();
-        for number in 0..self.packets {
-            if lost.next_if_eq(&number).is_some() {
-                expected.extend([self.codec.silence(); PACKET_BYTES]);
-            } else {
-                expected.extend(audio_of_packet(&self.audio, number));
-            }
-        }
-        expected
     }
 }
 

@@ -4,12 +4,14 @@
 //! The command `callseal load` measures a recorder with it; the demo and the tests place their calls
 //! with it too ([`Client`], [`Call`]).
 
+mod account;
 mod call;
 mod client;
 mod impairment;
 mod pacer;
 mod report;
 mod rtp;
+mod spec;
 pub mod speech;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -17,11 +19,13 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::task::JoinSet;
 
-pub use call::{Call, CallFailure, CallReport, CallSpec, PartySpec, StreamReport, StreamSpec};
+pub use account::{CallReport, StreamReport};
+pub use call::{Call, CallFailure};
 pub use client::{Client, ClientOptions, SipTransport};
 pub use impairment::{Impairments, SsrcChange};
 pub use report::LoadReport;
 pub use rtp::Codec;
+pub use spec::{CallSpec, PartySpec, StreamSpec};
 
 use domain::Side;
 
