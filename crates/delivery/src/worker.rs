@@ -12,12 +12,18 @@ use crate::{Claim, DeliveryError, Destination, Failed, Fault, Metrics, Notice, O
 /// What a service does with an order.
 #[async_trait]
 pub trait Work: Send + Sync + 'static {
+    /// What an attempt that succeeded has to tell.
+    type Report: Send;
+
     /// Carries out an order. It must be repeatable: a crash right after it lets it be done again.
     /// Dropped in the middle when the service drains.
     ///
     /// # Errors
     /// What went wrong, and whose fault it is.
-    async fn carry_out(&self, order: &Order) -> Result<(), Fault>;
+    async fn carry_out(&self, order: &Order) -> Result<Self::Report, Fault>;
+
+    /// The order is noted as done, for good. Told at most once. Must not block.
+    fn carried_out(&self, order: &Order, report: Self::Report);
 
     /// All orders of the recording are done. Repeatable as well; may be lost in a crash, so the
     /// service also has to look for such recordings when it starts.
@@ -64,14 +70,15 @@ impl<W: Work> Worker<W> {
             () = stop.cancelled() => Err(Fault::BrokenOff),
         };
         match outcome {
-            Ok(()) => self.succeeded(order).await,
+            Ok(report) => self.succeeded(order, report).await,
             Err(fault) => self.failed(order, &fault).await,
         }
     }
 
-    async fn succeeded(&self, order: &Order) -> Result<(), DeliveryError> {
+    async fn succeeded(&self, order: &Order, report: W::Report) -> Result<(), DeliveryError> {
         let done = self.list.done(order, Timestamp::now()).await?;
         self.metrics.done(&self.destination);
+        self.work.carried_out(order, report);
         if done.recovered {
             tracing::info!(destination = %self.destination, "works again");
             let (destination, recording) = (order.destination.clone(), order.recording);

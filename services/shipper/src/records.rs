@@ -1,0 +1,111 @@
+//! Which recordings lie in staging, and from which their files were deleted.
+
+use domain::{RecordingId, TenantId};
+use jiff::Timestamp;
+use sql::{Database, SqlError, Transaction};
+use sqlx::Row as _;
+use wire::{Message as _, recording_v1::RecordingSealed};
+
+const STEPS: &[&str] = &["
+CREATE TABLE shipper_recordings (
+    tenant TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    sealed {blob} NOT NULL,
+    received_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    PRIMARY KEY (tenant, recording)
+);
+CREATE INDEX shipper_recordings_staged ON shipper_recordings (received_at) WHERE deleted_at IS NULL;
+"];
+
+/// Why the table could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The state database.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// A statement on it.
+    #[error("the shipper's state database cannot be used")]
+    Statement(#[from] sqlx::Error),
+}
+
+/// The table of recordings in staging.
+#[derive(Debug, Clone)]
+pub struct Records(Database);
+
+impl Records {
+    /// Opens the table; it is made when missing.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn open(db: Database) -> Result<Self, RecordsError> {
+        db.migrate("shipper", STEPS).await?;
+        Ok(Self(db))
+    }
+
+    /// Notes a recording inside the caller's transaction. False if it is noted already.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn add_in(
+        &self,
+        tx: &mut Transaction,
+        tenant: &TenantId,
+        recording: RecordingId,
+        sealed: &RecordingSealed,
+        now: Timestamp,
+    ) -> Result<bool, RecordsError> {
+        let added = sqlx::query(
+            "INSERT INTO shipper_recordings (tenant, recording, sealed, received_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, recording) DO NOTHING",
+        )
+        .bind(tenant.as_str())
+        .bind(recording.to_string())
+        .bind(sealed.encode_to_vec())
+        .bind(now.as_millisecond())
+        .execute(&mut **tx)
+        .await?;
+        Ok(added.rows_affected() > 0)
+    }
+
+    /// Recordings that have orders, none of them open, and whose files were not deleted yet.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn to_settle(&self) -> Result<Vec<RecordingSealed>, RecordsError> {
+        self.select(
+            "SELECT r.sealed FROM shipper_recordings r WHERE r.deleted_at IS NULL \
+             AND EXISTS (SELECT 1 FROM delivery_orders o WHERE o.tenant = r.tenant AND o.recording = r.recording) \
+             AND NOT EXISTS (SELECT 1 FROM delivery_orders o \
+                 WHERE o.tenant = r.tenant AND o.recording = r.recording AND o.state <> 'done') \
+             ORDER BY r.received_at LIMIT 1000",
+        )
+        .await
+    }
+
+    async fn select(&self, statement: &'static str) -> Result<Vec<RecordingSealed>, RecordsError> {
+        let rows = sqlx::query(statement).fetch_all(self.0.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                let sealed: Vec<u8> = row.try_get("sealed")?;
+                RecordingSealed::decode(sealed.as_slice())
+                    .map_err(|error| RecordsError::Statement(sqlx::Error::Decode(Box::new(error))))
+            })
+            .collect()
+    }
+
+    /// Notes that a recording's files are gone from staging, and wipes what was known of it.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn deleted(&self, sealed: &RecordingSealed, now: Timestamp) -> Result<(), RecordsError> {
+        sqlx::query("UPDATE shipper_recordings SET deleted_at = $1, sealed = $2 WHERE tenant = $3 AND recording = $4")
+            .bind(now.as_millisecond())
+            .bind(Vec::new())
+            .bind(sealed.tenant.as_str())
+            .bind(sealed.recording_id.as_str())
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Bringing one recording to one target.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use config::Watched;
+use delivery::{Destination, Fault, Notice, Order, Work};
+use domain::resources::StorageTarget;
+use jiff::{Timestamp, tz::TimeZone};
+use targets::{ErrorKind, Method, Outcome, Target, TargetError, sub_folder};
+use tokio::sync::Mutex;
+use wire::{
+    Message as _,
+    recording_v1::{RecordingSealed, SealedFile},
+};
+
+use crate::{certificates, report::Reporter, settle::Settler, staging::Staging};
+
+/// What was brought where.
+#[derive(Debug)]
+pub struct Shipped {
+    /// The folder within the target.
+    pub folder: String,
+    /// How the files were verified.
+    pub verified_by: Method,
+    /// When the signature was committed, Unix ms.
+    pub sealed_unix_ms: i64,
+}
+
+/// The work of the shipper.
+pub struct Shipping {
+    config: Watched,
+    data: PathBuf,
+    staging: Staging,
+    settler: Settler,
+    reporter: Reporter,
+    open: Mutex<BTreeMap<Destination, Arc<Opened>>>,
+}
+
+/// A target in use, as it was described when it was opened.
+struct Opened {
+    described: StorageTarget,
+    target: Box<dyn Target>,
+    certificates: Mutex<Vec<String>>,
+}
+
+impl Shipping {
+    /// To the targets of `config`; their relative paths start at `data`.
+    pub fn new(config: Watched, data: PathBuf, staging: Staging, settler: Settler, reporter: Reporter) -> Self {
+        Self { config, data, staging, settler, reporter, open: Mutex::default() }
+    }
+
+    /// The target as it is described now; an open one is used again until its description changes.
+    async fn open(&self, destination: &Destination) -> Option<Arc<Opened>> {
+        let resources = self.config.current();
+        let described = resources.tenants.get(&destination.tenant)?.storage_targets.get(&destination.name)?;
+        let mut open = self.open.lock().await;
+        if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
+            return Some(Arc::clone(opened));
+        }
+        let target = targets::open(described, &self.data);
+        let opened = Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
+        open.insert(destination.clone(), Arc::clone(&opened));
+        Some(opened)
+    }
+
+    async fn bring_file(
+        &self,
+        order: &Order,
+        target: &dyn Target,
+        folder: &str,
+        sealed: &RecordingSealed,
+        file: &SealedFile,
+    ) -> Result<(), Fault> {
+        let Some(content) = self.staging.content(sealed, file) else {
+            return Err(record("the announcement of the recording is damaged: a hash has not 32 bytes"));
+        };
+        let put = target.put(folder, &file.name, &content).await.map_err(fault)?;
+        match put.outcome {
+            // It was read back to find that out.
+            Outcome::AlreadyThere => return Ok(()),
+            Outcome::Stored => {}
+            Outcome::StoredAside => self.reporter.stored_aside(order),
+        }
+        target.verify(folder, &put.name, content.size(), content.sha256()).await.map_err(fault)?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Work for Shipping {
+    type Report = Shipped;
+
+    async fn carry_out(&self, order: &Order) -> Result<Shipped, Fault> {
+        let sealed = RecordingSealed::decode(order.payload.as_slice())
+            .map_err(|_| record("the order cannot be read: the state database is damaged"))?;
+        let Some(opened) = self.open(&order.destination).await else {
+            // The engine is about to stop this worker and to orphan the order.
+            let problem = "is not in the configuration any more".to_owned();
+            return Err(Fault::Destination { problem, permanent: false });
+        };
+        let start = Timestamp::from_millisecond(sealed.started_unix_ms)
+            .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
+        let zone = TimeZone::get(&sealed.time_zone)
+            .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
+        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone)
+            .map_err(|error| Fault::Destination { problem: format!("subFolder: {error}"), permanent: true })?;
+
+        let mut known = opened.certificates.lock().await;
+        certificates::bring(&self.staging, &*opened.target, &mut known).await.map_err(fault)?;
+        drop(known);
+        // The signer lists audio first and the signature last: a signature stands in an archive only
+        // when everything that it speaks for does.
+        for file in &sealed.files {
+            self.bring_file(order, &*opened.target, &folder, &sealed, file).await?;
+        }
+        Ok(Shipped { folder, verified_by: Method::ReadBack, sealed_unix_ms: sealed.sealed_unix_ms })
+    }
+
+    fn carried_out(&self, order: &Order, report: Shipped) {
+        self.reporter.shipped(order, &report);
+    }
+
+    async fn complete(&self, order: &Order) {
+        match RecordingSealed::decode(order.payload.as_slice()) {
+            Ok(sealed) => self.settler.settle(&sealed).await,
+            Err(error) => tracing::error!(recording = %order.recording, %error, "staging is not emptied"),
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.reporter.notice(notice);
+    }
+}
+
+fn record(problem: &str) -> Fault {
+    Fault::Record { problem: problem.to_owned() }
+}
+
+fn fault(error: TargetError) -> Fault {
+    if let Some(cause) = std::error::Error::source(&error) {
+        tracing::debug!(%error, %cause, "a target failed");
+    }
+    let problem = error.to_string();
+    match error.kind() {
+        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict => Fault::Record { problem },
+        _ => Fault::Destination { problem, permanent: error.is_permanent() },
+    }
+}

@@ -1,0 +1,143 @@
+//! Staging, as the shipper sees it: it reads sealed files and is the only one that deletes them.
+
+use std::{
+    io::{self, Seek as _},
+    path::Path,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{
+    Error, GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem,
+    path::Path as Key,
+};
+use targets::{Content, Digest, Reader, Source};
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::StreamReader;
+use wire::recording_v1::{RecordingSealed, SealedFile};
+
+/// The staging folder.
+#[derive(Debug, Clone)]
+pub struct Staging {
+    store: Arc<LocalFileSystem>,
+}
+
+impl Staging {
+    /// Opens the folder; it is made when missing.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(dir)?.with_fsync(true)) })
+    }
+
+    /// A sealed file as content for a target. `None` if what the announcement says of it cannot be.
+    pub fn content(&self, sealed: &RecordingSealed, file: &SealedFile) -> Option<Content> {
+        let sha256: Digest = file.sha256.as_slice().try_into().ok()?;
+        let source = Staged { store: Arc::clone(&self.store), key: key(sealed, file), size: file.size };
+        Some(Content::new(file.size, sha256, Arc::new(source)))
+    }
+
+    /// Deletes a recording's files and their folder; what is gone already is fine.
+    ///
+    /// # Errors
+    /// One could not be deleted.
+    pub async fn delete(&self, sealed: &RecordingSealed) -> Result<(), Error> {
+        for file in &sealed.files {
+            match self.store.delete(&key(sealed, file)).await {
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // The folder is this recording's alone. If something else lies in it, it stays.
+        if let Ok(folder) = self.store.path_to_filesystem(&Key::from(sealed.staging_prefix.as_str())) {
+            let _not_empty_or_gone = tokio::fs::remove_dir(folder).await;
+        }
+        Ok(())
+    }
+
+    /// The certificates that the signer has put into staging: their key ids, and the PEM texts.
+    ///
+    /// # Errors
+    /// They cannot be listed or read.
+    pub async fn certificates(&self) -> Result<Vec<(String, Bytes)>, Error> {
+        let mut found = Vec::new();
+        let mut listed: Vec<_> = self.store.list(Some(&Key::from("certificates"))).try_collect().await?;
+        // The oldest first: it keeps the plain name at the target when keys are rotated.
+        listed.sort_by_key(|object| (object.last_modified, object.location.clone()));
+        for object in listed {
+            let key_id = object.location.filename().and_then(|name| name.strip_suffix(".pem")).map(str::to_owned);
+            if let Some(key_id) = key_id {
+                found.push((key_id, self.store.get(&object.location).await?.bytes().await?));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn key(sealed: &RecordingSealed, file: &SealedFile) -> Key {
+    Key::from(sealed.staging_prefix.as_str()).join(file.name.as_str())
+}
+
+struct Staged {
+    store: Arc<LocalFileSystem>,
+    key: Key,
+    size: u64,
+}
+
+#[async_trait]
+impl Source for Staged {
+    async fn open(&self, offset: u64) -> io::Result<Reader> {
+        if offset > 0 && offset >= self.size {
+            return Ok(Box::pin(tokio::io::empty()));
+        }
+        let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
+        // The store's own texts repeat the key, and with it numbers.
+        let hidden = |error: Error| {
+            let kind = if matches!(error, Error::NotFound { .. }) { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+            io::Error::new(kind, "staging does not hold it or cannot be read")
+        };
+        let got = self.store.get_opts(&self.key, options).await.map_err(hidden)?;
+        let range = got.range.clone();
+        match got.payload {
+            // Its stream would come in pieces of 8 KiB.
+            GetResultPayload::File(mut file, _) => {
+                file.seek(io::SeekFrom::Start(range.start))?;
+                let mut file = tokio::fs::File::from_std(file);
+                file.set_max_buf_size(256 * 1024);
+                Ok(Box::pin(file.take(range.end - range.start)))
+            }
+            GetResultPayload::Stream(stream) => Ok(Box::pin(StreamReader::new(stream.map_err(io::Error::other)))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_write_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let shown = format!("{:?}", Staging::open(dir.path()).unwrap().store);
+        assert!(shown.contains("fsync: true"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn a_sealed_file_can_be_read_from_anywhere_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let file = SealedFile { name: "20261122-091530.123Z_in_+4970_x.wav".into(), size: 6, sha256: vec![0; 32] };
+        let sealed = RecordingSealed { staging_prefix: "sealed/acme/x".into(), ..Default::default() };
+        staging.store.put(&key(&sealed, &file), "abcdef".into()).await.unwrap();
+        let content = staging.content(&sealed, &file).unwrap();
+        for (offset, rest) in [(0, "abcdef"), (4, "ef"), (6, ""), (9, "")] {
+            let mut read = String::new();
+            content.open(offset).await.unwrap().read_to_string(&mut read).await.unwrap();
+            assert_eq!(read, rest);
+        }
+    }
+}
