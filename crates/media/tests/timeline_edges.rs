@@ -193,7 +193,8 @@ fn numbers_that_restart_break_nothing_while_timestamps_go_on() {
     let mut line = Line::new();
     line.talk(1, 0, 200);
     for at in 200..400 {
-        line.push(at * TICK + at % 3 * 1_000, 1, at + 30_000, at * 160);
+        // The least delay is not met again: the line of the timestamps is believed.
+        line.push(at * TICK + 3_000 + at % 3 * 1_000, 1, at + 30_000, at * 160);
     }
     let (recorded, sent) = line.finish();
     assert_eq!(layer(&recorded, 0), sent[&1]);
@@ -247,6 +248,35 @@ fn a_side_that_is_played_ahead_of_time_puts_no_silence_into_the_other() {
     let recorded = Collector::default().finish(timeline);
     let drift = recorded.report.streams[0].gaps.iter().filter(|gap| gap.cause == GapCause::Drift);
     assert_eq!(drift.count(), 0, "{:?}", recorded.report.streams[0].gaps);
+}
+
+/// Two sides; from the first minute on packets of the second take 30 ms longer. Returns the silence
+/// that was inserted into it.
+fn inserted_when_the_way_gets_longer(sender_reports: bool) -> u64 {
+    let mut timeline = Timeline::new(TimelineConfig::default());
+    for at in 0..6_000_i64 {
+        for stream in 0..2 {
+            let sent_us = at * TICK;
+            let delay_us = if stream == 1 && at >= 3_000 { 35_000 } else { 5_000 };
+            let arrival_us = BEGIN_US + sent_us + delay_us;
+            let datagram = rtp(stream, at as u16, at as u32 * 160, 8, &[1; 160]);
+            timeline.push(stream, arrival_us, &datagram, false);
+            if sender_reports && at % 200 == 0 {
+                // A sender's wall clock that is wrong by years, as they are.
+                let report = network::sender_report(stream, sent_us + 77 * SECOND, at as u32 * 160);
+                assert_eq!(timeline.push(stream, arrival_us, &report, true), PushOutcome::Rtcp);
+            }
+        }
+    }
+    let recorded = Collector::default().finish(timeline);
+    let gaps = recorded.report.streams[1].gaps.iter();
+    gaps.filter(|gap| gap.cause == GapCause::Drift).map(|gap| gap.length_ms()).sum()
+}
+
+#[test]
+fn sender_reports_tell_a_longer_way_from_a_slower_clock() {
+    assert_eq!(inserted_when_the_way_gets_longer(true), 0);
+    assert_eq!(inserted_when_the_way_gets_longer(false), 30);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use network::{Collector, Hold, Scenario, push, record, traffic};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn continuing_from_any_snapshot_makes_the_same_bytes(

@@ -112,7 +112,7 @@ fn parts_of_a_channel_are_written_at_their_samples() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_interleaved_comes_apart_again(

@@ -16,6 +16,9 @@
 //!   packets wait in the window (queues only ever delay, so the smallest is the truest).
 //! - A new segment begins with a new source, and where arrival and timestamp part by more than
 //!   [`JUMP`]: a sender that stopped its timestamps while on hold, or set them anew.
+//! - A source that nothing came before may have been held back by up to two seconds (a recording
+//!   client that waits for the recorder's answer and then sends what it kept); one that follows
+//!   other payload begins at its end at the earliest.
 //!
 //! # What is final
 //! A packet waits for [`TimelineConfig::window_us`] behind the newest arrival; then it is *laid*,

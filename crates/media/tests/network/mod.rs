@@ -104,7 +104,7 @@ pub fn rtp(ssrc: u32, sequence: u16, timestamp: u32, payload_type: u8, payload: 
     datagram
 }
 
-fn sender_report(ssrc: u32, sent_us: i64, timestamp: u32) -> Vec<u8> {
+pub fn sender_report(ssrc: u32, sent_us: i64, timestamp: u32) -> Vec<u8> {
     let ntp = ((sent_us as u128) << 32) / 1_000_000;
     let mut datagram = vec![0x80, 200, 0, 6];
     datagram.extend(ssrc.to_be_bytes());
