@@ -54,18 +54,25 @@ impl Metrics {
             calls: r.counters("calls_total", "Calls that ended", "result")?,
             refused: r.counters("refused_total", "INVITEs that were refused", "status")?,
             datagrams: r.counter("datagrams_total", "Datagrams taken from the network and kept")?,
-            datagrams_discarded: r.counter("datagrams_discarded_total", "Datagrams of calls that are not recorded")?,
+            datagrams_discarded: r
+                .counter("datagrams_discarded_total", "Datagrams of calls that are not recorded")?,
             datagrams_cut: r.counter("datagrams_cut_total", "Datagrams larger than the room for one")?,
             bytes: r.counter("datagram_bytes_total", "Bytes of datagrams kept")?,
             chunks: r.counter("chunks_total", "Chunks handed to the bus")?,
-            kernel_drops: r.counter("kernel_drops_total", "Datagrams that the kernel dropped at a full socket")?,
+            kernel_drops: r
+                .counter("kernel_drops_total", "Datagrams that the kernel dropped at a full socket")?,
             source_changes: r.counter("source_changes_total", "Streams whose sender changed its address")?,
             sockets: r.gauge("sockets", "Open media sockets")?,
-            sweep_seconds: r.histogram("sweep_seconds", "Duration of a sweep over all sockets of a thread", SWEEP)?,
+            sweep_seconds: r.histogram(
+                "sweep_seconds",
+                "Duration of a sweep over all sockets of a thread",
+                SWEEP,
+            )?,
             decision_seconds: r.histogram("decision_seconds", "From INVITE to decision", DECISION)?,
             undecided: r.counter("undecided_total", "Calls that rules did not decide about in time")?,
             undecided_bytes: r.gauge("undecided_bytes", "Memory that holds undecided audio")?,
-            sip_malformed: r.counter("sip_malformed_total", "SIP messages that could not be read or were cut")?,
+            sip_malformed: r
+                .counter("sip_malformed_total", "SIP messages that could not be read or were cut")?,
         })
     }
 }
@@ -86,7 +93,10 @@ impl Registrar<'_> {
     }
 
     fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec, prometheus::Error> {
-        self.add(IntCounterVec::new(Opts::new(name, help).namespace("callseal").subsystem("ingest"), &[label])?)
+        self.add(IntCounterVec::new(
+            Opts::new(name, help).namespace("callseal").subsystem("ingest"),
+            &[label],
+        )?)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -53,6 +53,10 @@ pub struct Options {
     /// How long live calls may go on after a stop signal, in seconds; less than --drain.
     #[arg(long, env = "CALLSEAL_GRACE", default_value = "20", value_parser = seconds, value_name = "SECONDS")]
     pub grace: Duration,
+    /// T1 of RFC 3261, the estimated round trip to recording clients, in seconds: answers are
+    /// repeated after T1, 2·T1 and so on, and given up after 64·T1.
+    #[arg(long, env = "CALLSEAL_SIP_T1", default_value = "0.5", value_parser = seconds, value_name = "SECONDS")]
+    pub sip_t1: Duration,
     /// Folder with the resources: tenants and how calls find them.
     #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
     pub config: PathBuf,

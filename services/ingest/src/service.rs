@@ -48,14 +48,16 @@ pub async fn run(
     let _stop_with_us = stop.clone().drop_guard();
     let metrics = Metrics::register(service.registry()).context("register metrics")?;
     let resources = config::watch(&options.config, stop.clone()).context("configuration")?;
-    let listening = listen::bind(options.sip).with_context(|| format!("cannot listen for SIP on {}", options.sip))?;
+    let listening =
+        listen::bind(options.sip).with_context(|| format!("cannot listen for SIP on {}", options.sip))?;
     let address = listening.address;
 
     let publisher_options = CallPublisherOptions {
         spool_max_bytes: options.spool_max_bytes,
         ..CallPublisherOptions::new(options.node.clone(), &options.spool)
     };
-    let publisher = CallPublisher::start(bus.clone(), publisher_options, stop.clone()).await.context("spool")?;
+    let publisher =
+        CallPublisher::start(bus.clone(), publisher_options, stop.clone()).await.context("spool")?;
     let media_options = MediaOptions {
         bind: options.sip.ip(),
         ports: options.rtp_ports.clone(),
@@ -67,12 +69,16 @@ pub async fn run(
         bus: bus.clone(),
         publisher: publisher.clone(),
         media: Media::start(media_options, &metrics).context("start the media threads")?,
-        budget: Budget::new(options.memory_per_call, options.memory_per_node, metrics.undecided_bytes.clone()),
+        budget: Budget::new(
+            options.memory_per_call,
+            options.memory_per_node,
+            metrics.undecided_bytes.clone(),
+        ),
         metrics,
         options: CallOptions { silence: options.silence_timeout, decision: options.decision_timeout },
         tasks: TaskTracker::new(),
     });
-    let srs_options = SrsOptions { advertise: options.advertise };
+    let srs_options = SrsOptions { advertise: options.advertise, t1: options.sip_t1 };
     let in_force = Arc::new(move || resources.current());
     let srs = Srs::start(listening, calls.clone(), in_force, srs_options, stop.clone()).await?;
     tracing::info!(sip = %address, rtp_ports = %options.rtp_ports, node = %options.node, epoch = %publisher.epoch(), "taking calls");

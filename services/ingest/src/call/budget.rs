@@ -46,7 +46,9 @@ impl Share {
     pub fn set(&mut self, bytes: u64) -> bool {
         let used = &self.budget.used;
         // Unsigned arithmetic that wraps: adds a negative change too.
-        let total = used.fetch_add(bytes.wrapping_sub(self.bytes), Ordering::Relaxed).wrapping_add(bytes.wrapping_sub(self.bytes));
+        let total = used
+            .fetch_add(bytes.wrapping_sub(self.bytes), Ordering::Relaxed)
+            .wrapping_add(bytes.wrapping_sub(self.bytes));
         self.bytes = bytes;
         self.budget.gauge.set(i64::try_from(total).unwrap_or(i64::MAX));
         bytes <= self.budget.per_call && (bytes == 0 || total <= self.budget.per_node)

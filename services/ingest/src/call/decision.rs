@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bus::Bus;
 use domain::{
-    CallFacts, Channels, Class, Decision, Direction, NotRecorded, Recorded, RecordingId, ResourceName, Verdict,
+    CallFacts, Channels, Class, Decision, Direction, NotRecorded, Recorded, RecordingId, ResourceName,
+    Verdict,
     resources::{Profile, TenantResources, WhenUndecided},
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
@@ -38,13 +39,14 @@ pub fn ask(
         let mut pause = Duration::from_millis(50);
         let decision = loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let failure = match bus.request::<_, DecideResponse>(SUBJECT, &request, ONE_REQUEST.min(left)).await {
-                Ok(response) => match read(response) {
-                    Ok(decision) => break Ok(decision),
-                    Err(refusal) => refusal,
-                },
-                Err(error) => error.to_string(),
-            };
+            let failure =
+                match bus.request::<_, DecideResponse>(SUBJECT, &request, ONE_REQUEST.min(left)).await {
+                    Ok(response) => match read(response) {
+                        Ok(decision) => break Ok(decision),
+                        Err(refusal) => refusal,
+                    },
+                    Err(error) => error.to_string(),
+                };
             if Instant::now() + pause >= deadline {
                 break Err(failure);
             }
@@ -81,7 +83,8 @@ pub fn when_undecided(tenant: &TenantResources, facts: &CallFacts) -> Decision {
             Verdict::DoNotRecord(NotRecorded { reason: reason.to_owned() })
         }
         WhenUndecided::Record => {
-            let duties = || tenant.rules.iter().filter(|rule| rule.enabled && rule.profile == Profile::LegalDuty);
+            let duties =
+                || tenant.rules.iter().filter(|rule| rule.enabled && rule.profile == Profile::LegalDuty);
             Verdict::Record(Recorded {
                 rule: stand_in_rule(),
                 class: Class::Regulated,

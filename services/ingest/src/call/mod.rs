@@ -136,7 +136,10 @@ impl Calls {
         let (told, told_inbox) = unbounded_channel();
         let (sink, chunks) = unbounded_channel();
         let media = Arc::new(Mutex::new(self.media.call(sink)));
-        Opened { handle: CallHandle { recording, told, media }, inbox: runner::Inbox { told: told_inbox, chunks } }
+        Opened {
+            handle: CallHandle { recording, told, media },
+            inbox: runner::Inbox { told: told_inbox, chunks },
+        }
     }
 
     /// Lets the call run.

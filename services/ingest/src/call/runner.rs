@@ -94,7 +94,9 @@ impl Runner {
 
     /// Runs the call to its end.
     pub async fn run(mut self, mut inbox: Inbox) {
-        let (Some(mut outcomes), Some(mut alive)) = (self.decisions.1.take(), self.alive.1.take()) else { return };
+        let (Some(mut outcomes), Some(mut alive)) = (self.decisions.1.take(), self.alive.1.take()) else {
+            return;
+        };
         self.calls.metrics.calls_live.inc();
         tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, "call began");
         self.event(What::Ringing(event_v1::Ringing {

@@ -254,19 +254,30 @@ mod tests {
 
     #[test]
     fn what_was_heard_before_the_decision_follows_the_start_in_order() {
-        let seen = run(vec![chunk(b"one"), changed("held"), chunk(b"two"), decision(true), chunk(b"three"), ended()]);
+        let seen = run(vec![
+            chunk(b"one"),
+            changed("held"),
+            chunk(b"two"),
+            decision(true),
+            chunk(b"three"),
+            ended(),
+        ]);
         assert_eq!(seen, ["started by desk", "one", "held", "two", "three", "ended", "Finish"]);
     }
 
     #[test]
     fn nothing_of_a_call_that_is_not_recorded_is_sent() {
-        let seen = run(vec![chunk(b"a"), decision(false), chunk(b"b"), changed("held"), ended(), chunk(b"c")]);
+        let seen =
+            run(vec![chunk(b"a"), decision(false), chunk(b"b"), changed("held"), ended(), chunk(b"c")]);
         assert_eq!(seen, ["DiscardMedia", "Finish"]);
     }
 
     #[test]
     fn a_call_that_ends_before_its_decision_is_recorded_all_the_same() {
-        assert_eq!(run(vec![chunk(b"a"), ended(), decision(true)]), ["started by desk", "a", "ended", "Finish"]);
+        assert_eq!(
+            run(vec![chunk(b"a"), ended(), decision(true)]),
+            ["started by desk", "a", "ended", "Finish"]
+        );
         assert_eq!(run(vec![chunk(b"a"), ended(), decision(false)]), ["Finish"]);
     }
 

@@ -106,10 +106,17 @@ mod tests {
     #[test]
     fn datagrams_come_out_as_they_went_in() {
         let mut chunk = RawChunk::with_capacity(0);
-        assert!(chunk.push(1, false, 5, b"one") && chunk.push(0, true, 6, b"") && chunk.push(2, false, 7, b"three"));
+        assert!(
+            chunk.push(1, false, 5, b"one")
+                && chunk.push(0, true, 6, b"")
+                && chunk.push(2, false, 7, b"three")
+        );
         let packets = chunk.into_message().packets;
         assert_eq!(packets.iter().map(|p| &p.data[..]).collect::<Vec<_>>(), [&b"one"[..], b"", b"three"]);
-        assert_eq!(packets.iter().map(|p| (p.stream, p.rtcp)).collect::<Vec<_>>(), [(1, false), (0, true), (2, false)]);
+        assert_eq!(
+            packets.iter().map(|p| (p.stream, p.rtcp)).collect::<Vec<_>>(),
+            [(1, false), (0, true), (2, false)]
+        );
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl Media {
         let thread = |number: usize| {
             let (commands, inbox) = mpsc::channel();
             let sockets = Arc::new(AtomicU64::new(0));
-            let (every, pool, counted, metrics) = (options.sweep_every, pool.clone(), sockets.clone(), metrics.clone());
+            let (every, pool, counted, metrics) =
+                (options.sweep_every, pool.clone(), sockets.clone(), metrics.clone());
             let builder = std::thread::Builder::new().name(format!("media-{number}"));
             let handle = builder.spawn(move || Sweeper::new(inbox, every, pool, counted, metrics).run())?;
             Ok(Thread { commands, sockets, handle: Some(handle) })
@@ -204,7 +205,9 @@ impl CallMedia {
             let rtcp_port = if shared_rtcp { port } else { port + 1 };
             let open = || {
                 let rtp = socket::bind(SocketAddr::new(self.bind, port))?;
-                let rtcp = (!shared_rtcp).then(|| socket::bind(SocketAddr::new(self.bind, rtcp_port))).transpose()?;
+                let rtcp = (!shared_rtcp)
+                    .then(|| socket::bind(SocketAddr::new(self.bind, rtcp_port)))
+                    .transpose()?;
                 io::Result::Ok(StreamSockets { port, rtp, rtcp })
             };
             match open() {

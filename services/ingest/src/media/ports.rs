@@ -14,7 +14,9 @@ pub struct PortRange(RangeInclusive<u16>);
 
 /// Why a text is not a range of ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a range of ports is FIRST-LAST, for example 20000-29999, and holds at least one even port followed by an odd one")]
+#[error(
+    "a range of ports is FIRST-LAST, for example 20000-29999, and holds at least one even port followed by an odd one"
+)]
 pub struct InvalidPortRange;
 
 impl PortRange {
@@ -29,7 +31,8 @@ impl FromStr for PortRange {
     type Err = InvalidPortRange;
     fn from_str(text: &str) -> Result<Self, InvalidPortRange> {
         let (first, last) = text.split_once('-').ok_or(InvalidPortRange)?;
-        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or(InvalidPortRange);
+        let port =
+            |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or(InvalidPortRange);
         let range = Self(port(first)?..=port(last)?);
         if range.pairs().next().is_some() { Ok(range) } else { Err(InvalidPortRange) }
     }

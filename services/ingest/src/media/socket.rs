@@ -7,11 +7,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use nix::{
-    sys::socket::{
-        ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt,
-        sockopt::{ReceiveTimestampns, RxqOvfl},
-    },
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt,
+    sockopt::{ReceiveTimestampns, RxqOvfl},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -86,7 +84,13 @@ impl Batch {
         let mut rooms = self.memory.chunks_exact_mut(DATAGRAM_BYTES);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
             std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
-        let received = match recvmmsg(socket.as_raw_fd(), &mut self.headers, &mut slices, MsgFlags::MSG_DONTWAIT, None) {
+        let received = match recvmmsg(
+            socket.as_raw_fd(),
+            &mut self.headers,
+            &mut slices,
+            MsgFlags::MSG_DONTWAIT,
+            None,
+        ) {
             Ok(received) => received,
             // EAGAIN: nothing waits. Any other error belongs to one datagram (an ICMP message about
             // an earlier one): the socket stays good.

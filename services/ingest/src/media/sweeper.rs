@@ -107,8 +107,14 @@ impl Sweeper {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Open { id, sink, counters } => {
-                let call =
-                    Call { sink, counters, streams: Vec::new(), chunk: None, expected_bytes: 0, discards: false };
+                let call = Call {
+                    sink,
+                    counters,
+                    streams: Vec::new(),
+                    chunk: None,
+                    expected_bytes: 0,
+                    discards: false,
+                };
                 self.calls.insert(id, call);
             }
             Command::Add { id, index, sockets } => {

@@ -28,7 +28,8 @@ async fn packets_of_all_streams_of_a_call_share_a_chunk() {
     let ports = [call.stream(0, false).unwrap(), call.stream(1, true).unwrap()];
     assert_eq!([ports[0].rtcp, ports[1].rtcp], [ports[0].rtp + 1, ports[1].rtp]);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let send = |data: &[u8], port: u16| assert_eq!(sender.send_to(data, ("127.0.0.1", port)).unwrap(), data.len());
+    let send =
+        |data: &[u8], port: u16| assert_eq!(sender.send_to(data, ("127.0.0.1", port)).unwrap(), data.len());
     send(&[0x80, 8, 1], ports[0].rtp);
     send(&[0x80, 200, 2], ports[0].rtcp);
     send(&[0x80, 0x88, 3], ports[1].rtp);

@@ -101,9 +101,18 @@ mod tests {
         let crlf = "INVITE sip:a@b SIP/2.0\r\nl: 4\r\n\r\nv=0\n";
         let table = [
             (crlf, None),
-            ("INVITE sip:a@b SIP/2.0\nContent-Length : 4\n\nv=0\n", Some("INVITE sip:a@b SIP/2.0\r\nContent-Length : 4\r\n\r\nv=0\n")),
-            ("BYE sip:a@b SIP/2.0\r\nTo: x\r\n\r\n", Some("BYE sip:a@b SIP/2.0\r\nTo: x\r\nContent-Length: 0\r\n\r\n")),
-            ("INVITE sip:a@b SIP/2.0\nTo: x\n\nv=0\n\na", Some("INVITE sip:a@b SIP/2.0\r\nTo: x\r\nContent-Length: 6\r\n\r\nv=0\n\na")),
+            (
+                "INVITE sip:a@b SIP/2.0\nContent-Length : 4\n\nv=0\n",
+                Some("INVITE sip:a@b SIP/2.0\r\nContent-Length : 4\r\n\r\nv=0\n"),
+            ),
+            (
+                "BYE sip:a@b SIP/2.0\r\nTo: x\r\n\r\n",
+                Some("BYE sip:a@b SIP/2.0\r\nTo: x\r\nContent-Length: 0\r\n\r\n"),
+            ),
+            (
+                "INVITE sip:a@b SIP/2.0\nTo: x\n\nv=0\n\na",
+                Some("INVITE sip:a@b SIP/2.0\r\nTo: x\r\nContent-Length: 6\r\n\r\nv=0\n\na"),
+            ),
             ("rubbish", None),
             ("", None),
             ("\n", None),

@@ -7,7 +7,10 @@ use std::{
 };
 
 use domain::CallFacts;
-use rsipstack::{sip::{HeadersExt, Request}, transport::SipConnection};
+use rsipstack::{
+    sip::{HeadersExt, Request},
+    transport::SipConnection,
+};
 use siprec::{CallPicture, Offer, OwnOrigin, RecordingMetadata, SipIdentities};
 use wire::call_v1::Stream;
 
@@ -88,7 +91,8 @@ impl Dialogs {
         let same = |dialog: &SharedDialog| {
             let invite = &lock(dialog).invite;
             let tag = invite.from_header().ok().and_then(|h| h.tag().ok().flatten());
-            tag.is_some_and(|tag| tag.0 == from_tag) && invite.cseq_header().and_then(|c| c.seq()).ok() == Some(cseq)
+            tag.is_some_and(|tag| tag.0 == from_tag)
+                && invite.cseq_header().and_then(|c| c.seq()).ok() == Some(cseq)
         };
         self.table().get(call_id).is_some_and(|dialogs| dialogs.iter().any(|(_, dialog)| same(dialog)))
     }

@@ -24,7 +24,10 @@ impl Srs {
         let method = incoming.request.method;
         if method != Method::Bye && incoming.cseq() < dialog.their_cseq {
             // RFC 3261, section 12.2.2. Gaps are fine, going back is not. A BYE counts all the same.
-            return Reply::refusal(StatusCode::ServerInternalError, "CSeq is lower than that of an earlier request");
+            return Reply::refusal(
+                StatusCode::ServerInternalError,
+                "CSeq is lower than that of an earlier request",
+            );
         }
         dialog.their_cseq = dialog.their_cseq.max(incoming.cseq());
         dialog.connection = incoming.connection.clone();
@@ -48,7 +51,8 @@ impl Srs {
                 dialog.call.tell(Told::Alive);
                 Reply::ok()
             }
-            _ => Reply::refusal(StatusCode::MethodNotAllowed, "not within a recording session").with("Allow", ALLOW),
+            _ => Reply::refusal(StatusCode::MethodNotAllowed, "not within a recording session")
+                .with("Allow", ALLOW),
         }
     }
 
@@ -122,7 +126,8 @@ fn learn(dialog: &mut Dialog, incoming: &Incoming<'_>) -> bool {
 
 /// Puts together anew who is who. Streams stay on their side.
 fn repaint(dialog: &mut Dialog) {
-    let picture = who_is_who(&dialog.offer, &dialog.metadata, &dialog.identities).carrying_on(&dialog.picture);
+    let picture =
+        who_is_who(&dialog.offer, &dialog.metadata, &dialog.identities).carrying_on(&dialog.picture);
     dialog.facts.caller = picture.caller.clone();
     dialog.facts.callee = picture.callee.clone();
     dialog.facts.direction = picture.direction.or(dialog.facts.direction);

@@ -162,7 +162,10 @@ impl Srs {
         let domains = incoming.domains();
         let is_owned = |domain: &&String| {
             let domain = domain.trim_end_matches('.');
-            resources.tenants.values().any(|t| t.tenant.sip.domains.iter().any(|d| d.eq_ignore_ascii_case(domain)))
+            resources
+                .tenants
+                .values()
+                .any(|t| t.tenant.sip.domains.iter().any(|d| d.eq_ignore_ascii_case(domain)))
         };
         let domain = domains.iter().find(is_owned).map_or("", String::as_str);
         resources.tenant_of_call(domain, incoming.source().ip()).cloned().map(Arc::new)
@@ -192,7 +195,11 @@ pub(super) fn open_ports(call: &crate::call::CallHandle, offer: &Offer) -> Resul
 }
 
 /// Applies an update of the metadata. What is wrong with it is a warning: the call is recorded.
-pub(super) fn read_metadata(known: &mut RecordingMetadata, xml: Option<&[u8]>, recording: &RecordingId) -> bool {
+pub(super) fn read_metadata(
+    known: &mut RecordingMetadata,
+    xml: Option<&[u8]>,
+    recording: &RecordingId,
+) -> bool {
     let Some(xml) = xml else { return false };
     match RecordingMetadata::parse(xml) {
         Ok(update) => {

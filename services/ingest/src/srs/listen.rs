@@ -84,7 +84,12 @@ pub async fn udp_transport(
 }
 
 /// Accepts connections until `stop`. (rsipstack's own listener tells nobody which port it got.)
-pub async fn accept(listener: TcpListener, address: SocketAddr, endpoint: EndpointInnerRef, stop: CancellationToken) {
+pub async fn accept(
+    listener: TcpListener,
+    address: SocketAddr,
+    endpoint: EndpointInnerRef,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -103,7 +108,8 @@ pub async fn accept(listener: TcpListener, address: SocketAddr, endpoint: Endpoi
 
 fn open(stream: TcpStream, address: SocketAddr, stop: &CancellationToken) -> io::Result<TcpConnection> {
     stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
+    SockRef::from(&stream)
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
     let local = SipAddr::new(Transport::Tcp, address.into());
     TcpConnection::from_stream(stream, local, Some(stop.child_token())).map_err(io::Error::other)
 }

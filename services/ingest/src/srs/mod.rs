@@ -22,13 +22,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use domain::resources::Resources;
 use rsipstack::{
     EndpointBuilder,
     sip::{Header, HeadersExt, Method, SipMessage, StatusCode},
-    transaction::{Endpoint, Transaction},
+    transaction::{Endpoint, Transaction, endpoint::EndpointOption},
     transport::{SipConnection, TransportLayer},
 };
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,8 @@ pub type ResourcesInForce = Arc<dyn Fn() -> Arc<Resources> + Send + Sync>;
 pub struct SrsOptions {
     /// Our address in SDP and Contact; else the one that the client reaches us by.
     pub advertise: Option<IpAddr>,
+    /// T1 of RFC 3261: the estimated round trip.
+    pub t1: Duration,
 }
 
 /// The session recording server's SIP side.
@@ -79,11 +82,18 @@ impl Srs {
         let metrics = calls.metrics.clone();
         let transports = TransportLayer::new(stop.clone());
         // Calls outlast silent connections; dead ones are found by TCP keep-alive.
-        transports.set_stream_idle_timeout(std::time::Duration::ZERO);
-        transports.add_transport(listen::udp_transport(listening.udp, metrics.sip_malformed.clone(), stop.clone()).await?);
+        transports.set_stream_idle_timeout(Duration::ZERO);
+        transports.add_transport(
+            listen::udp_transport(listening.udp, metrics.sip_malformed.clone(), stop.clone()).await?,
+        );
         let endpoint = EndpointBuilder::new()
             .with_user_agent(concat!("Callseal/", env!("CARGO_PKG_VERSION")))
             .with_cancel_token(stop.clone())
+            .with_option(EndpointOption {
+                t1: options.t1,
+                t1x64: options.t1 * 64,
+                ..EndpointOption::default()
+            })
             .with_transport_layer(transports)
             .build();
         let mut requests = endpoint.incoming_transactions()?;
@@ -92,8 +102,16 @@ impl Srs {
         tokio::spawn(async move { inner.serve().await });
         let address = listening.address;
         let draining = AtomicBool::new(false);
-        let srs =
-            Arc::new(Self { endpoint, dialogs: Dialogs::default(), calls, resources, options, address, draining, metrics });
+        let srs = Arc::new(Self {
+            endpoint,
+            dialogs: Dialogs::default(),
+            calls,
+            resources,
+            options,
+            address,
+            draining,
+            metrics,
+        });
         let pump = srs.clone();
         tokio::spawn(async move {
             loop {

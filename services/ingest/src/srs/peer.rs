@@ -4,7 +4,10 @@ use std::{sync::Weak, time::Duration};
 
 use async_trait::async_trait;
 use rsipstack::{
-    sip::{Header, HeadersExt, Method, Request, SipMessage, StatusCode, StatusCodeKind, ToTypedHeader, Transport, typed},
+    sip::{
+        Header, HeadersExt, Method, Request, SipMessage, StatusCode, StatusCodeKind, ToTypedHeader,
+        Transport, typed,
+    },
     transaction::{
         Transaction,
         key::{TransactionKey, TransactionRole},
@@ -49,7 +52,8 @@ impl DialogPeer {
         let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
         // Back the way the client's last request came: it passes every NAT and needs no DNS.
         let destination = connection.get_remote_addr().cloned();
-        let mut transaction = Transaction::new_client(key, request, srs.endpoint.inner.clone(), Some(connection));
+        let mut transaction =
+            Transaction::new_client(key, request, srs.endpoint.inner.clone(), Some(connection));
         transaction.destination = destination;
         let exchange = async {
             transaction.send().await.ok()?;
@@ -79,7 +83,8 @@ fn request(
     let target = invite.contact_header().ok()?.typed().ok()?.uri;
     let inner = &srs.endpoint.inner;
     let transport = if connection.is_reliable() { Transport::Tcp } else { Transport::Udp };
-    let ours = SipAddr::new(transport, std::net::SocketAddr::new(srs.address.ip(), srs.address.port()).into());
+    let ours =
+        SipAddr::new(transport, std::net::SocketAddr::new(srs.address.ip(), srs.address.port()).into());
     let via = inner.get_via(Some(ours), None).ok()?;
     let call_id = invite.call_id_header().ok()?.clone();
     let mut request = inner.make_request(method, target, via, from, to, seq, Some(call_id));

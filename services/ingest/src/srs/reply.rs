@@ -7,8 +7,7 @@ use crate::call::CallHandle;
 /// What we understand, for `Allow`.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 /// What we read, for `Accept`.
-const ACCEPT: &str =
-    "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
+const ACCEPT: &str = "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
 
 /// An answer to a request.
 pub struct Reply {

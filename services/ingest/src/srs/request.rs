@@ -82,12 +82,15 @@ impl Incoming<'_> {
     pub fn is_siprec(&self, body: &Body<'_>) -> bool {
         let requires = |name: &str| {
             self.headers().any(|(n, value)| {
-                n.eq_ignore_ascii_case(name) && value.split(',').any(|v| v.trim().eq_ignore_ascii_case("siprec"))
+                n.eq_ignore_ascii_case(name)
+                    && value.split(',').any(|v| v.trim().eq_ignore_ascii_case("siprec"))
             })
         };
         // AudioCodes writes `;src`, others `;+sip.src`.
         let is_source = |contact: &str| {
-            contact.split([';', ',', '>']).any(|p| matches!(p.trim().to_ascii_lowercase().as_str(), "+sip.src" | "src"))
+            contact
+                .split([';', ',', '>'])
+                .any(|p| matches!(p.trim().to_ascii_lowercase().as_str(), "+sip.src" | "src"))
         };
         body.metadata.is_some()
             || requires("Require")
@@ -100,9 +103,11 @@ impl Incoming<'_> {
     /// The PBX's id of the call (F-42): `X-Call-ID`, else `Session-ID`, else what the metadata
     /// says, else the SIP Call-ID.
     pub fn call_id(&self, in_metadata: Option<&str>) -> String {
-        let session = || self.header("Session-ID").map(|s| s.split(';').next().unwrap_or_default().to_owned());
+        let session =
+            || self.header("Session-ID").map(|s| s.split(';').next().unwrap_or_default().to_owned());
         let told = self.header("X-Call-ID").or_else(session).filter(|id| !id.trim().is_empty());
-        let id = told.or_else(|| in_metadata.map(str::to_owned)).unwrap_or_else(|| self.sip_call_id().to_owned());
+        let id =
+            told.or_else(|| in_metadata.map(str::to_owned)).unwrap_or_else(|| self.sip_call_id().to_owned());
         id.trim().chars().filter(|c| !c.is_control()).take(MAX_CALL_ID).collect()
     }
 

@@ -1,0 +1,11 @@
+//! Ingest as a recording client and the bus see it: real sockets, a real NATS server.
+
+mod calls;
+mod changes;
+mod client;
+mod faults;
+mod limits;
+mod oddities;
+mod privacy;
+mod rig;
+mod rtp;

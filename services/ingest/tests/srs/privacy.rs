@@ -1,0 +1,84 @@
+//! No number, no name and nothing of SIP reaches a log.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{
+    client::{Client, SIPREC, metadata, multipart, offer, offer_as},
+    rig::{Rig, Rules},
+    rtp::Sender,
+};
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Captured {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn the_log_of_a_call_holds_its_recording_id_and_nothing_of_anybody() {
+    let captured = Captured::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(runtime::logs::DEFAULT_FILTER)
+        .with_writer(captured.clone())
+        .with_ansi(false)
+        .finish();
+    // One test a process: nobody else sets one.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let mut rig = Rig::start(Rules::Record).await;
+    let mut client = Client::udp(rig.sip).await;
+    let ports = client.call(2).await;
+    Sender::to(ports[0], 8).await.send(20).await;
+    client.ask("UPDATE", "", "application/rs-metadata+xml", &metadata("+493077")).await;
+    client.ask("UPDATE", "", "application/rs-metadata+xml", "<recording><oops +49304711>").await;
+    client.ask("INVITE", "", "application/sdp", "v=0\r\no=+49304711").await;
+    client.ack().await;
+    client.bye().await;
+    let mut refused = Client::tcp(rig.sip).await;
+    let (content_type, body) = multipart(&offer_as(1, "sendonly", "18", 1), &metadata("+493022"));
+    assert_eq!(refused.invite(SIPREC, &content_type, &body).await.status(), 488);
+    refused.ack().await;
+    refused.send(b"INVITE sip:+49304711@x\r\nContent-Length: 0\r\n\r\n").await;
+    let mut fool = Client::udp(rig.sip).await;
+    let nobody =
+        fool.request("INVITE", SIPREC, "application/sdp", &offer(1)).replace("From: ", "From: +49304711 ");
+    fool.send(nobody.as_bytes()).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), fool.receive()).await;
+    rig.recording().await;
+    rig.metric_becomes("calls_live", |n| n <= 1.0).await;
+    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("call began") && log.contains("recording="), "{log}");
+    let private = [
+        "+49",
+        "4930",
+        "Erika",
+        "Muster",
+        "Max Probe",
+        "4711",
+        &client.call_id,
+        "sip:",
+        "a=label",
+        "<recording",
+    ];
+    for text in private {
+        assert!(!log.contains(text), "{text:?} is in the log:\n{log}");
+    }
+}
