@@ -2,9 +2,12 @@
 //! folders, and stops them by process id. A server that is missing fails the test.
 
 pub mod installation;
+pub mod postgres;
 pub mod process;
 pub mod programs;
-pub mod wait;
-pub mod postgres;
+pub mod recordings;
+pub mod resources;
 pub mod small_disk;
 pub mod sshd;
+pub mod wait;
+pub mod world;
