@@ -5,9 +5,12 @@ use std::fmt;
 use domain::resources::{FieldPath, Header, Kind, Metadata, RawResource, Segment};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_path_to_error::Track;
-use serde_saphyr::{Error, Options, options, with_deserializer_from_str_with_options};
+use serde_saphyr::{Error, with_deserializer_from_str_with_options};
 
-use crate::located::{Located, Position};
+use crate::{
+    located::{Located, Position},
+    yaml,
+};
 
 /// A document of a file.
 #[derive(Debug)]
@@ -64,23 +67,18 @@ fn is_blank(document: &str) -> bool {
     })
 }
 
-fn yaml_options() -> Options {
-    // A snippet in an error would show numbers and secrets.
-    options! { with_snippet: false }
-}
-
 impl Document {
     fn read(first_line: u64, text: &str) -> Self {
         let mut document =
             Self { header: Header::default(), content: None, errors: vec![], first_line, located: None };
-        let header = with_deserializer_from_str_with_options(text, yaml_options(), |yaml| {
+        let header = with_deserializer_from_str_with_options(text, yaml::options(), |yaml| {
             HeaderSeed(&mut document.header).deserialize(yaml)
         });
         if let Err(error) = header {
             document.errors.push(document.error(FieldPath::root(), &error, None));
             return document;
         }
-        document.located = serde_saphyr::from_str_with_options(text, yaml_options()).ok();
+        document.located = serde_saphyr::from_str_with_options(text, yaml::options()).ok();
         if let Some(kind) = document.read_kind() {
             document.read_content(kind, text);
         }
@@ -109,13 +107,13 @@ impl Document {
 
     fn read_content(&mut self, kind: Kind, text: &str) {
         let mut track = Track::new();
-        let content = with_deserializer_from_str_with_options(text, yaml_options(), |yaml| {
+        let content = with_deserializer_from_str_with_options(text, yaml::options(), |yaml| {
             RawResource::from_document(kind, serde_path_to_error::Deserializer::new(yaml, &mut track))
         });
         match content {
             Ok(content) => self.content = Some(content),
             Err(error) => {
-                let path = field_path(kind, &track.path());
+                let path = hide_users(kind, yaml::field_path(&track.path()));
                 self.errors.push(self.error(path, &error, Some(kind)));
             }
         }
@@ -132,68 +130,24 @@ impl Document {
     }
 
     fn error(&self, path: FieldPath, error: &Error, kind: Option<Kind>) -> DocumentError {
-        let (path, reason) = explain(path, error, kind);
+        let (path, reason) = yaml::explain(path, error, kind == Some(Kind::Secret));
         let known = error.location().filter(|location| location.line() > 0);
         let position = known.map_or_else(|| self.find(&path), |location| self.in_file(location.into()));
         DocumentError { position, path, reason }
     }
 }
 
-/// The path that serde tracked; keys that are people's names are marked as such.
-fn field_path(kind: Kind, path: &serde_path_to_error::Path) -> FieldPath {
-    let mut field = FieldPath::root();
-    for segment in path {
-        field = match segment {
-            serde_path_to_error::Segment::Seq { index } => field.index(*index),
-            serde_path_to_error::Segment::Map { key } if kind == Kind::Directory && is_users(&field) => {
-                field.person(key)
-            }
-            serde_path_to_error::Segment::Map { key } => field.key(key),
-            _ => field,
-        };
+/// Marks the keys of `spec.users` as what they are: people's names.
+fn hide_users(kind: Kind, path: FieldPath) -> FieldPath {
+    match path.segments() {
+        [Segment::Key(spec), Segment::Key(users), Segment::Key(name), rest @ ..]
+            if kind == Kind::Directory && spec == "spec" && users == "users" =>
+        {
+            let user = FieldPath::spec().key("users").person(name);
+            rest.iter().cloned().fold(user, |path, segment| path.then(segment))
+        }
+        _ => path,
     }
-    field
-}
-
-fn is_users(path: &FieldPath) -> bool {
-    *path == FieldPath::spec().key("users")
-}
-
-/// The error in an administrator's words. Values of the document are never repeated: they may be
-/// numbers or secrets.
-fn explain(path: FieldPath, error: &Error, kind: Option<Kind>) -> (FieldPath, String) {
-    let list = |words: &[&str]| words.join(", ");
-    let reason = match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            let shown = kind.is_some_and(|kind| kind != Kind::Secret);
-            let named = path.segments().last() == Some(&Segment::Key(field.clone()));
-            let path = if named || !shown { path } else { path.key(field) };
-            let expected: Vec<&str> = expected.iter().copied().filter(|word| *word != "status").collect();
-            return (path, format!("there is no such field; known are {}", list(&expected)));
-        }
-        Error::SerdeMissingField { field, .. } => return (path.key(field), "is missing".to_owned()),
-        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            format!("must be {expected}")
-        }
-        Error::SerdeInvalidLength { expected, .. } => format!("must be {expected}"),
-        Error::SerdeUnknownVariant { expected, .. } => format!("must be one of {}", list(expected)),
-        Error::Unexpected { expected: "sequence start", .. } => "must be a list: [a, b]".to_owned(),
-        Error::Unexpected { expected: "mapping start", .. } => "must be fields: {a: …, b: …}".to_owned(),
-        Error::Unexpected { expected: "string scalar" | "scalar", .. } => "must be a single value".to_owned(),
-        Error::InvalidScalar { ty: "boolean" | "bool", .. } => "must be true or false".to_owned(),
-        Error::InvalidScalar { ty: "i64" | "u16", .. } => "must be a whole number, and not out of range".to_owned(),
-        Error::InvalidScalar { .. } => "does not have the right form".to_owned(),
-        Error::InvalidBooleanStrict { .. } => "must be true or false".to_owned(),
-        Error::NullIntoString { .. } => "must not be empty".to_owned(),
-        Error::DuplicateMappingKey { .. } => "this key stands here twice".to_owned(),
-        Error::UnknownAnchor { .. } => "refers to an anchor (*name) that is not there".to_owned(),
-        // What the parser says about syntax; it speaks of signs, not of values.
-        Error::ExternalMessage { msg, .. } if kind != Some(Kind::Secret) => format!("is not valid YAML: {msg}"),
-        Error::AliasError { error, .. } => return explain(path, error, kind),
-        Error::Eof { .. } => "ends too early".to_owned(),
-        _ => "cannot be read as YAML of the expected form".to_owned(),
-    };
-    (path, reason)
 }
 
 /// Fills a header as far as the document can be read: the syntax error in line 14 must not hide

@@ -17,6 +17,7 @@ mod located;
 mod problem;
 mod source;
 mod watched;
+pub mod yaml;
 
 pub use folder::{Loaded, load};
 pub use problem::{ConfigError, Problem};
