@@ -1,0 +1,101 @@
+//! Writing one row into one journal.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use config::Watched;
+use delivery::{Destination, Fault, Notice, Order, Work};
+use domain::resources::JournalTarget;
+use tokio::sync::Mutex;
+use wire::{Message as _, recording_v1::JournalRow};
+
+use crate::{
+    database::{self, ErrorKind, JournalDb, JournalError},
+    report::Reporter,
+};
+
+/// The work of the journal.
+pub struct Writing {
+    config: Watched,
+    data: PathBuf,
+    reporter: Reporter,
+    open: Mutex<BTreeMap<Destination, Arc<Opened>>>,
+}
+
+/// A journal in use, as it was described when it was opened.
+struct Opened {
+    described: JournalTarget,
+    database: Box<dyn JournalDb>,
+}
+
+impl Writing {
+    /// Into the journals of `config`; their relative paths start at `data`.
+    pub fn new(config: Watched, data: PathBuf, reporter: Reporter) -> Self {
+        Self { config, data, reporter, open: Mutex::default() }
+    }
+
+    /// The journal as it is described now; an open one is used again until its description changes.
+    async fn open(&self, destination: &Destination) -> Result<Arc<Opened>, Fault> {
+        let resources = self.config.current();
+        let journals = resources.tenants.get(&destination.tenant).map(|tenant| &tenant.journal_targets);
+        let Some(described) = journals.and_then(|journals| journals.get(&destination.name)) else {
+            // The engine is about to stop this worker and to orphan the order.
+            let problem = "is not in the configuration any more".to_owned();
+            return Err(Fault::Destination { problem, permanent: false });
+        };
+        let mut open = self.open.lock().await;
+        if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
+            return Ok(Arc::clone(opened));
+        }
+        let database = database::open(described, &self.data).map_err(fault)?;
+        let opened = Arc::new(Opened { described: described.clone(), database });
+        open.insert(destination.clone(), Arc::clone(&opened));
+        Ok(opened)
+    }
+}
+
+#[async_trait]
+impl Work for Writing {
+    type Report = ();
+
+    async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
+        let row = JournalRow::decode(order.payload.as_slice()).map_err(|_| Fault::Record {
+            problem: "the order cannot be read: the state database is damaged".to_owned(),
+        })?;
+        let opened = self.open(&order.destination).await?;
+        let rows = std::slice::from_ref(&row);
+        match opened.database.insert(rows).await {
+            Err(error) if error.kind() == ErrorKind::NoTable && opened.described.create_table => {
+                opened.database.create_table().await.map_err(fault)?;
+                opened.database.insert(rows).await.map_err(fault)?;
+            }
+            written => {
+                written.map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn carried_out(&self, order: &Order, (): ()) {
+        self.reporter.journalled(order);
+    }
+
+    async fn complete(&self, _: &Order) {}
+
+    fn notice(&self, notice: Notice) {
+        self.reporter.notice(notice);
+    }
+}
+
+fn fault(error: JournalError) -> Fault {
+    if let Some(cause) = std::error::Error::source(&error) {
+        // A database's own text may repeat the row.
+        tracing::debug!(%error, %cause, "a journal failed");
+    }
+    let problem = error.to_string();
+    if error.concerns_row() {
+        Fault::Record { problem }
+    } else {
+        Fault::Destination { problem, permanent: error.is_permanent() }
+    }
+}
