@@ -84,7 +84,13 @@ impl Context {
     }
 
     /// Counts, logs and reports a fault that is tried again.
-    pub fn fault(&self, stage: &'static str, tenant: &str, recording_id: &str, error: &dyn std::error::Error) {
+    pub fn fault(
+        &self,
+        stage: &'static str,
+        tenant: &str,
+        recording_id: &str,
+        error: &dyn std::error::Error,
+    ) {
         let problem = with_sources(error);
         self.metrics.faults.with_label_values(&[stage]).inc();
         tracing::error!(stage, recording = recording_id, error = problem, "will be tried again");

@@ -23,7 +23,8 @@ pub async fn open(options: &Options) -> anyhow::Result<Arc<dyn SigningKey>> {
         Some(module) => module.clone(),
         None => softhsm::find_module().context("no PKCS#11 library was found: give --pkcs11-module")?,
     };
-    let pin_file = options.pkcs11_pin_file.clone().context("the HSM's PIN is needed: give --pkcs11-pin-file")?;
+    let pin_file =
+        options.pkcs11_pin_file.clone().context("the HSM's PIN is needed: give --pkcs11-pin-file")?;
     let options = Pkcs11Options {
         module,
         token_label: options.pkcs11_token.clone(),

@@ -131,7 +131,10 @@ impl Share {
             let ended = tokio::time::timeout(self.context.options.lease(), running.task).await;
             let released = self.context.state.release_lease(&running.held).await;
             if ended.is_err() || released.is_err() {
-                tracing::warn!(lease = running.held.name, "a lease was not handed back in order; it will run out");
+                tracing::warn!(
+                    lease = running.held.name,
+                    "a lease was not handed back in order; it will run out"
+                );
             }
         }
     }

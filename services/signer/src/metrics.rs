@@ -45,12 +45,18 @@ impl Metrics {
         let metrics = Self {
             partitions: IntGauge::new("callseal_signer_partitions", "Partitions owned by this replica")?,
             unstored: IntGaugeVec::new(
-                Opts::new("callseal_signer_unstored_sequences", "Stream positions read beyond the stored mark"),
+                Opts::new(
+                    "callseal_signer_unstored_sequences",
+                    "Stream positions read beyond the stored mark",
+                ),
                 &["partition"],
             )?,
             open: IntGauge::new("callseal_signer_open_recordings", "Recordings being assembled")?,
             queue: IntGauge::new("callseal_signer_seal_queue", "Recordings waiting to be sealed")?,
-            seal_seconds: seconds("callseal_signer_seal_seconds", "From completion to the committed signature")?,
+            seal_seconds: seconds(
+                "callseal_signer_seal_seconds",
+                "From completion to the committed signature",
+            )?,
             sign_seconds: seconds("callseal_signer_sign_seconds", "Time of one signature, verified")?,
             messages: by("callseal_signer_messages_total", "Messages of calls by outcome", "outcome")?,
             assembled: by("callseal_signer_assembled_total", "Finished recordings by outcome", "outcome")?,

@@ -38,14 +38,29 @@ pub struct Options {
     #[arg(long = "lease", env = "CALLSEAL_LEASE", default_value_t = 10.0, value_name = "SECONDS")]
     pub lease_s: f64,
     /// How often open recordings are stored, in seconds.
-    #[arg(long = "flush-every", env = "CALLSEAL_FLUSH_EVERY", default_value_t = 120.0, value_name = "SECONDS")]
+    #[arg(
+        long = "flush-every",
+        env = "CALLSEAL_FLUSH_EVERY",
+        default_value_t = 120.0,
+        value_name = "SECONDS"
+    )]
     pub flush_every_s: f64,
     /// A call of which nothing is heard for so long is sealed as interrupted, in seconds.
-    #[arg(long = "interrupted-after", env = "CALLSEAL_INTERRUPTED_AFTER", default_value_t = 60.0, value_name = "SECONDS")]
+    #[arg(
+        long = "interrupted-after",
+        env = "CALLSEAL_INTERRUPTED_AFTER",
+        default_value_t = 60.0,
+        value_name = "SECONDS"
+    )]
     pub interrupted_after_s: f64,
     /// How long missing parts of an ended call are waited for, in seconds; what comes later is sealed
     /// as a supplementary section.
-    #[arg(long = "spool-deadline", env = "CALLSEAL_SPOOL_DEADLINE", default_value_t = 600.0, value_name = "SECONDS")]
+    #[arg(
+        long = "spool-deadline",
+        env = "CALLSEAL_SPOOL_DEADLINE",
+        default_value_t = 600.0,
+        value_name = "SECONDS"
+    )]
     pub spool_deadline_s: f64,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]

@@ -96,7 +96,8 @@ impl Staging {
     /// # Errors
     /// The folder cannot be listed, or a file not deleted.
     pub async fn delete_all(&self, prefix: &Key) -> Result<(), StagingError> {
-        let objects: Vec<_> = self.store.list(Some(prefix)).try_collect().await.map_err(StagingError::Read)?;
+        let objects: Vec<_> =
+            self.store.list(Some(prefix)).try_collect().await.map_err(StagingError::Read)?;
         for object in objects {
             match self.store.delete(&object.location).await {
                 Ok(()) | Err(Error::NotFound { .. }) => {}

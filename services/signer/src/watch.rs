@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use runtime::Service;
 
-use crate::{context::{Context, with_sources}, state::Phase};
+use crate::{
+    context::{Context, with_sources},
+    state::Phase,
+};
 
 /// How often the bus and the database are looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -19,7 +22,11 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
     let mut tick = tokio::time::interval(EVERY);
     for round in 0_u32.. {
         tick.tick().await;
-        if context.bus.is_connected() { nats.set_ok() } else { nats.set_failed("no connection to NATS") }
+        if context.bus.is_connected() {
+            nats.set_ok()
+        } else {
+            nats.set_failed("no connection to NATS")
+        }
         match context.state.count(Phase::Open).await {
             Ok(_) => database.set_ok(),
             Err(error) => database.set_failed(with_sources(&error)),

@@ -29,8 +29,9 @@ impl Directory {
         for stored in state.open_recordings(part).await? {
             let damaged = |why: String| StateError::Damaged(format!("recording {}: {why}", stored.id));
             let snapshot = stored.timeline.as_deref().ok_or_else(|| damaged("no timeline".to_owned()))?;
-            let open = Assembler::restore(stored.id, stored.origin.clone(), stored.call.clone(), snapshot, now)
-                .map_err(|error| damaged(error.to_string()))?;
+            let open =
+                Assembler::restore(stored.id, stored.origin.clone(), stored.call.clone(), snapshot, now)
+                    .map_err(|error| damaged(error.to_string()))?;
             directory.open.insert(stored.origin.clone(), open);
         }
         Ok(directory)
@@ -109,8 +110,8 @@ impl Directory {
         now: Instant,
     ) -> Result<Assembler, StateError> {
         // The id is taken if another run of ingest has sent messages of the same recording.
-        let is_taken =
-            self.open.values().any(|open| open.id == recording) || state.recording(&recording).await?.is_some();
+        let is_taken = self.open.values().any(|open| open.id == recording)
+            || state.recording(&recording).await?.is_some();
         let mut call = CallRecord {
             tenant: message.tenant.clone(),
             recording_id: message.recording_id.clone(),

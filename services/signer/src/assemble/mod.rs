@@ -14,10 +14,10 @@
 //! is finished, so a replay passes over its messages. Messages are applied in the order of their
 //! numbers, so doubles and replays from any point give the same bytes.
 
+mod directory;
 pub mod laid;
 pub mod numbers;
 pub mod partition;
 pub mod recording;
 pub mod section;
 pub mod segments;
-mod directory;

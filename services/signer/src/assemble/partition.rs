@@ -14,12 +14,19 @@ use wire::{
     event_v1::{self, event::What},
 };
 
-use super::{directory::Directory, recording::{Assembler, Offered}, segments};
+use super::{
+    directory::Directory,
+    recording::{Assembler, Offered},
+    segments,
+};
 use crate::{
     context::Context,
     fail_point,
     staging::StagingError,
-    state::{Held, Phase, StateError, recording::{Stored, Update}},
+    state::{
+        Held, Phase, StateError,
+        recording::{Stored, Update},
+    },
 };
 
 /// The stream whose messages are assembled.
@@ -96,17 +103,7 @@ impl Worker {
         let reader = partition.read_from(mark + 1).await?;
         tracing::debug!(part, mark, open = directory.open_count(), "assembling a partition");
         context.metrics.open.add(gauge(directory.open_count()));
-        Ok(Self {
-            context,
-            part,
-            lease,
-            partition,
-            reader,
-            directory,
-            mark,
-            read: mark,
-            flushed: now,
-        })
+        Ok(Self { context, part, lease, partition, reader, directory, mark, read: mark, flushed: now })
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), AssembleError> {
@@ -233,7 +230,10 @@ impl Worker {
                 let silent = open.silent_for(now);
                 if let Some(since) = open.incomplete_for(now) {
                     if since >= options.spool_deadline() && silent >= TICK {
-                        due.push((open.origin.clone(), "parts of the call did not arrive in time".to_owned()));
+                        due.push((
+                            open.origin.clone(),
+                            "parts of the call did not arrive in time".to_owned(),
+                        ));
                     }
                 } else if silent >= patience {
                     due.push((
@@ -249,7 +249,8 @@ impl Worker {
             }
         }
         let ready: usize = self.directory.open().map(Assembler::ready_bytes).sum();
-        if self.read > self.mark && (self.flushed.elapsed() >= self.context.options.flush_every() || ready >= READY_BYTES)
+        if self.read > self.mark
+            && (self.flushed.elapsed() >= self.context.options.flush_every() || ready >= READY_BYTES)
         {
             self.flush().await?;
         }
@@ -337,14 +338,16 @@ impl Worker {
             let payload = held.message.encode_to_vec();
             self.bury(held.sequence, "the beginning of its call never came", &payload).await?;
         }
-        let stored = Stored { id, origin: origin.clone(), call: call.clone(), phase: Phase::Headless, timeline: None };
+        let stored =
+            Stored { id, origin: origin.clone(), call: call.clone(), phase: Phase::Headless, timeline: None };
         let update = Update { stored, segments: Vec::new() };
         self.context.state.commit_finished(&self.lease, self.part, &update, "").await?;
         self.context.metrics.assembled.with_label_values(&["headless"]).inc();
         tracing::error!(recording = %id, "the beginning of the call never came; its messages are dead letters");
         let fault = event_v1::Fault {
             r#where: "signer/assemble".to_owned(),
-            problem: "the beginning of the call never came; what came lies in the dead-letter stream".to_owned(),
+            problem: "the beginning of the call never came; what came lies in the dead-letter stream"
+                .to_owned(),
             will_retry: false,
         };
         self.context.event(&call.tenant, &id.to_string(), What::Fault(fault));
@@ -357,7 +360,12 @@ impl Worker {
     }
 
     async fn bury(&self, sequence: u64, reason: &str, payload: &[u8]) -> Result<(), AssembleError> {
-        tracing::warn!(part = self.part, sequence, reason, "a message cannot be used; it goes to the dead letters");
+        tracing::warn!(
+            part = self.part,
+            sequence,
+            reason,
+            "a message cannot be used; it goes to the dead letters"
+        );
         Ok(self.context.bus.dead_letter(STREAM, sequence, reason, payload).await?)
     }
 }

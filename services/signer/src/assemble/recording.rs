@@ -41,6 +41,15 @@ pub struct HeldMessage {
     pub message: CallMessage,
 }
 
+/// Messages that there was no room for.
+#[derive(Debug, Clone, Copy)]
+struct NotKept {
+    /// The lowest place in the stream of any of them.
+    sequence: u64,
+    /// The lowest number of any of them.
+    number: u64,
+}
+
 /// A recording that is being assembled.
 pub struct Assembler {
     /// Its id.
@@ -53,7 +62,7 @@ pub struct Assembler {
     timeline: Timeline,
     held: BTreeMap<u64, HeldMessage>,
     held_bytes: usize,
-    not_kept: Option<u64>,
+    not_kept: Option<NotKept>,
     changed: bool,
     last_seen: Instant,
     end_seen: Option<Instant>,
@@ -112,7 +121,13 @@ impl Assembler {
     }
 
     /// Takes a message in whatever order it comes.
-    pub fn offer(&mut self, sequence: u64, stored_unix_us: i64, message: CallMessage, now: Instant) -> Offered {
+    pub fn offer(
+        &mut self,
+        sequence: u64,
+        stored_unix_us: i64,
+        message: CallMessage,
+        now: Instant,
+    ) -> Offered {
         self.last_seen = now;
         self.call.last_stored_unix_us = self.call.last_stored_unix_us.max(stored_unix_us);
         let number = message.number;
@@ -131,7 +146,9 @@ impl Assembler {
         }
         let size = size_of(&message);
         if self.held_bytes + size > HELD_BYTES {
-            self.not_kept = Some(self.not_kept.map_or(sequence, |first| first.min(sequence)));
+            let lowest = self.not_kept.unwrap_or(NotKept { sequence, number });
+            self.not_kept =
+                Some(NotKept { sequence: lowest.sequence.min(sequence), number: lowest.number.min(number) });
             return Offered::NotKept;
         }
         self.held_bytes += size;
@@ -158,28 +175,35 @@ impl Assembler {
     /// Stops waiting for numbers that are missing before those that are held, and applies the held
     /// ones.
     pub fn give_up_holes(&mut self) {
-        while let Some(first) = self.held.keys().next().copied() {
-            let given_up = self.numbers.give_up_below(first);
-            self.call.given_up.extend(given_up);
+        self.changed = true;
+        loop {
+            // What was not kept is not missing: it is read again before anything behind it.
+            let (held, not_kept) =
+                (self.held.keys().next().copied(), self.not_kept.map(|lowest| lowest.number));
+            let Some(target) = held.into_iter().chain(not_kept).min() else { return };
+            self.call.given_up.extend(self.numbers.give_up_below(target));
+            if Some(target) == not_kept {
+                return;
+            }
             self.apply_held();
         }
-        self.changed = true;
     }
 
-    /// Sequence from which the stream has to be read again, because a message was not kept and could
-    /// be taken now. `None`: nothing has to be.
+    /// Sequence from which the stream has to be read again, because a message that was not kept is
+    /// the next one now. `None`: nothing has to be.
     pub fn reread(&mut self) -> Option<u64> {
-        if self.held.is_empty() { self.not_kept.take() } else { None }
+        let is_its_turn = self.not_kept?.number <= self.numbers.next().unwrap_or(u64::MAX);
+        if is_its_turn { self.not_kept.take().map(|lowest| lowest.sequence) } else { None }
     }
 
     /// Sequence of the first message that there was no room for.
     pub fn not_kept(&self) -> Option<u64> {
-        self.not_kept
+        self.not_kept.map(|lowest| lowest.sequence)
     }
 
     /// The lowest sequence that must stay in the stream, because its content is not stored.
     pub fn keep_from(&self) -> Option<u64> {
-        self.held.values().map(|held| held.sequence).chain(self.not_kept).min()
+        self.held.values().map(|held| held.sequence).chain(self.not_kept()).min()
     }
 
     /// How long no message has come.
@@ -268,7 +292,9 @@ impl Assembler {
                 self.streams(changed.streams);
             }
             Some(Body::Ended(ended)) => call.ended = Some(ended),
-            Some(Body::NodeStarted(_)) | None => return Offered::Unusable("a message of a call without content"),
+            Some(Body::NodeStarted(_)) | None => {
+                return Offered::Unusable("a message of a call without content");
+            }
         }
         Offered::Applied
     }

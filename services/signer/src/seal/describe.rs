@@ -236,7 +236,8 @@ fn more(call: &CallRecord, laid: &Laid) -> Vec<(String, String)> {
         add("Ended", end_reason(ended.reason()).to_owned());
     }
     // Parts that the recorder took and that never came here; an open end is said by Interrupted.
-    let missing: Vec<String> = call.wanted.iter().filter(|range| range.last != u64::MAX).map(range_text).collect();
+    let missing: Vec<String> =
+        call.wanted.iter().filter(|range| range.last != u64::MAX).map(range_text).collect();
     if !missing.is_empty() {
         add("PartsMissing", missing.join(", "));
     }
@@ -256,7 +257,11 @@ fn more(call: &CallRecord, laid: &Laid) -> Vec<(String, String)> {
 }
 
 fn range_text(range: &NumberRange) -> String {
-    if range.first == range.last { range.first.to_string() } else { format!("{}-{}", range.first, range.last) }
+    if range.first == range.last {
+        range.first.to_string()
+    } else {
+        format!("{}-{}", range.first, range.last)
+    }
 }
 
 const fn end_reason(reason: EndReason) -> &'static str {

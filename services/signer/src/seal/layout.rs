@@ -119,7 +119,8 @@ fn channels_of(call: &CallRecord, sides: &[Side], tracks: &[&TrackLaid]) -> Vec<
     for track in tracks {
         let side = side_of(call, track.stream);
         let free = |channel: &&mut ChannelPlan| {
-            channel.side == side && channel.tracks.last().is_none_or(|last| last.end_sample <= track.start_sample)
+            channel.side == side
+                && channel.tracks.last().is_none_or(|last| last.end_sample <= track.start_sample)
         };
         match channels.iter_mut().find(free) {
             Some(channel) => channel.tracks.push(track.clone()),
@@ -193,7 +194,10 @@ mod tests {
 
     #[test]
     fn a_call_without_audio_still_has_its_file_in_the_codec_that_was_agreed() {
-        assert_eq!(shown(&plan(&call(TWO), &laid(vec![]), Channels::Stereo)), [".wav PCMU 0 Caller[] Callee[]"]);
+        assert_eq!(
+            shown(&plan(&call(TWO), &laid(vec![]), Channels::Stereo)),
+            [".wav PCMU 0 Caller[] Callee[]"]
+        );
     }
 
     #[test]

@@ -101,8 +101,10 @@ impl State {
             .bind(owner)
             .fetch_optional(self.db.pool())
             .await?;
-        row.map(|row| Ok(Held { name: name.to_owned(), owner: owner.to_owned(), fence: row.try_get("fence")? }))
-            .transpose()
+        row.map(|row| {
+            Ok(Held { name: name.to_owned(), owner: owner.to_owned(), fence: row.try_get("fence")? })
+        })
+        .transpose()
     }
 
     /// Prolongs a lease; false: it is somebody else's now.
@@ -129,12 +131,14 @@ impl State {
     /// # Errors
     /// The database refused.
     pub async fn release_lease(&self, held: &Held) -> Result<(), StateError> {
-        sqlx::query("UPDATE lease SET expires_ms = 0, owner = '' WHERE name = $1 AND fence = $2 AND owner = $3")
-            .bind(&held.name)
-            .bind(held.fence)
-            .bind(&held.owner)
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query(
+            "UPDATE lease SET expires_ms = 0, owner = '' WHERE name = $1 AND fence = $2 AND owner = $3",
+        )
+        .bind(&held.name)
+        .bind(held.fence)
+        .bind(&held.owner)
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 }

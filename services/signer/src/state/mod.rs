@@ -62,12 +62,13 @@ impl State {
     /// take-over waits for this commit or makes it impossible.
     async fn begin_fenced(&self, lease: &Held) -> Result<Transaction, StateError> {
         let mut tx = self.db.begin_write().await?;
-        let held = sqlx::query("UPDATE lease SET fence = fence WHERE name = $1 AND fence = $2 AND owner = $3")
-            .bind(&lease.name)
-            .bind(lease.fence)
-            .bind(&lease.owner)
-            .execute(&mut *tx)
-            .await?;
+        let held =
+            sqlx::query("UPDATE lease SET fence = fence WHERE name = $1 AND fence = $2 AND owner = $3")
+                .bind(&lease.name)
+                .bind(lease.fence)
+                .bind(&lease.owner)
+                .execute(&mut *tx)
+                .await?;
         if held.rows_affected() == 1 { Ok(tx) } else { Err(StateError::Fenced(lease.name.clone())) }
     }
 

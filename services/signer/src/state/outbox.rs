@@ -50,7 +50,11 @@ impl State {
                 let prepared: Vec<u8> = row.try_get::<Option<Vec<u8>>, _>("prepared")?.unwrap_or_default();
                 Ok(Unsent {
                     recording: id.parse().map_err(|_| damaged())?,
-                    stage: if row.try_get::<i64, _>("stage")? == 0 { Stage::Committed } else { Stage::FilesPut },
+                    stage: if row.try_get::<i64, _>("stage")? == 0 {
+                        Stage::Committed
+                    } else {
+                        Stage::FilesPut
+                    },
                     message: RecordingSealed::decode(row.try_get::<Vec<u8>, _>("message")?.as_slice())
                         .map_err(|_| damaged())?,
                     prepared: Prepared::decode(prepared.as_slice()).map_err(|_| damaged())?,

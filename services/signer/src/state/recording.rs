@@ -256,7 +256,10 @@ fn read(row: &AnyRow) -> Result<Stored, StateError> {
         origin: row.try_get("origin")?,
         call: CallRecord::decode(row.try_get::<Vec<u8>, _>("call_record")?.as_slice())
             .map_err(|_| damaged("its call record cannot be read"))?,
-        phase: *Phase::ALL.iter().find(|p| p.as_str() == state).ok_or_else(|| damaged("its state is unknown"))?,
+        phase: *Phase::ALL
+            .iter()
+            .find(|p| p.as_str() == state)
+            .ok_or_else(|| damaged("its state is unknown"))?,
         timeline: row.try_get("timeline")?,
     })
 }

@@ -17,7 +17,9 @@ fn mixed(messages: Vec<CallMessage>, seed: u64) -> Vec<CallMessage> {
         .chain(messages.iter().step_by(3))
         .cloned()
         .enumerate()
-        .map(|(at, message)| ((at as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 7, message))
+        .map(|(at, message)| {
+            ((at as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 7, message)
+        })
         .collect();
     keyed.sort_by_key(|(key, _)| *key);
     keyed.into_iter().map(|(_, message)| message).collect()

@@ -29,7 +29,10 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     assert_eq!(sealed.chain_position, 1);
     assert_eq!(sealed.duration_ms, 3_000);
     assert_eq!(sealed.time_zone, "Europe/Berlin");
-    assert_eq!((sealed.targets.as_slice(), sealed.journals.as_slice()), (&["archive".to_owned()][..], &["main".to_owned()][..]));
+    assert_eq!(
+        (sealed.targets.as_slice(), sealed.journals.as_slice()),
+        (&["archive".to_owned()][..], &["main".to_owned()][..])
+    );
     assert_eq!(
         sealed.base_name,
         format!("20261122-091530.123Z_in_+4922198765_+4970311234_{}", call.recording)
@@ -48,10 +51,12 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     ] {
         assert_eq!(bench.info_value(&sealed, key).as_deref(), Some(value), "{key}");
     }
-    let endings: Vec<_> = sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
+    let endings: Vec<_> =
+        sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
     assert_eq!(endings, [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig"]);
     for file in &sealed.files {
-        let content = std::fs::read(bench.path("staging").join(&sealed.staging_prefix).join(&file.name)).unwrap();
+        let content =
+            std::fs::read(bench.path("staging").join(&sealed.staging_prefix).join(&file.name)).unwrap();
         assert_eq!(content.len() as u64, file.size);
         assert_eq!(evidence::Sha256Hash::of(&content).as_bytes().as_slice(), file.sha256);
     }

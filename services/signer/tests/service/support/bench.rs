@@ -9,7 +9,7 @@ use std::{
 use bus::{Bus, BusOptions, server::NatsServer};
 use callseal_signer::{Options, state::State};
 use evidence::{
-    Certificate, ParsedInfo,
+    Certificate,
     verify::{Folder, Keyring, Report, verify},
 };
 use keys::SigningKey;
@@ -83,7 +83,8 @@ impl Bench {
         let jetstream = async_nats::jetstream::new(client);
         for message in messages {
             assert!(!matches!(message.body, Some(Body::NodeStarted(_))), "use publish_everywhere");
-            let subject = bus::subjects::call(&message.tenant.parse().unwrap(), &message.recording().unwrap());
+            let subject =
+                bus::subjects::call(&message.tenant.parse().unwrap(), &message.recording().unwrap());
             jetstream.publish(subject, message.encode_to_vec().into()).await.unwrap().await.unwrap();
         }
     }
@@ -104,7 +105,9 @@ impl Bench {
         let mut got = Vec::new();
         while got.len() < count {
             let next = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await;
-            let next = next.unwrap_or_else(|_| panic!("{} of {count} recordings were announced", got.len())).unwrap();
+            let next = next
+                .unwrap_or_else(|_| panic!("{} of {count} recordings were announced", got.len()))
+                .unwrap();
             got.push(next.message.clone());
             next.ack().await.unwrap();
         }
@@ -133,10 +136,6 @@ impl Bench {
         let name = format!("{}{ending}", sealed.base_name);
         let path = self.path("staging").join(&sealed.staging_prefix).join(name);
         std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    }
-
-    pub fn info(&self, sealed: &RecordingSealed) -> ParsedInfo {
-        ParsedInfo::parse(&self.file(sealed, "_info.txt"))
     }
 
     /// The value of a key in `_info.txt`.

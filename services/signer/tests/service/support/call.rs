@@ -2,8 +2,8 @@
 
 use domain::{EpochId, RecordingId, TenantId};
 use wire::call_v1::{
-    AudioChunk, CallEnded, CallFacts, CallMessage, CallStarted, Decision, EndReason, NodeStarted, Packet, Party,
-    Payload, Recorded, Side, Stream, call_message::Body,
+    AudioChunk, CallEnded, CallFacts, CallMessage, CallStarted, Decision, EndReason, NodeStarted, Packet,
+    Party, Payload, Recorded, Side, Stream, call_message::Body,
 };
 
 /// 2026-11-22 09:15:30.123 UTC.

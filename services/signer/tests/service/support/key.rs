@@ -25,7 +25,8 @@ impl FileKey {
         let (private, public) = (dir.join("test-key.pem"), dir.join("test-certificate.pem"));
         if !public.exists() {
             let mut command = Command::new("openssl");
-            command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test"]);
+            command
+                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test"]);
             let made = command.arg("-keyout").arg(&private).arg("-out").arg(&public).output().unwrap();
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
