@@ -4,7 +4,7 @@
 //! transparency log (F-58) is for that. It also cannot tell *missing* from *elsewhere* or *lawfully
 //! deleted*: the signed chain index will, and [`check`] is the place where it comes in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{Lane, RecordingId};
 
@@ -79,6 +79,16 @@ pub enum ChainProblem {
         recording: RecordingId,
         /// Who says so.
         successor: RecordingId,
+    },
+    /// The recording is there, but its own files do not say reliably where it stands.
+    #[error(
+        "position {position}: recording {recording} is here, but its info is changed or missing (see above)"
+    )]
+    Unplaced {
+        /// Its place, as its successor has it.
+        position: u64,
+        /// Which it is.
+        recording: RecordingId,
     },
     /// Several recordings in a row are not there.
     #[error(
@@ -155,52 +165,173 @@ pub fn check(links: impl IntoIterator<Item = ChainLink>) -> Vec<LaneChain> {
 }
 
 fn check_lane(lane: Lane, mut links: Vec<ChainLink>) -> LaneChain {
-    links.sort_by(|a, b| (a.position, a.recording).cmp(&(b.position, b.recording)));
+    links.sort_by(|a, b| {
+        (a.position, a.recording, a.signature.as_bytes()).cmp(&(
+            b.position,
+            b.recording,
+            b.signature.as_bytes(),
+        ))
+    });
     links.dedup();
-    let mut problems = Vec::new();
-    let mut successors: BTreeMap<RecordingId, RecordingId> = BTreeMap::new();
-    for link in &links {
-        if link.previous.is_some() != (link.position > 1) {
-            problems.push(ChainProblem::Unrooted { recording: link.recording, position: link.position });
+    let mut problems = forks_and_roots(&links);
+    let mut before: Option<&[ChainLink]> = None;
+    for here in links.chunk_by(|a, b| a.position == b.position) {
+        for pair in here.windows(2) {
+            // Two copies of one recording that differ: one of them has a wrong signature.
+            if let [a, b] = pair
+                && a.recording != b.recording
+            {
+                problems.push(ChainProblem::SamePosition(a.recording, b.recording, a.position));
+            }
         }
-        let Some(previous) = link.previous.as_ref().map(|previous| previous.recording) else { continue };
-        if let Some(first) =
-            successors.insert(previous, link.recording).filter(|first| *first != link.recording)
-        {
-            problems.push(ChainProblem::Fork { previous, first, second: link.recording });
+        if let Some(before) = before {
+            problems.extend(check_step(before, here));
         }
-    }
-    let mut reported = BTreeSet::new();
-    for pair in links.windows(2) {
-        let [before, link] = pair else { continue };
-        if reported.insert((before.recording, link.recording)) {
-            problems.extend(check_step(before, link));
-        }
+        before = Some(here);
     }
     LaneChain { lane, links, problems }
 }
 
-/// Whether `link` can stand after `before`.
-fn check_step(before: &ChainLink, link: &ChainLink) -> Option<ChainProblem> {
-    let recording = link.recording;
-    if before.position == link.position {
-        return Some(ChainProblem::SamePosition(before.recording, recording, link.position));
+/// What can be said without knowing who stands where.
+fn forks_and_roots(links: &[ChainLink]) -> Vec<ChainProblem> {
+    let mut problems = Vec::new();
+    let mut followers: BTreeMap<RecordingId, &ChainLink> = BTreeMap::new();
+    for link in links {
+        if link.previous.is_some() != (link.position > 1) {
+            problems.push(ChainProblem::Unrooted { recording: link.recording, position: link.position });
+        }
+        let Some(previous) = link.previous.as_ref().map(|previous| previous.recording) else { continue };
+        let first = followers.entry(previous).or_insert(link);
+        // At one position it is reported as such.
+        if first.position != link.position {
+            problems.push(ChainProblem::Fork { previous, first: first.recording, second: link.recording });
+        }
     }
-    // Who names nobody at a later position is reported as unrooted.
-    let previous = link.previous.as_ref()?;
-    let (from, to) = (before.position + 1, link.position - 1);
-    if from == to {
-        let missing = previous.recording;
-        return Some(ChainProblem::MissingOne { position: to, recording: missing, successor: recording });
+    problems
+}
+
+/// Whether what stands `here`, at one position, can follow what stands `before`, at an earlier one.
+fn check_step(before: &[ChainLink], here: &[ChainLink]) -> Vec<ChainProblem> {
+    let mut problems = Vec::new();
+    for link in here {
+        // Who names nobody is reported as unrooted.
+        let (recording, Some(previous)) = (link.recording, &link.previous) else { continue };
+        // `here` is later, so its position is at least 1.
+        let (from, to) = (before[0].position + 1, link.position - 1);
+        let mut same = before.iter().filter(|other| other.recording == previous.recording).peekable();
+        problems.extend(if from == to {
+            Some(ChainProblem::MissingOne {
+                position: to,
+                recording: previous.recording,
+                successor: recording,
+            })
+        } else if from < to {
+            Some(ChainProblem::MissingSome { from, to, recording: previous.recording, successor: recording })
+        } else if same.peek().is_none() {
+            let (named, found) = (previous.recording, before[0].recording);
+            Some(ChainProblem::OtherPrevious { recording, named, found })
+        } else if same.all(|other| other.signature != previous.signature) {
+            Some(ChainProblem::OtherSignature { recording, previous: previous.recording })
+        } else {
+            None
+        });
     }
-    if from < to {
-        let missing = previous.recording;
-        return Some(ChainProblem::MissingSome { from, to, recording: missing, successor: recording });
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(number: u64) -> RecordingId {
+        format!("01949c3e-7a5b-7000-8000-{number:012}").parse().unwrap()
     }
-    if previous.recording != before.recording {
-        let (named, found) = (previous.recording, before.recording);
-        return Some(ChainProblem::OtherPrevious { recording, named, found });
+
+    fn signature(number: u64) -> Signature {
+        Signature::new(number.to_be_bytes().to_vec())
     }
-    (previous.signature != before.signature)
-        .then_some(ChainProblem::OtherSignature { recording, previous: before.recording })
+
+    fn link(number: u64, position: u64, previous: Option<u64>) -> ChainLink {
+        let lane = Lane { tenant: "acme".parse().unwrap(), class: domain::Class::Consent };
+        let previous =
+            previous.map(|number| Previous { recording: id(number), signature: signature(number) });
+        ChainLink { lane, position, recording: id(number), previous, signature: signature(number) }
+    }
+
+    /// Recordings 1 to `length` in order.
+    fn chain(length: u64) -> Vec<ChainLink> {
+        (1..=length).map(|number| link(number, number, number.checked_sub(1).filter(|n| *n > 0))).collect()
+    }
+
+    fn problems(links: Vec<ChainLink>) -> Vec<ChainProblem> {
+        check(links).into_iter().flat_map(|chain| chain.problems).collect()
+    }
+
+    #[test]
+    fn two_recordings_after_the_same_one_are_a_fork_and_the_branch_that_goes_on_is_not_blamed() {
+        let mut links = chain(4);
+        links.push(link(9, 3, Some(2)));
+        assert_eq!(problems(links.clone()), [ChainProblem::SamePosition(id(3), id(9), 3)]);
+        links.push(link(8, 6, Some(2)));
+        let fork = ChainProblem::Fork { previous: id(2), first: id(3), second: id(8) };
+        assert!(problems(links).contains(&fork));
+    }
+
+    #[test]
+    fn a_first_that_is_not_first_and_a_later_one_without_previous_are_unrooted() {
+        let unrooted = |position| ChainProblem::Unrooted { recording: id(5), position };
+        assert_eq!(problems(vec![link(5, 1, Some(4))]), [unrooted(1)]);
+        assert_eq!(problems(vec![link(5, 7, None)]), [unrooted(7)]);
+    }
+
+    #[test]
+    fn a_recording_put_in_the_place_of_another_is_found() {
+        let mut links = chain(4);
+        links[2] = link(7, 3, Some(2));
+        let other = ChainProblem::OtherPrevious { recording: id(4), named: id(3), found: id(7) };
+        assert_eq!(problems(links), [other]);
+    }
+
+    #[test]
+    fn lanes_are_checked_apart() {
+        let mut other = chain(3);
+        other.iter_mut().for_each(|link| link.lane.tenant = "beta".parse().unwrap());
+        let chains = check(chain(5).into_iter().chain(other));
+        assert_eq!(chains.iter().map(|chain| chain.links.len()).collect::<Vec<_>>(), [5, 3]);
+        assert!(chains.iter().all(|chain| chain.problems.is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_whole_chain_is_good_in_any_order_and_with_copies(
+            mut links in (1_u64..30).prop_flat_map(|n| Just([chain(n), chain(n)].concat()).prop_shuffle()),
+        ) {
+            prop_assert_eq!(problems(links.clone()), []);
+            let copies = links.len();
+            links.truncate(copies / 2);
+            prop_assert_eq!(check(links).len(), 1);
+        }
+
+        #[test]
+        fn whatever_is_taken_out_of_the_middle_is_counted(
+            length in 3_u64..40, out in proptest::collection::btree_set(2_u64..40, 1..8),
+        ) {
+            let links: Vec<_> = chain(length).into_iter().filter(|l| l.position == length || !out.contains(&l.position)).collect();
+            let missing: u64 = problems(links).iter().map(|problem| match problem {
+                ChainProblem::MissingOne { .. } => 1,
+                ChainProblem::MissingSome { from, to, .. } => to - from + 1,
+                _ => 100,
+            }).sum();
+            prop_assert_eq!(missing, out.iter().filter(|n| **n < length).count() as u64);
+        }
+
+        #[test]
+        fn any_links_at_all_do_not_make_it_panic(
+            links in proptest::collection::vec((0_u64..6, 0_u64..6, proptest::option::of(0_u64..6)), 0..12),
+        ) {
+            problems(links.into_iter().map(|(number, position, previous)| link(number, position, previous)).collect());
+        }
+    }
 }

@@ -138,8 +138,18 @@ fn lanes(recordings: &[RecordingReport], links: Vec<ChainLink>) -> Vec<LaneRepor
                 positions: (position(ends.0), position(ends.1)),
                 started: (start(ends.0), start(ends.1)),
                 missing_before,
-                problems: chain.problems,
+                problems: chain.problems.into_iter().map(|problem| unplaced(problem, &started)).collect(),
             }
         })
         .collect()
+}
+
+/// A recording whose info cannot be trusted is missing from the chain, but not from the archive.
+fn unplaced(problem: ChainProblem, here: &BTreeMap<RecordingId, Timestamp>) -> ChainProblem {
+    match problem {
+        ChainProblem::MissingOne { position, recording, .. } if here.contains_key(&recording) => {
+            ChainProblem::Unplaced { position, recording }
+        }
+        other => other,
+    }
 }

@@ -123,6 +123,18 @@ fn a_recording_taken_out_of_the_middle_is_named() {
 }
 
 #[test]
+fn a_recording_whose_info_was_changed_is_not_called_missing() {
+    let archive = TestArchive::new(&TestKey::new());
+    let path = archive.file(3, Section::Info);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("Tenant: acme", "Tenant: beta")).unwrap();
+    let report = archive.verify();
+    assert_eq!(only(&report, 3).len(), 1);
+    assert_eq!(report.lanes.len(), 1);
+    assert_eq!(report.lanes[0].problems, [ChainProblem::Unplaced { position: 3, recording: recording(3) }]);
+}
+
+#[test]
 fn the_beginning_may_lie_elsewhere_and_is_counted() {
     let archive = TestArchive::new(&TestKey::new());
     archive.files(1).into_iter().for_each(|path| fs::remove_file(path).unwrap());

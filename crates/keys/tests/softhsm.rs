@@ -105,6 +105,23 @@ fn an_opened_key_makes_the_same_signature_again_also_from_many_threads() {
 }
 
 #[test]
+fn a_key_that_was_logged_out_logs_in_again_and_signs() {
+    with_token_folder("a_key_that_was_logged_out_logs_in_again_and_signs", |folder| {
+        let token = token(folder);
+        let key = create_key(&token.key("seal"), &subject()).unwrap();
+        let expected = key.sign(HASH_LIST).unwrap();
+        // A logout holds for the whole process, as when an HSM restarts.
+        let library = cryptoki::context::Pkcs11::new(&token.module).unwrap();
+        for _ in 0..2 {
+            let slot = library.get_slots_with_initialized_token().unwrap()[0];
+            let session = library.open_ro_session(slot).unwrap();
+            session.logout().unwrap();
+            assert_eq!(key.sign(HASH_LIST).unwrap(), expected);
+        }
+    });
+}
+
+#[test]
 fn the_private_key_cannot_be_read_out_of_the_token() {
     with_token_folder("the_private_key_cannot_be_read_out_of_the_token", |folder| {
         let token = token(folder);

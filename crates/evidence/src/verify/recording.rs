@@ -170,6 +170,12 @@ impl Check<'_> {
 
     fn chain_link(&mut self, info: Option<&ParsedInfo>, signature: Option<Signature>) -> Option<ChainLink> {
         let info = info?;
+        // What a changed info says of the chain would only blame others.
+        let name = self.base.file(Section::Info);
+        if self.findings.iter().any(|finding| matches!(finding, Finding::File { name: n, .. } if *n == name))
+        {
+            return None;
+        }
         if info.recording() != Some(self.base.recording()) {
             self.findings.push(Finding::InfoOfOther);
             return None;
