@@ -1,0 +1,187 @@
+//! The engine: workers, replicas, drain.
+
+mod list_of_test;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use delivery::{Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Work, WorkList};
+use domain::RecordingId;
+use harness::{postgres::Postgres, wait};
+use jiff::Timestamp;
+use list_of_test::{destination, order_for};
+use prometheus::Registry;
+use sql::Database;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(20), ceiling: Duration::from_millis(100) };
+const OPTIONS: EngineOptions =
+    EngineOptions { concurrency: 2, lease: Duration::from_secs(2), look_over: Duration::from_millis(50) };
+
+/// Notes what was done where; destinations in `dead` fail, those in `hanging` never end.
+#[derive(Default)]
+struct Noting {
+    done: Mutex<BTreeMap<Destination, Vec<RecordingId>>>,
+    complete: Mutex<BTreeSet<RecordingId>>,
+    notices: Mutex<Vec<Notice>>,
+    dead: Mutex<BTreeSet<Destination>>,
+    hanging: Mutex<BTreeSet<Destination>>,
+}
+
+#[async_trait]
+impl Work for Noting {
+    type Report = ();
+
+    async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
+        if self.hanging.lock().unwrap().contains(&order.destination) {
+            std::future::pending::<()>().await;
+        }
+        if self.dead.lock().unwrap().contains(&order.destination) {
+            return Err(Fault::Destination { problem: "is down".into(), permanent: false });
+        }
+        self.done.lock().unwrap().entry(order.destination.clone()).or_default().push(order.recording);
+        Ok(())
+    }
+
+    fn carried_out(&self, _: &Order, (): ()) {}
+
+    async fn complete(&self, order: &Order) {
+        self.complete.lock().unwrap().insert(order.recording);
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.notices.lock().unwrap().push(notice);
+    }
+}
+
+impl Noting {
+    fn count(&self, name: &str) -> usize {
+        self.done.lock().unwrap().get(&destination(name)).map_or(0, Vec::len)
+    }
+}
+
+fn start(list: &WorkList, work: &Arc<Noting>, names: &[&str], stop: &CancellationToken) -> watch::Sender<BTreeSet<Destination>> {
+    let (tell, existing) = watch::channel(names.iter().map(|name| destination(name)).collect());
+    let metrics = Metrics::register("test", &Registry::new()).unwrap();
+    let engine = Engine::new(list.clone(), Arc::clone(work), OPTIONS, metrics);
+    tokio::spawn(engine.run(existing, stop.clone()));
+    tell
+}
+
+async fn sqlite(dir: &std::path::Path) -> WorkList {
+    let db = Database::open(&format!("sqlite:{}", dir.join("state.sqlite").display())).await.unwrap();
+    WorkList::open(db, BACKOFF).await.unwrap()
+}
+
+#[tokio::test]
+async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    work.dead.lock().unwrap().insert(destination("dead"));
+    work.hanging.lock().unwrap().insert(destination("hanging"));
+    let _tell = start(&list, &work, &["dead", "hanging", "alive"], &stop);
+    let ids: Vec<RecordingId> = (0..10).map(|_| RecordingId::new()).collect();
+    for id in &ids {
+        let orders = ["dead", "hanging", "alive"].map(|name| order_for(name, *id));
+        list.enqueue(&orders, Timestamp::now()).await.unwrap();
+    }
+    wait::until("the living one to have all", PATIENCE, || async { (work.count("alive") == 10).then_some(()) })
+        .await
+        .unwrap();
+    assert!(work.complete.lock().unwrap().is_empty());
+
+    work.dead.lock().unwrap().clear();
+    wait::until("the dead one to have all", PATIENCE, || async { (work.count("dead") == 10).then_some(()) })
+        .await
+        .unwrap();
+    let notices = work.notices.lock().unwrap().clone();
+    let failing = notices.iter().filter(|n| matches!(n, Notice::Failing { .. })).count();
+    assert_eq!(failing, 1, "told on change, not on each attempt: {notices:?}");
+    assert!(notices.iter().any(|n| matches!(n, Notice::Recovered { destination: d, .. } if *d == destination("dead"))));
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_removed_destination_is_orphaned_and_a_returned_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let tell = start(&list, &work, &[], &stop);
+    let id = RecordingId::new();
+    list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
+    let tenant = destination("archive").tenant;
+    let state = || async { Some(list.states_of(&tenant, id).await.unwrap()[0].1) };
+    wait::until("the order to be orphaned", PATIENCE, || async { state().await.filter(|s| *s == State::Orphaned) })
+        .await
+        .unwrap();
+    tell.send_replace(BTreeSet::from([destination("archive")]));
+    wait::until("the order to be done", PATIENCE, || async { state().await.filter(|s| *s == State::Done) })
+        .await
+        .unwrap();
+    let notices = work.notices.lock().unwrap().clone();
+    let (destination, again) = (destination("archive"), destination("archive"));
+    assert_eq!(notices, [Notice::Orphaned { destination }, Notice::Returned { destination: again }]);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_the_service_drains_is_free_for_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    work.hanging.lock().unwrap().insert(destination("archive"));
+    let (tell, existing) = watch::channel(BTreeSet::from([destination("archive")]));
+    let metrics = Metrics::register("test", &Registry::new()).unwrap();
+    let engine = tokio::spawn(Engine::new(list.clone(), Arc::clone(&work), OPTIONS, metrics).run(existing, stop.clone()));
+    let id = RecordingId::new();
+    list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
+    let tenant = destination("archive").tenant;
+    let state = || async { list.states_of(&tenant, id).await.unwrap()[0].1 };
+    wait::until("the order to be taken", PATIENCE, || async { (state().await == State::Running).then_some(()) })
+        .await
+        .unwrap();
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, engine).await.unwrap().unwrap();
+    assert_eq!(state().await, State::Queued);
+    drop(tell);
+}
+
+#[tokio::test]
+async fn replicas_on_postgresql_share_the_work_and_each_order_is_carried_out_once() {
+    let postgres = Postgres::start().await.unwrap();
+    let url = format!("{}?schema=shipper", postgres.url());
+    let stop = CancellationToken::new();
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        let list = WorkList::open(Database::open(&url).await.unwrap(), BACKOFF).await.unwrap();
+        let work = Arc::new(Noting::default());
+        let tell = start(&list, &work, &["one", "two"], &stop);
+        replicas.push((list, work, tell));
+    }
+    let ids: Vec<RecordingId> = (0..60).map(|_| RecordingId::new()).collect();
+    for id in &ids {
+        replicas[0].0.enqueue(&[order_for("one", *id), order_for("two", *id)], Timestamp::now()).await.unwrap();
+    }
+    wait::until("all orders to be done", Duration::from_secs(60), || async {
+        replicas[0].0.backlog().await.unwrap().is_empty().then_some(())
+    })
+    .await
+    .unwrap();
+    for name in ["one", "two"] {
+        let mut done: Vec<RecordingId> = replicas
+            .iter()
+            .flat_map(|(_, work, _)| work.done.lock().unwrap().get(&destination(name)).cloned().unwrap_or_default())
+            .collect();
+        done.sort_unstable();
+        assert_eq!(done, ids, "{name}");
+    }
+    let complete = || replicas.iter().flat_map(|(_, work, _)| work.complete.lock().unwrap().clone()).collect::<BTreeSet<_>>();
+    wait::until("every recording to be called complete", PATIENCE, || async { (complete().len() == 60).then_some(()) })
+        .await
+        .unwrap();
+    stop.cancel();
+}
