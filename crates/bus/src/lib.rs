@@ -36,7 +36,7 @@ pub use sealed::{Delivery, SealedConsumer};
 use crate::{events::EventQueue, link::Link, metrics::Metrics};
 
 /// How to reach NATS and how to lay out its streams.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BusOptions {
     /// `nats://HOST:PORT`, several separated by commas; may hold credentials and is never logged.
     pub url: String,
@@ -48,6 +48,13 @@ pub struct BusOptions {
     pub calls_max_bytes: i64,
     /// `http://HOST:PORT` of NATS' monitoring, to check `sync_interval` at `/jsz`.
     pub monitor_url: Option<String>,
+}
+
+impl std::fmt::Debug for BusOptions {
+    /// Without the addresses: they may hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BusOptions({}, {} replicas)", self.name, self.replicas)
+    }
 }
 
 impl BusOptions {

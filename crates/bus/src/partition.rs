@@ -139,13 +139,13 @@ impl PartitionReader {
                 message = reading.messages.next() => message,
             };
             match message {
-                Some(Ok(message)) => match take(reading, self.last, &message) {
-                    Taken::Entry(entry) => {
-                        self.last = entry.sequence;
-                        return Ok(entry);
+                Some(Ok(message)) => match reading.place(&message, self.last) {
+                    Place::Next(at) => {
+                        self.last = at.sequence;
+                        return Ok(at.entry(message));
                     }
-                    Taken::Known => {}
-                    Taken::Hole => {
+                    Place::Known => {}
+                    Place::BehindHole => {
                         debug!(subjects = self.partition.subjects, "deliveries were lost; reading anew");
                         self.open = None;
                     }
@@ -191,24 +191,41 @@ impl PartitionReader {
     }
 }
 
-enum Taken {
-    Entry(Entry),
+/// Where a delivery stands.
+enum Place {
+    Next(At),
+    /// It was returned before.
     Known,
-    Hole,
+    /// Some before it did not arrive.
+    BehindHole,
 }
 
-fn take(reading: &mut Reading, last: u64, message: &jetstream::Message) -> Taken {
-    let Ok(info) = message.info() else { return Taken::Hole };
-    if info.consumer_sequence != reading.delivered + 1 {
-        return Taken::Hole;
+struct At {
+    sequence: u64,
+    stored_unix_us: i64,
+}
+
+impl Reading {
+    fn place(&mut self, message: &jetstream::Message, last: u64) -> Place {
+        let Ok(info) = message.info() else { return Place::BehindHole };
+        if info.consumer_sequence != self.delivered + 1 {
+            return Place::BehindHole;
+        }
+        self.delivered = info.consumer_sequence;
+        if info.stream_sequence <= last {
+            return Place::Known;
+        }
+        let stored_unix_us = (info.published.unix_timestamp_nanos() / 1_000) as i64;
+        Place::Next(At { sequence: info.stream_sequence, stored_unix_us })
     }
-    reading.delivered = info.consumer_sequence;
-    if info.stream_sequence <= last {
-        return Taken::Known;
+}
+
+impl At {
+    fn entry(self, message: jetstream::Message) -> Entry {
+        let message = message.message;
+        let content = read(&message.subject, message.payload);
+        Entry { sequence: self.sequence, stored_unix_us: self.stored_unix_us, content }
     }
-    let stored_unix_us = (info.published.unix_timestamp_nanos() / 1_000) as i64;
-    let content = read(&message.subject, message.payload.clone());
-    Taken::Entry(Entry { sequence: info.stream_sequence, stored_unix_us, content })
 }
 
 /// Decodes a message and checks that it says the same as its subject.

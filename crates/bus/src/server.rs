@@ -4,7 +4,6 @@
 //! it by the pid file and stops it first: two servers on one store would damage it.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
     io,
     os::unix::{fs::OpenOptionsExt, process::CommandExt},
@@ -74,7 +73,7 @@ pub fn find_program() -> Result<PathBuf, BusError> {
     }
     let starts = [std::env::current_exe().ok(), std::env::current_dir().ok()];
     let tools = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|a| a.join(".tools/bin"));
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let found = tools.chain(std::env::split_paths(&path)).map(|dir| dir.join(PROGRAM)).find(|p| p.is_file());
     found.ok_or_else(|| {
         let problem = format!("not found; run scripts/install-tools.sh or set ${PROGRAM_VARIABLE}");
