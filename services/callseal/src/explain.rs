@@ -82,7 +82,8 @@ fn with_tenant(loaded: &Loaded, facts: Facts) -> anyhow::Result<(&TenantResource
         }
         None if tenants.len() > 1 => anyhow::bail!("the call needs a `tenant:`; there are: {}", known()),
         None => tenants.values().next().with_context(|| {
-            let problems: Vec<String> = loaded.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+            let problems: Vec<String> =
+                loaded.problems.iter().map(|problem| format!("\n  {problem}")).collect();
             format!("there is no tenant in force{}", problems.concat())
         })?,
     };
@@ -173,7 +174,12 @@ mod tests {
     #[test]
     fn a_wrong_file_is_named_with_line_and_field() {
         let error = format!("{:#}", explained("callId: x\ncaller:\n  nummer: 1\n").unwrap_err());
-        assert!(error.ends_with("call.yaml: line 3: caller.nummer: there is no such field; known are number, name, identities"), "{error}");
+        assert!(
+            error.ends_with(
+                "call.yaml: line 3: caller.nummer: there is no such field; known are number, name, identities"
+            ),
+            "{error}"
+        );
         let error = format!("{:#}", explained("tenant: globex\n").unwrap_err());
         assert_eq!(error, "there is no tenant \"globex\" in force; there are: acme");
         assert!(explain(&args(Path::new("missing.yaml"))).is_err());

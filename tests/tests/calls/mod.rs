@@ -1,0 +1,106 @@
+//! Calls into a running installation, and what must have become of them.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, ensure};
+use callseal::load::{Call, CallReport, CallSpec, Client, ClientOptions, PartySpec, SipTransport};
+use domain::Side;
+use harness::{
+    recordings::{Recording, occurrences},
+    world::World,
+};
+
+/// The numbers and names of the calls: made up, and looked for where they must not be.
+pub const CALLER: (&str, &str) = ("+4930999000017", "Zacharias Zeugnis");
+/// The called side.
+pub const CALLEE: (&str, &str) = ("+4989999000023", "Friederike Fabelhaft");
+
+/// A client that places calls into `world`.
+pub async fn client(world: &World, transport: SipTransport) -> anyhow::Result<Client> {
+    let srs: SocketAddr = ([127, 0, 0, 1], world.installation.ports.sip).into();
+    Client::start(ClientOptions::new(srs, transport)).await
+}
+
+/// Two parties, speech on both sides.
+pub fn two_parties() -> CallSpec {
+    CallSpec::speech(PartySpec::new(CALLER.0, CALLER.1), PartySpec::new(CALLEE.0, CALLEE.1))
+}
+
+/// Places a call and lets both sides speak; `meanwhile` happens after the first third.
+#[allow(dead_code, reason = "not every test file disturbs its call")]
+pub async fn disturbed<F>(client: &Client, third: Duration, meanwhile: F) -> anyhow::Result<CallReport>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let mut call = Call::invite(client, two_parties()).await.context("INVITE")?;
+    call.play(third).await;
+    let (disturbed, ()) = tokio::join!(meanwhile, call.play(third));
+    disturbed?;
+    call.play(third).await;
+    call.bye().await.context("BYE")
+}
+
+/// Places a call that nothing disturbs.
+#[allow(dead_code, reason = "not every test file places one")]
+pub async fn quiet(client: &Client, duration: Duration) -> anyhow::Result<CallReport> {
+    let mut call = Call::invite(client, two_parties()).await.context("INVITE")?;
+    call.play(duration).await;
+    call.bye().await.context("BYE")
+}
+
+/// What a side sent.
+pub fn sent(report: &CallReport, side: Side) -> anyhow::Result<Vec<u8>> {
+    let stream = report.streams.iter().find(|stream| stream.side == side).context("the side sent nothing")?;
+    Ok(stream.expected_audio())
+}
+
+/// Every byte that was sent stands in its channel, in order, once; nothing but silence is around it;
+/// both sides are in step.
+pub fn is_complete(recording: &Recording, report: &CallReport) -> anyhow::Result<()> {
+    let channels = recording.channels()?;
+    ensure!(channels.len() == 2, "{} channels", channels.len());
+    let mut starts = Vec::new();
+    for (side, channel) in [(Side::Caller, &channels[0]), (Side::Callee, &channels[1])] {
+        let sent = sent(report, side)?;
+        let start = channel.windows(sent.len()).position(|window| window == sent);
+        let start = start.with_context(|| {
+            format!("{side:?}: {} bytes sent, {} bytes recorded, not the same", sent.len(), channel.len())
+        })?;
+        let silent = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xD5);
+        ensure!(silent(&channel[..start]) && silent(&channel[start + sent.len()..]), "{side:?}: more than was sent");
+        starts.push(start as i64);
+    }
+    let step_ms = (starts[0] - starts[1]).abs() / 8;
+    ensure!(step_ms <= 40, "the sides are {step_ms} ms apart");
+    Ok(())
+}
+
+/// As much of what was sent stands in the recording, from its first byte on, without a hole.
+#[allow(dead_code, reason = "not every test file interrupts a call")]
+pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> anyhow::Result<Duration> {
+    let channels = recording.channels()?;
+    let channel = channels.get(if side == Side::Caller { 0 } else { 1 }).context("the channel is missing")?;
+    let sent = sent(report, side)?;
+    let first = sent.get(..800).context("less than 100 ms sent")?;
+    let start = channel.windows(first.len()).position(|w| w == first).context("the beginning is missing")?;
+    let same = channel[start..].iter().zip(&sent).take_while(|(recorded, sent)| recorded == sent).count();
+    let rest = &channel[start + same..];
+    ensure!(rest.iter().all(|byte| *byte == 0xD5), "after {same} bytes come others than were sent");
+    Ok(Duration::from_millis(same as u64 / 8))
+}
+
+/// `callseal verify` says that all is well with the archive.
+pub fn verified(archive: &Path, certificate: &Path) -> anyhow::Result<String> {
+    let mut verify = std::process::Command::new(harness::programs::own("callseal")?);
+    let output = verify.arg("verify").arg(archive).arg("--certificate").arg(certificate).output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success(), "{said}");
+    Ok(said)
+}
+
+/// How often a piece of what was sent stands in a channel: 1, or something was doubled or lost.
+#[allow(dead_code, reason = "not every test file counts")]
+pub fn times_recorded(recording: &Recording, report: &CallReport) -> anyhow::Result<usize> {
+    let sent = sent(report, Side::Caller)?;
+    Ok(occurrences(&recording.channels()?[0], &sent))
+}

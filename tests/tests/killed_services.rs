@@ -1,0 +1,106 @@
+//! `kill -9` of each service in mid-call, then a restart: the recording is complete, the chain has no
+//! fork and no hole, nothing is shipped or journalled twice.
+
+mod calls;
+
+use std::{path::Path, time::Duration};
+
+use callseal::load::SipTransport;
+use domain::Side;
+use harness::{recordings, resources, wait, world::World};
+use sqlx::{Connection, SqliteConnection};
+
+const THIRD: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tuned so that leases and silences end within a test, not within minutes.
+const QUICK: &[(&str, &str)] =
+    &[("signer", "--lease=2"), ("signer", "--flush-every=2"), ("signer", "--interrupted-after=8")];
+
+async fn rows(dir: &Path) -> anyhow::Result<Vec<String>> {
+    let url = format!("sqlite:{}", dir.join("journal.sqlite").display());
+    let mut journal = SqliteConnection::connect(&url).await?;
+    Ok(sqlx::query_scalar("SELECT basefilename FROM recordings ORDER BY 1").fetch_all(&mut journal).await?)
+}
+
+async fn rows_of_all(dir: &Path, count: usize) -> anyhow::Result<Vec<String>> {
+    wait::until("a row for each recording", PATIENCE, || async {
+        rows(dir).await.ok().filter(|rows| rows.len() >= count)
+    })
+    .await
+}
+
+async fn survives_a_kill_of(service: &'static str) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut world = World::start_with(dir.path(), &resources::record_everything(dir.path()), QUICK).await?;
+    let client = calls::client(&world, SipTransport::Udp).await?;
+    let before = calls::quiet(&client, Duration::from_secs(1)).await?;
+    let during = calls::disturbed(&client, THIRD, async {
+        world.kill(service)?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.start_service(service)
+    })
+    .await?;
+    let after = calls::quiet(&client, Duration::from_secs(1)).await?;
+
+    let archive = dir.path().join("archive");
+    let found = recordings::wait_for(&archive, 3, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
+    assert_eq!(found.len(), 3, "{}", world.logs());
+    for (recording, report) in found.iter().zip([&before, &during, &after]) {
+        calls::is_complete(recording, report).map_err(|e| e.context(world.logs()))?;
+        assert_eq!(recording.info()?["Interrupted"], "no");
+    }
+    let said = calls::verified(&archive, &world.installation.path("data/callseal.pem"))?;
+    assert!(said.contains("acme/regulated"), "{said}");
+    let bases: Vec<String> = found.iter().map(|recording| recording.base.clone()).collect();
+    assert_eq!(rows_of_all(dir.path(), 3).await?, bases);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_rules_changes_nothing_in_a_running_call() -> anyhow::Result<()> {
+    survives_a_kill_of("rules").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_signer_goes_on_from_its_mark() -> anyhow::Result<()> {
+    survives_a_kill_of("signer").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_shipper_ships_once() -> anyhow::Result<()> {
+    survives_a_kill_of("shipper").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_journal_writes_each_row_once() -> anyhow::Result<()> {
+    survives_a_kill_of("journal").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_ingest_had_received_is_sealed_and_marked_interrupted() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut world = World::start_with(dir.path(), &resources::record_everything(dir.path()), QUICK).await?;
+    let client = calls::client(&world, SipTransport::Udp).await?;
+    let mut call = callseal::load::Call::invite(&client, calls::two_parties()).await?;
+    call.play(Duration::from_secs(5)).await;
+    world.kill("ingest")?;
+    let report = call.abandon();
+    world.start_service("ingest")?;
+    world.wait_until_ready("ingest").await?;
+
+    let archive = dir.path().join("archive");
+    let found = recordings::wait_for(&archive, 1, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
+    assert_ne!(found[0].info()?["Interrupted"], "no");
+    for side in [Side::Caller, Side::Callee] {
+        let kept = calls::beginning_of(&found[0], &report, side)?;
+        assert!(kept >= Duration::from_secs(4), "of 5 s only {kept:?} were kept");
+    }
+    calls::verified(&archive, &world.installation.path("data/callseal.pem"))?;
+    // The next call is recorded as if nothing had been.
+    let next = calls::quiet(&client, Duration::from_secs(1)).await?;
+    let found = recordings::wait_for(&archive, 2, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
+    calls::is_complete(&found[1], &next)?;
+    assert_eq!(rows_of_all(dir.path(), 2).await?.len(), 2);
+    Ok(())
+}
