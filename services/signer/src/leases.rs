@@ -68,12 +68,12 @@ impl Share {
     async fn round(&mut self) -> Result<(), StateError> {
         let (lease, replica) = (self.context.options.lease(), self.context.options.replica.to_string());
         let state = self.context.state.clone();
-        let mut lost = Vec::new();
-        for (name, running) in &self.running {
-            if running.task.is_finished() || !state.renew_lease(&running.held, lease).await? {
-                lost.push(name.clone());
-            }
-        }
+        let held: Vec<Held> = self.running.values().map(|running| running.held.clone()).collect();
+        let mut lost: Vec<String> =
+            state.renew_leases(&held, lease).await?.into_iter().map(|held| held.name.clone()).collect();
+        lost.extend(
+            self.running.iter().filter(|(_, one)| one.task.is_finished()).map(|(name, _)| name.clone()),
+        );
         for name in lost {
             tracing::warn!(lease = name, "a lease was lost");
             if let Some(running) = self.running.remove(&name) {
@@ -84,7 +84,8 @@ impl Share {
         let replicas = state.live_replicas(&replica, lease).await?;
         let fair = usize::from(PARTITIONS).div_ceil(replicas);
         for name in state.free_leases(&replica, self.first_round).await? {
-            if name != SEAL && self.partitions() >= fair {
+            let is_enough = name != SEAL && self.partitions() >= fair;
+            if is_enough || self.running.contains_key(&name) {
                 continue;
             }
             if let Some(held) = state.take_lease(&name, &replica, self.first_round, lease).await? {

@@ -91,6 +91,15 @@ impl Staging {
         self.store.get(key).await.map_err(StagingError::Read)?.bytes().await.map_err(StagingError::Read)
     }
 
+    /// Names of the folders in a folder.
+    ///
+    /// # Errors
+    /// It cannot be listed.
+    pub async fn folders(&self, prefix: &Key) -> Result<Vec<String>, StagingError> {
+        let listed = self.store.list_with_delimiter(Some(prefix)).await.map_err(StagingError::Read)?;
+        Ok(listed.common_prefixes.iter().filter_map(|key| key.filename().map(str::to_owned)).collect())
+    }
+
     /// Deletes everything under a prefix; what is gone already is fine.
     ///
     /// # Errors

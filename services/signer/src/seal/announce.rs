@@ -26,7 +26,7 @@ use crate::{
     fail_point,
     staging::StagingError,
     state::{
-        Held, StateError,
+        Held, Phase, StateError,
         outbox::{Stage, Unsent},
     },
 };
@@ -72,6 +72,22 @@ pub async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// Deletes segments that a crash left behind after their recording was done with.
+///
+/// # Errors
+/// Staging or the state cannot be read.
+pub async fn sweep_segments(context: &Context) -> Result<(), AnnounceError> {
+    for recording in context.staging.folders(&Key::from("segments")).await? {
+        let Ok(id) = recording.parse::<RecordingId>() else { continue };
+        // A recording that nobody knows may be one that another replica has not stored yet.
+        let phase = context.state.recording(&id).await?.map(|stored| stored.phase);
+        if matches!(phase, Some(Phase::Sealed | Phase::Empty | Phase::Headless)) {
+            context.staging.delete_all(&segments::folder(&id)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> {

@@ -37,7 +37,7 @@ use wire::{
 
 use self::describe::{Surroundings, Terms, Unusable};
 use crate::{
-    context::{Context, unix_us},
+    context::{Context, unix_us, with_sources},
     fail_point,
     state::{
         Held, StateError,
@@ -81,6 +81,10 @@ pub enum SealError {
 
 /// Seals and announces until `stop`, or until the lease is lost.
 pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
+    if let Err(error) = announce::sweep_segments(&context).await {
+        // Space only; the next start tries again.
+        tracing::warn!(error = with_sources(&error), "left-over segments could not be deleted");
+    }
     // One task, so that both end when the lease is lost.
     tokio::join!(seal_all(&context, &lease, &stop), announce::run(&context, &lease, &stop));
 }

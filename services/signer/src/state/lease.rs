@@ -107,23 +107,35 @@ impl State {
         .transpose()
     }
 
-    /// Prolongs a lease; false: it is somebody else's now.
+    /// Prolongs leases, all in one transaction; returns those that are somebody else's now.
     ///
     /// # Errors
     /// The database refused.
-    pub async fn renew_lease(&self, held: &Held, lease: Duration) -> Result<bool, StateError> {
+    pub async fn renew_leases<'a>(
+        &self,
+        leases: &'a [Held],
+        lease: Duration,
+    ) -> Result<Vec<&'a Held>, StateError> {
         let renew = format!(
             "UPDATE lease SET expires_ms = {} + $1 WHERE name = $2 AND fence = $3 AND owner = $4",
             self.now()
         );
-        let done = sqlx::query(sqlx::AssertSqlSafe(renew))
-            .bind(millis(lease))
-            .bind(&held.name)
-            .bind(held.fence)
-            .bind(&held.owner)
-            .execute(self.db.pool())
-            .await?;
-        Ok(done.rows_affected() == 1)
+        let mut tx = self.db.begin_write().await?;
+        let mut lost = Vec::new();
+        for held in leases {
+            let done = sqlx::query(sqlx::AssertSqlSafe(renew.as_str()))
+                .bind(millis(lease))
+                .bind(&held.name)
+                .bind(held.fence)
+                .bind(&held.owner)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                lost.push(held);
+            }
+        }
+        tx.commit().await?;
+        Ok(lost)
     }
 
     /// Gives a lease back, so that another replica need not wait for it to run out.
@@ -164,13 +176,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = state(&dir).await;
         let a = state.take_lease("seal", "a", false, Duration::from_millis(1)).await.unwrap().unwrap();
-        assert!(state.renew_lease(&a, LEASE).await.unwrap());
+        assert!(state.renew_leases(std::slice::from_ref(&a), LEASE).await.unwrap().is_empty());
         assert_eq!(state.take_lease("seal", "b", false, LEASE).await.unwrap(), None);
-        assert!(state.renew_lease(&a, Duration::ZERO).await.unwrap());
+        assert!(state.renew_leases(std::slice::from_ref(&a), Duration::ZERO).await.unwrap().is_empty());
         tokio::time::sleep(Duration::from_millis(5)).await;
         let b = state.take_lease("seal", "b", false, LEASE).await.unwrap().unwrap();
         assert!(b.fence > a.fence);
-        assert!(!state.renew_lease(&a, LEASE).await.unwrap());
+        assert_eq!(state.renew_leases(&[a.clone(), b.clone()], LEASE).await.unwrap(), [&a]);
         assert!(matches!(state.begin_fenced(&a).await, Err(StateError::Fenced(_))));
         assert!(state.begin_fenced(&b).await.is_ok());
     }
