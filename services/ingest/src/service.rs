@@ -99,6 +99,7 @@ pub async fn run(
         tokio::select! {
             _ = look.tick() => {}
             () = shutdown.cancelled() => {}
+            () = srs.broken() => anyhow::bail!("the SIP stack stopped by itself: please report this as a bug"),
         }
     }
     taking.set_failed("draining");

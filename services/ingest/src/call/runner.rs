@@ -255,7 +255,8 @@ impl Runner {
         if !self.has_ended {
             tracing::warn!(recording = %self.recording, reason = reason.as_str_name(), "we end the call");
             let peer = self.peer.clone();
-            self.calls.tasks.spawn(async move { peer.hang_up(reason).await });
+            // Not among the tasks that a drain waits for: whether it answers changes nothing.
+            tokio::spawn(async move { peer.hang_up(reason).await });
         }
     }
 

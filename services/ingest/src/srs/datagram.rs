@@ -3,10 +3,14 @@
 //! rsipstack reads strictly and into 8192 bytes; what it would drop without a word is put right
 //! here where that can be done without guessing. Bodies are never touched.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, panic::catch_unwind};
 
 use prometheus::IntCounter;
-use rsipstack::platform::net::UdpSocket as StackSocket;
+use rsipstack::{
+    platform::net::UdpSocket as StackSocket,
+    sip::SipMessage,
+    transaction::key::{TransactionKey, TransactionRole},
+};
 
 /// The UDP socket under rsipstack.
 pub struct DatagramSocket {
@@ -24,17 +28,23 @@ impl DatagramSocket {
 #[async_trait::async_trait]
 impl StackSocket for DatagramSocket {
     async fn recv_from(&self, room: &mut [u8]) -> Result<(usize, SocketAddr), rsipstack::Error> {
-        let (len, source) = self.socket.recv_from(room).await?;
-        let tidied = match tidy(&room[..len]) {
-            Cow::Borrowed(_) => return Ok((len, source)),
-            Cow::Owned(tidied) => tidied,
-        };
-        self.malformed.inc();
-        // If it no longer fits, the body ends early and the request is answered 513 as any other
-        // that was cut.
-        let len = tidied.len().min(room.len());
-        room[..len].copy_from_slice(&tidied[..len]);
-        Ok((len, source))
+        loop {
+            let (len, source) = self.socket.recv_from(room).await?;
+            if let Cow::Owned(tidied) = tidy(&room[..len]) {
+                self.malformed.inc();
+                // If it no longer fits, the body ends early and the request is answered 513 as any
+                // other that was cut.
+                let len = tidied.len().min(room.len());
+                room[..len].copy_from_slice(&tidied[..len]);
+                if is_readable(&room[..len]) {
+                    return Ok((len, source));
+                }
+            } else if is_readable(&room[..len]) {
+                return Ok((len, source));
+            } else {
+                self.malformed.inc();
+            }
+        }
     }
 
     async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> Result<usize, rsipstack::Error> {
@@ -44,6 +54,20 @@ impl StackSocket for DatagramSocket {
     fn local_addr(&self) -> Result<SocketAddr, rsipstack::Error> {
         Ok(self.socket.local_addr()?)
     }
+}
+
+/// True if the stack can read it. A single task reads all datagrams: one that made the parser
+/// panic would silence SIP over UDP for good.
+fn is_readable(datagram: &[u8]) -> bool {
+    if datagram.trim_ascii().is_empty() {
+        // Keep-alive (RFC 5626, section 3.5.1): answered by the stack.
+        return true;
+    }
+    let read = || match SipMessage::try_from(datagram).ok()? {
+        SipMessage::Request(request) => TransactionKey::from_request(&request, TransactionRole::Server).ok(),
+        SipMessage::Response(response) => TransactionKey::from_response(&response, TransactionRole::Client).ok(),
+    };
+    matches!(catch_unwind(read), Ok(Some(_)))
 }
 
 /// The same message with CRLF after each header line and with a Content-Length; borrowed if it is
@@ -94,7 +118,42 @@ fn ends_with_crlf(headers: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const INVITE: &str = "INVITE sip:srs@192.0.2.1:5060;transport=udp SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK1;rport\r\nMax-Forwards: 70\r\n\
+        From: \"Ä\" <sip:a@192.0.2.2>;tag=1\r\nTo: <sip:srs@192.0.2.1>\r\nCall-ID: c@192.0.2.2\r\nCSeq: 1 INVITE\r\n\
+        Contact: <sip:a@192.0.2.2>;+sip.src\r\nContent-Length: 5\r\n\r\nv=0\r\n";
+
+    proptest! {
+        #[test]
+        fn mutated_datagrams_make_nobody_panic(
+            changes in proptest::collection::vec((0..600_usize, any::<u8>(), 0..3_u8), 0..12)
+        ) {
+            let mut datagram = INVITE.as_bytes().to_vec();
+            for (at, byte, how) in changes {
+                let at = at % datagram.len();
+                match how {
+                    0 => datagram[at] = byte,
+                    1 => datagram.insert(at, byte),
+                    _ => { datagram.remove(at); }
+                }
+            }
+            let tidied = tidy(&datagram);
+            let _ = is_readable(&tidied);
+            prop_assert!(matches!(tidy(&tidied), Cow::Borrowed(_)));
+        }
+    }
+
+    #[test]
+    fn what_the_stack_can_read_is_let_through() {
+        assert!(is_readable(INVITE.as_bytes()) && is_readable(b"\r\n\r\n"));
+        for bad in ["INVITE sip:a@b\r\n\r\n", "INVITE sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n", "x"] {
+            assert!(!is_readable(bad.as_bytes()), "{bad:?}");
+        }
+    }
 
     #[test]
     fn line_ends_and_length_are_put_right_and_the_body_is_left_alone() {

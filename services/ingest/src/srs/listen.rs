@@ -125,5 +125,5 @@ pub fn address_towards(peer: SocketAddr, bound: IpAddr) -> IpAddr {
         probe.connect(peer)?;
         probe.local_addr()
     };
-    route().map_or(bound, |local| local.ip())
+    route().map_or(bound, |local| local.ip().to_canonical())
 }

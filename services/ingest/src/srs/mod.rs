@@ -18,6 +18,7 @@ mod request;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -65,6 +66,7 @@ pub struct Srs {
     address: SocketAddr,
     draining: AtomicBool,
     metrics: Metrics,
+    broken: CancellationToken,
 }
 
 impl Srs {
@@ -99,7 +101,13 @@ impl Srs {
         let mut requests = endpoint.incoming_transactions()?;
         let inner = endpoint.inner.clone();
         tokio::spawn(listen::accept(listening.tcp, listening.address, inner.clone(), stop.clone()));
-        tokio::spawn(async move { inner.serve().await });
+        let broken = CancellationToken::new();
+        let tell = broken.clone().drop_guard();
+        tokio::spawn(async move {
+            // Dropped by a panic too.
+            let _tell = tell;
+            inner.serve().await
+        });
         let address = listening.address;
         let draining = AtomicBool::new(false);
         let srs = Arc::new(Self {
@@ -111,6 +119,7 @@ impl Srs {
             address,
             draining,
             metrics,
+            broken,
         });
         let pump = srs.clone();
         tokio::spawn(async move {
@@ -120,11 +129,20 @@ impl Srs {
                     () = stop.cancelled() => return,
                 };
                 let Some(transaction) = transaction else { return };
-                let reply = pump.answer(&transaction);
+                // A request that makes us panic must cost its sender alone.
+                let reply = catch_unwind(AssertUnwindSafe(|| pump.answer(&transaction))).unwrap_or_else(|_| {
+                    tracing::error!("a request was answered 500: please report this as a bug");
+                    Reply::new(StatusCode::ServerInternalError)
+                });
                 tokio::spawn(send(transaction, reply));
             }
         });
         Ok(srs)
+    }
+
+    /// Waits for what should never be: the SIP stack has stopped by itself.
+    pub async fn broken(&self) {
+        self.broken.cancelled().await;
     }
 
     /// From now on new calls are sent elsewhere; those that live go on.
@@ -194,10 +212,11 @@ async fn send(mut transaction: Transaction, reply: Reply) {
         transaction.original.headers.unique_push(Header::To(to.with_tag(tag.into())));
     }
     headers.retain(|h| !h.value().is_empty());
-    if let Err(error) = transaction.reply_with(status, headers, sdp.map(String::into_bytes)).await {
+    if transaction.reply_with(status, headers, sdp.map(String::into_bytes)).await.is_err() {
         // The connection is gone: the client repeats its request over another one, or the reaper
         // ends the call. Media may be coming already.
-        tracing::warn!(%error, "an answer could not be sent");
+        // The error's text holds the Call-ID.
+        tracing::warn!("an answer could not be sent: the connection is gone");
     }
     if !is_invite {
         return;

@@ -41,33 +41,52 @@ impl DialogPeer {
     async fn ask(&self, method: Method, reason: Option<Header>) -> Option<StatusCode> {
         let srs = self.srs.upgrade()?;
         let shared = srs.dialogs.get(&self.key)?;
-        let (request, connection) = {
+        let (invite, connection) = {
+            let dialog = lock(&shared);
+            (dialog.invite.clone(), dialog.connection.clone())
+        };
+        let next_cseq = || {
             let mut dialog = lock(&shared);
             dialog.our_cseq += 1;
-            let request = request(&srs, method, &dialog.invite, dialog.our_cseq, &dialog.connection)?;
-            (request, dialog.connection.clone())
+            dialog.our_cseq
         };
-        let mut request = request;
-        request.headers.extend(reason.into_iter().collect());
-        let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
-        // Back the way the client's last request came: it passes every NAT and needs no DNS.
+        // Back the way the client's last request came: that passes every NAT and needs no DNS.
+        let back = request(&srs, method, &invite, next_cseq(), connection.transport(), reason.clone())?;
         let destination = connection.get_remote_addr().cloned();
-        let mut transaction =
-            Transaction::new_client(key, request, srs.endpoint.inner.clone(), Some(connection));
-        transaction.destination = destination;
-        let exchange = async {
-            transaction.send().await.ok()?;
-            loop {
-                match transaction.receive().await? {
-                    SipMessage::Response(r) if r.status_code.kind() != StatusCodeKind::Provisional => {
-                        return Some(r.status_code);
-                    }
-                    _ => {}
-                }
+        let is_stream = connection.is_reliable();
+        match exchange(&srs, back, Some(connection), destination).await {
+            // The connection may be long gone while the client is there: a new one to its Contact.
+            None | Some(StatusCode::ServiceUnavailable) if is_stream => {
+                let anew = request(&srs, method, &invite, next_cseq(), Transport::Tcp, reason)?;
+                exchange(&srs, anew, None, None).await
             }
-        };
-        tokio::time::timeout(PATIENCE, exchange).await.ok().flatten()
+            answer => answer,
+        }
     }
+}
+
+/// One client transaction, within [`PATIENCE`].
+async fn exchange(
+    srs: &Srs,
+    request: Request,
+    connection: Option<SipConnection>,
+    destination: Option<SipAddr>,
+) -> Option<StatusCode> {
+    let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
+    let mut transaction = Transaction::new_client(key, request, srs.endpoint.inner.clone(), connection);
+    transaction.destination = destination;
+    let answered = async {
+        transaction.send().await.ok()?;
+        loop {
+            match transaction.receive().await? {
+                SipMessage::Response(r) if r.status_code.kind() != StatusCodeKind::Provisional => {
+                    return Some(r.status_code);
+                }
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered).await.ok().flatten()
 }
 
 fn request(
@@ -75,26 +94,23 @@ fn request(
     method: Method,
     invite: &Request,
     seq: u32,
-    connection: &SipConnection,
+    transport: Transport,
+    reason: Option<Header>,
 ) -> Option<Request> {
     // We were called: our From is the INVITE's To, and the other way round (RFC 3261, 12.2.1.1).
     let from = typed::From::parse(invite.to_header().ok()?.value()).ok()?;
     let to = typed::To::parse(invite.from_header().ok()?.value()).ok()?;
     let target = invite.contact_header().ok()?.typed().ok()?.uri;
     let inner = &srs.endpoint.inner;
-    let transport = if connection.is_reliable() { Transport::Tcp } else { Transport::Udp };
-    let ours =
-        SipAddr::new(transport, std::net::SocketAddr::new(srs.address.ip(), srs.address.port()).into());
-    let via = inner.get_via(Some(ours), None).ok()?;
+    let via = inner.get_via(Some(SipAddr::new(transport, srs.address.into())), None).ok()?;
     let call_id = invite.call_id_header().ok()?.clone();
     let mut request = inner.make_request(method, target, via, from, to, seq, Some(call_id));
-    // The client's record routes, last one first, are the way back (RFC 3261, 12.1.1: same order for
-    // the side that was called).
+    // The record routes in their order are the way back (RFC 3261, section 12.1.1).
     let routes = invite.headers.iter().filter_map(|h| match h {
         Header::RecordRoute(route) => Some(Header::Route(route.value().into())),
         _ => None,
     });
-    request.headers.extend(routes.collect());
+    request.headers.extend(routes.chain(reason).collect());
     Some(request)
 }
 

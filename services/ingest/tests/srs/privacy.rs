@@ -61,9 +61,25 @@ async fn the_log_of_a_call_holds_its_recording_id_and_nothing_of_anybody() {
     let nobody =
         fool.request("INVITE", SIPREC, "application/sdp", &offer(1)).replace("From: ", "From: +49304711 ");
     fool.send(nobody.as_bytes()).await;
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), fool.receive()).await;
-    rig.recording().await;
-    rig.metric_becomes("calls_live", |n| n <= 1.0).await;
+    let answer = fool.response().await;
+    assert_eq!(answer.status(), 200, "{}", answer.head);
+    fool.to = answer.header("To").to_owned();
+    fool.ack().await;
+    fool.bye().await;
+    for line in ["INVITE sip:+49304711@ SIP/2.0", "INVITE sip:+49304711@x SIP/2.0", "SIP/2.0 +49304711 OK"] {
+        let malformed = format!("{line}\r\nCall-ID: +49304711\r\nVia: +49304711\r\nContent-Length: 0\r\n\r\n");
+        Client::tcp(rig.sip).await.send(malformed.as_bytes()).await;
+        fool.send(malformed.as_bytes()).await;
+    }
+    // The connection is closed before the answer can be sent.
+    let mut gone = Client::tcp(rig.sip).await;
+    gone.call_id = "+49304711@x".to_owned();
+    let invite = gone.request("INVITE", SIPREC, &content_type, &body);
+    gone.send(invite.as_bytes()).await;
+    drop(gone);
+    assert_eq!(fool.ask("OPTIONS", "", "", "").await.status(), 481);
+    rig.recordings(2).await;
+    rig.metric_becomes("calls_live", |n| n == 0.0).await;
     let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("call began") && log.contains("recording="), "{log}");
     let private = [

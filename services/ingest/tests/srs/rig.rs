@@ -42,7 +42,6 @@ struct Args {
 
 pub struct Rig {
     pub nats: NatsServer,
-    pub bus: Bus,
     pub sip: SocketAddr,
     pub service: runtime::Service,
     pub requests: Arc<Mutex<Vec<DecideRequest>>>,
@@ -135,7 +134,7 @@ impl Rig {
         };
         assert_eq!(sip_udp, sip_tcp);
         let seen = BTreeMap::new();
-        Self { nats, bus, sip: sip_udp, service, requests, dir, running: Some(running), messages, seen, stop }
+        Self { nats, sip: sip_udp, service, requests, dir, running: Some(running), messages, seen, stop }
     }
 
     /// All messages of the only recording, when its end and every number before it are there.
