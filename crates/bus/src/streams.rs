@@ -12,6 +12,7 @@ use async_nats::jetstream::{
     context::GetStreamErrorKind,
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{Bus, BusError, server::sync_always};
@@ -38,6 +39,7 @@ const DEAD_MAX_BYTES: i64 = 128 << 20;
 /// A delivery that is neither acknowledged nor refused comes again after this long.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 const MAX_ACK_PENDING: i64 = 1_000;
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Bus {
     /// Makes the streams CALLS, SEALED, EVENTS and DEAD and the consumers of SEALED, or checks
@@ -57,6 +59,25 @@ impl Bus {
         }
         self.check_sync().await;
         Ok(())
+    }
+
+    /// As [`Self::ensure_streams`], but waits for NATS as long as it takes: for services that can
+    /// work without it, as ingest does by its spool. Returns when the streams are good or on
+    /// `shutdown`. Error: only [`BusError::UnsafeStream`], which no waiting cures.
+    pub async fn ensure_streams_when_reachable(&self, shutdown: CancellationToken) -> Result<(), BusError> {
+        let mut link = self.link();
+        let ensured = async {
+            loop {
+                let _ = link.wait_for(|link| link.connected).await;
+                match self.ensure_streams().await {
+                    Err(error @ BusError::UnsafeStream { .. }) => return Err(error),
+                    Err(error) => warn!(%error, "the streams cannot be made yet; trying on"),
+                    Ok(()) => return Ok(()),
+                }
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        };
+        shutdown.run_until_cancelled(ensured).await.unwrap_or(Ok(()))
     }
 
     async fn ensure_stream(&self, wanted: Config) -> Result<(), BusError> {

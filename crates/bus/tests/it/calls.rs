@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, BusOptions, CallPublisher, CallPublisherOptions, Pressure};
+use bus::{Bus, BusError, BusOptions, CallPublisher, CallPublisherOptions, Pressure};
 use tokio_util::sync::CancellationToken;
 
 use crate::setup::*;
@@ -71,11 +71,13 @@ async fn calls_are_taken_while_nats_has_never_been_there() {
     let mut call = publisher.call(&tenant(), recording);
     (0..20).for_each(|_| call.send(audio(100)));
     soon("all in the spool", publisher.drained()).await;
+    assert!(matches!(bus.ensure_streams().await, Err(BusError::NotConnected)));
+    let making = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.ensure_streams_when_reachable(CancellationToken::new()).await }
+    });
     nats.restart();
-    // The streams are not there yet either.
-    until("connected", || bus.is_connected()).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    bus.ensure_streams().await.unwrap();
+    soon("the streams", making).await.unwrap().unwrap();
     messages(&bus, |seen| numbers(seen, recording).len() == 20).await;
 }
 
