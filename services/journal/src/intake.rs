@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wire::{Message as _, recording_v1::RecordingSealed};
 
+use crate::fail_point;
+
 /// Pause when the state database does not take an order.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -89,6 +91,8 @@ impl Intake {
             recording,
             payload: payload.clone(),
         };
-        Ok(self.0.enqueue(&journals.into_iter().map(order).collect::<Vec<_>>(), now).await?)
+        self.0.enqueue(&journals.into_iter().map(order).collect::<Vec<_>>(), now).await?;
+        fail_point::reached("taken-in");
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@
 //! 3. the order is noted as done.
 
 pub mod database;
+pub mod fail_point;
 mod intake;
 mod options;
 mod report;
@@ -40,6 +41,9 @@ use write::Writing;
 /// # Errors
 /// The configuration folder or the state database cannot be used.
 pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result<()> {
+    if let Some(step) = &options.fail_at {
+        fail_point::arm(step)?;
+    }
     let shutdown = service.shutdown();
     let (state_ready, work_ready) = (service.condition("state"), service.condition("journals"));
     let config = config::watch(&options.config, shutdown.clone())?;

@@ -11,6 +11,7 @@ use wire::{Message as _, recording_v1::JournalRow};
 
 use crate::{
     database::{self, ErrorKind, JournalDb, JournalError},
+    fail_point,
     report::Reporter,
 };
 
@@ -73,10 +74,12 @@ impl Work for Writing {
                 written.map_err(fault)?;
             }
         }
+        fail_point::reached("row-written");
         Ok(())
     }
 
     fn carried_out(&self, order: &Order, (): ()) {
+        fail_point::reached("noted-done");
         self.reporter.journalled(order);
     }
 

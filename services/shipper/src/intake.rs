@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use wire::{Message as _, recording_v1::RecordingSealed};
 
 use crate::{
+    fail_point,
     records::{Records, RecordsError},
     report::Reporter,
 };
@@ -108,6 +109,7 @@ impl Intake {
             self.list.enqueue_in(&mut tx, &orders, now).await?;
         }
         tx.commit().await.map_err(DeliveryError::from)?;
+        fail_point::reached("taken-in");
         self.list.announce();
         if new && orders.is_empty() {
             self.reporter.no_target(&tenant, recording);

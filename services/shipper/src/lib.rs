@@ -14,6 +14,7 @@
 //!    Crash: the sweep at the next start, or a minute later, deletes what is left.
 
 mod certificates;
+pub mod fail_point;
 mod intake;
 mod options;
 mod records;
@@ -51,6 +52,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// # Errors
 /// The configuration folder, the state database or the staging folder cannot be used.
 pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result<()> {
+    if let Some(step) = &options.fail_at {
+        fail_point::arm(step)?;
+    }
     let shutdown = service.shutdown();
     let (state_ready, work_ready) = (service.condition("state"), service.condition("targets"));
     let config = config::watch(&options.config, shutdown.clone())?;

@@ -28,6 +28,9 @@ pub struct Options {
     /// The longest wait, and how often a target that needs a person is probed, in seconds.
     #[arg(long = "retry-at-least-every", env = "CALLSEAL_RETRY_AT_LEAST_EVERY", default_value_t = 3600.0, value_name = "SECONDS")]
     pub retry_at_least_every_s: f64,
+    /// For tests: die right after this step.
+    #[arg(long, hide = true, value_name = "STEP")]
+    pub fail_at: Option<String>,
 }
 
 impl Default for Options {
@@ -40,6 +43,7 @@ impl Default for Options {
             concurrency: 2,
             retry_after_s: 5.0,
             retry_at_least_every_s: 3600.0,
+            fail_at: None,
         }
     }
 }

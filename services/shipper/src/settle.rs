@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use wire::recording_v1::RecordingSealed;
 
-use crate::{records::Records, staging::Staging};
+use crate::{fail_point, records::Records, staging::Staging};
 
 /// Deletes recordings from staging.
 #[derive(Debug, Clone)]
@@ -25,7 +25,10 @@ impl Settler {
             // The store's text repeats file names: at debug level only.
             tracing::warn!(recording, "its files cannot be deleted from staging yet; check the rights of the folder");
             tracing::debug!(recording, %error, "deleting from staging failed");
-        } else if let Err(error) = self.records.deleted(sealed, Timestamp::now()).await {
+            return;
+        }
+        fail_point::reached("staging-emptied");
+        if let Err(error) = self.records.deleted(sealed, Timestamp::now()).await {
             tracing::warn!(recording, %error, "it is noted later that staging is emptied");
         }
     }

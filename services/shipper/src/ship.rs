@@ -14,7 +14,7 @@ use wire::{
     recording_v1::{RecordingSealed, SealedFile},
 };
 
-use crate::{certificates, report::Reporter, settle::Settler, staging::Staging};
+use crate::{certificates, fail_point, report::Reporter, settle::Settler, staging::Staging};
 
 /// What was brought where.
 #[derive(Debug)]
@@ -113,11 +113,14 @@ impl Work for Shipping {
         // when everything that it speaks for does.
         for file in &sealed.files {
             self.bring_file(order, &*opened.target, &folder, &sealed, file).await?;
+            fail_point::reached("file-put");
         }
+        fail_point::reached("brought");
         Ok(Shipped { folder, verified_by: Method::ReadBack, sealed_unix_ms: sealed.sealed_unix_ms })
     }
 
     fn carried_out(&self, order: &Order, report: Shipped) {
+        fail_point::reached("noted-done");
         self.reporter.shipped(order, &report);
     }
 

@@ -1,0 +1,173 @@
+//! The shipper as a process, against real NATS, real folders and a real OpenSSH server.
+
+mod world;
+
+use std::fs;
+
+use harness::{sshd::Sshd, wait};
+use wire::event_v1::event::What;
+use world::{PATIENCE, World, files_below};
+
+const ARCHIVE: &str = "---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {name: archive, namespace: acme}\n\
+                       spec: {subFolder: \"calls/$Y/$M/$D\", folder: {path: archive}}\n";
+
+fn sftp(sshd: &Sshd, host_key: &str) -> String {
+    let key: String = sshd.client_key().unwrap().lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "---\nkind: Secret\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: login, namespace: acme}}\nstringData:\n  key: |\n{key}\
+         ---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
+         spec: {{sftp: {{host: 127.0.0.1, port: {}, user: {}, path: archive, hostKeys: [\"{host_key}\"], \
+         privateKey: {{secretRef: {{name: login, key: key}}}}}}}}\n",
+        sshd.port(),
+        sshd.user().unwrap()
+    )
+}
+
+fn shipped(what: What) -> Option<String> {
+    match what {
+        What::Shipped(shipped) => Some(shipped.target),
+        _ => None,
+    }
+}
+
+fn fault(what: What) -> Option<wire::event_v1::Fault> {
+    match what {
+        What::Fault(fault) => Some(fault),
+        _ => None,
+    }
+}
+
+async fn until_gone(world: &World, sealed: &wire::recording_v1::RecordingSealed) {
+    wait::until("staging to be emptied", PATIENCE, || async { (!world.is_staged(sealed)).then_some(()) }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_recording_reaches_both_targets_with_the_certificate_and_then_leaves_staging() {
+    let ssh_dir = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(ssh_dir.path()).await.unwrap();
+    let mut world = World::new(&format!("{ARCHIVE}{}", sftp(&sshd, &sshd.host_key("ed25519").unwrap()))).await;
+    let shipper = world.shipper(&[]);
+    let sealed = world.seal(&["archive", "remote"]).await;
+    let mut targets = [world.event("shipped", shipped).await, world.event("shipped", shipped).await];
+    targets.sort();
+    assert_eq!(targets, ["archive", "remote"]);
+    until_gone(&world, &sealed).await;
+
+    let names: Vec<&str> = sealed.files.iter().map(|file| file.name.as_str()).collect();
+    // The recording began at midnight in Berlin; in UTC that is the day before.
+    for (root, folder) in [(world.path("data/archive"), "calls/2026/07/02/"), (sshd.home().join("archive"), "")] {
+        let mut expected: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
+        expected.push("callseal.pem".into());
+        expected.sort();
+        assert_eq!(files_below(&root), expected);
+        assert_eq!(fs::metadata(root.join(format!("{folder}{}", names[0]))).unwrap().len(), 300_000);
+    }
+    // Announced again, as after a crash of the signer: nothing happens, and nothing is missed.
+    world.bus.publish_sealed(&sealed).await.unwrap();
+    let log = shipper.output();
+    shipper.stop(PATIENCE).unwrap();
+    for secret in ["+4970311234", "+4922198765", "PRIVATE KEY"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_holds_up_neither_the_other_nor_itself_when_it_is_back_and_staging_is_kept() {
+    let ssh_dir = tempfile::tempdir().unwrap();
+    let mut sshd = Sshd::start(ssh_dir.path()).await.unwrap();
+    let mut world = World::new(&format!("{ARCHIVE}{}", sftp(&sshd, &sshd.fingerprint("rsa").unwrap()))).await;
+    sshd.stop().unwrap();
+    let _shipper = world.shipper(&[]);
+    let sealed = world.seal(&["archive", "remote"]).await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let next = |what| fault(What::clone(&what)).map(|fault| fault.r#where).or_else(|| shipped(what));
+        seen.push(world.event("one shipped, one failed", next).await);
+    }
+    seen.sort();
+    assert_eq!(seen, ["archive", "target remote"]);
+    assert!(world.is_staged(&sealed));
+    sshd.start_again().await.unwrap();
+    assert_eq!(world.event("shipped", shipped).await, "remote");
+    until_gone(&world, &sealed).await;
+    let recovered = world.event("recovered", fault).await;
+    assert_eq!((recovered.r#where.as_str(), recovered.problem.as_str()), ("target remote", "works again"));
+}
+
+#[tokio::test]
+async fn a_changed_host_key_is_told_with_both_fingerprints_and_a_new_pin_takes_effect_without_a_restart() {
+    let ssh_dir = tempfile::tempdir().unwrap();
+    let mut sshd = Sshd::start(ssh_dir.path()).await.unwrap();
+    let pinned = sshd.fingerprint("ed25519").unwrap();
+    let mut world = World::new(&sftp(&sshd, &pinned)).await;
+    sshd.stop().unwrap();
+    sshd.new_host_keys().unwrap();
+    sshd.start_again().await.unwrap();
+    let _shipper = world.shipper(&[]);
+    let sealed = world.seal(&["remote"]).await;
+    let told = world.event("the changed key", fault).await;
+    let shown = sshd.fingerprint("ed25519").unwrap();
+    assert!(told.problem.contains(&pinned) && told.problem.contains(&shown), "{}", told.problem);
+    assert!(world.is_staged(&sealed) && files_below(&sshd.home()).is_empty());
+    world.configure(&sftp(&sshd, &shown));
+    assert_eq!(world.event("shipped", shipped).await, "remote");
+    until_gone(&world, &sealed).await;
+}
+
+#[tokio::test]
+async fn a_crash_after_any_step_loses_nothing_and_ships_nothing_twice() {
+    for step in ["taken-in", "file-put", "brought", "noted-done", "staging-emptied"] {
+        let world = World::new(ARCHIVE).await;
+        let sealed = world.seal(&["archive"]).await;
+        let mut shipper = world.shipper(&["--fail-at", step]);
+        wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap()))
+            .await
+            .unwrap_or_else(|error| panic!("{step}: {error}"));
+        let _shipper = world.shipper(&[]);
+        until_gone(&world, &sealed).await;
+        let mut expected: Vec<String> =
+            sealed.files.iter().map(|file| format!("calls/2026/07/02/{}", file.name)).collect();
+        expected.push("callseal.pem".into());
+        expected.sort();
+        assert_eq!(files_below(&world.path("data/archive")), expected, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_recording_without_a_target_stays_in_staging_and_somebody_is_told() {
+    let mut world = World::new(ARCHIVE).await;
+    let _shipper = world.shipper(&[]);
+    let (kept, other) = (world.seal(&[]).await, world.seal(&["archive"]).await);
+    assert!(world.event("the fault", fault).await.problem.contains("names no storage target"));
+    until_gone(&world, &other).await;
+    assert!(world.is_staged(&kept));
+}
+
+#[tokio::test]
+async fn a_recording_whose_target_is_deleted_waits_in_staging_until_it_is_back() {
+    let mut world = World::new("").await;
+    let _shipper = world.shipper(&[]);
+    let sealed = world.seal(&["archive"]).await;
+    assert!(world.event("the orphan", fault).await.problem.contains("not in the configuration"));
+    assert!(world.is_staged(&sealed));
+    world.configure(ARCHIVE);
+    assert_eq!(world.event("shipped", shipped).await, "archive");
+    until_gone(&world, &sealed).await;
+}
+
+#[tokio::test]
+async fn a_recording_damaged_in_staging_is_set_aside_and_the_others_go_on() {
+    let mut world = World::new(ARCHIVE).await;
+    let damaged = world.prepare(&["archive"]);
+    let wav = world.path("staging").join(&damaged.staging_prefix).join(&damaged.files[0].name);
+    fs::write(wav, "not what was sealed").unwrap();
+    world.bus.publish_sealed(&damaged).await.unwrap();
+    let good = world.seal(&["archive"]).await;
+    let _shipper = world.shipper(&[]);
+    until_gone(&world, &good).await;
+    let aside = |what| fault(what).filter(|fault| fault.problem.contains("set aside"));
+    let told = world.event("the recording to be set aside", aside).await;
+    assert!(told.problem.contains("not what was sealed") && !told.will_retry, "{}", told.problem);
+    assert!(world.is_staged(&damaged));
+    assert!(!files_below(&world.path("data/archive")).iter().any(|name| name.contains(&damaged.recording_id)));
+}

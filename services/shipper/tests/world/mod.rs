@@ -1,0 +1,137 @@
+//! NATS, a configuration, staging, and the shipper as a process of its own.
+
+use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
+
+use bus::{Bus, BusOptions, server::NatsServer};
+use domain::RecordingId;
+use futures::{Stream, StreamExt as _};
+use harness::process::Process;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use wire::{
+    event_v1::{Event, event::What},
+    recording_v1::{RecordingSealed, SealedFile},
+};
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct World {
+    pub dir: TempDir,
+    pub bus: Bus,
+    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    _nats: NatsServer,
+}
+
+impl World {
+    /// With these resources beside the tenant acme.
+    pub async fn new(resources: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let nats = NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
+        let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
+        bus.ensure_streams().await.unwrap();
+        let events = Box::pin(bus.events_from_now(None).await.unwrap());
+        let world = Self { dir, bus, events, _nats: nats };
+        fs::create_dir_all(world.path("config")).unwrap();
+        fs::create_dir_all(world.path("staging/certificates")).unwrap();
+        fs::write(world.path("staging/certificates/0a1b.pem"), "the certificate").unwrap();
+        world.configure(resources);
+        world
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// Writes the configuration, atomically as a person's editor would.
+    pub fn configure(&self, resources: &str) {
+        let text = format!(
+            "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
+             spec: {{country: DE, timeZone: Europe/Berlin, whenUndecided: record}}\n{resources}"
+        );
+        fs::write(self.path("config/new"), text).unwrap();
+        fs::rename(self.path("config/new"), self.path("config/resources.yaml")).unwrap();
+    }
+
+    /// Starts the shipper; it retries after 0.1 s, at least each second.
+    pub fn shipper(&self, further: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-shipper"));
+        command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
+        command.arg("--nats").arg(self._nats.url());
+        command.arg("--config").arg(self.path("config")).arg("--staging").arg(self.path("staging"));
+        command.arg("--data").arg(self.path("data")).args(further);
+        command.arg("--state").arg(format!("sqlite:{}", self.path("shipper.sqlite").display()));
+        Process::start("shipper", self.dir.path(), &mut command).unwrap()
+    }
+
+    /// Puts the files of a sealed recording into staging and announces it for `targets`.
+    pub async fn seal(&self, targets: &[&str]) -> RecordingSealed {
+        let sealed = self.prepare(targets);
+        self.bus.publish_sealed(&sealed).await.unwrap();
+        sealed
+    }
+
+    /// Puts the files of a sealed recording into staging.
+    pub fn prepare(&self, targets: &[&str]) -> RecordingSealed {
+        let id = RecordingId::new();
+        let base = format!("20260701-220000.000Z_in_+4970311234_+4922198765_{id}");
+        let prefix = format!("sealed/acme/{id}");
+        fs::create_dir_all(self.path("staging").join(&prefix)).unwrap();
+        let mut files = Vec::new();
+        for (ending, size) in [(".wav", 300_000), ("_info.txt", 900), ("_hash.txt", 200), ("_hash.SHA256withRSA.sig", 500)] {
+            let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
+            let name = format!("{base}{ending}");
+            fs::write(self.path("staging").join(&prefix).join(&name), &content).unwrap();
+            files.push(SealedFile { name, size: size as u64, sha256: Sha256::digest(&content).to_vec() });
+        }
+        RecordingSealed {
+            recording_id: id.to_string(),
+            tenant: "acme".into(),
+            class: "regulated".into(),
+            chain_position: 1,
+            base_name: base,
+            files,
+            staging_prefix: prefix,
+            targets: targets.iter().map(|name| (*name).to_owned()).collect(),
+            started_unix_ms: 1_782_943_200_000,
+            time_zone: "Europe/Berlin".into(),
+            ..Default::default()
+        }
+    }
+
+    /// Whether staging still has anything of the recording.
+    pub fn is_staged(&self, sealed: &RecordingSealed) -> bool {
+        self.path("staging").join(&sealed.staging_prefix).exists()
+    }
+
+    /// The next event for which `choose` has an answer.
+    pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let event = self.events.next().await.expect("the events ended");
+                if let Some(answer) = event.what.and_then(&mut choose) {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
+    }
+}
+
+/// Every file below `folder`, relative, except hidden ones; sorted.
+pub fn files_below(folder: &std::path::Path) -> Vec<String> {
+    fn walk(root: &std::path::Path, folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                found.push(path.strip_prefix(root).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, folder, &mut found);
+    found.sort();
+    found
+}
