@@ -226,20 +226,23 @@ mod tests {
             error(&rule.replace("scope: all", "scope: all: b")),
             error(&rule.replace("spec:", "status: {}\nspecs:")),
         ];
-        assert_eq!(texts, [
-            "7: spec.order: must be a whole number, and not out of range",
-            "7: spec.enabled: must be true or false",
-            "8: spec.numbers[0]: must be a number in quotes, {number: …} or {pattern: …}",
-            "8: spec.numbers[0].patern: there is no such field; known are number, pattern, comment",
-            "7: spec.target: there is no such field; known are order, enabled, profile, scope, directions, numbers, exceptionLists, channels, targets, journals",
-            "7: spec.targets: must be a list: [a, b]",
-            "8: : this key stands here twice",
-            "5: spec.profile: is missing",
-            "5: spec.scope.group: there is no such field; known are groups, users, directCallsToMembers",
-            "1: apiVersion: must be callseal.io/v1alpha1",
-            "2: kind: \"Rule\" is not a kind of resource; use Tenant, Secret, Directory, ExceptionList, StorageTarget, JournalTarget, RecordingRule",
-            "5: : is not valid YAML: mapping values are not allowed in this context",
-            "5: specs: there is no such field; known are apiVersion, kind, metadata, spec",
-        ]);
+        assert_eq!(
+            texts,
+            [
+                "7: spec.order: must be a whole number, and not out of range",
+                "7: spec.enabled: must be true or false",
+                "8: spec.numbers[0]: must be a number in quotes, {number: …} or {pattern: …}",
+                "8: spec.numbers[0].patern: there is no such field; known are number, pattern, comment",
+                "7: spec.target: there is no such field; known are order, enabled, profile, scope, directions, numbers, exceptionLists, channels, targets, journals",
+                "7: spec.targets: must be a list: [a, b]",
+                "8: : this key stands here twice",
+                "5: spec.profile: is missing",
+                "5: spec.scope.group: there is no such field; known are groups, users, directCallsToMembers",
+                "1: apiVersion: must be callseal.io/v1alpha1",
+                "2: kind: \"Rule\" is not a kind of resource; use Tenant, Secret, Directory, ExceptionList, StorageTarget, JournalTarget, RecordingRule",
+                "5: : is not valid YAML: mapping values are not allowed in this context",
+                "5: specs: there is no such field; known are apiVersion, kind, metadata, spec",
+            ]
+        );
     }
 }

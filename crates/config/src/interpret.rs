@@ -82,7 +82,10 @@ impl Reading {
         for (key, origin) in &history.origins {
             let torn = files.iter().find(|file| file.torn && origin.starts_with(&file.path));
             let seen = |file: &File| {
-                file.documents.iter().filter_map(identity).any(|(kind, name)| kind == key.kind && name == key.name)
+                file.documents
+                    .iter()
+                    .filter_map(identity)
+                    .any(|(kind, name)| kind == key.kind && name == key.name)
             };
             if torn.is_some_and(|file| !seen(file)) {
                 self.declared.insert(key.clone(), Declared::Unreadable);
@@ -107,12 +110,16 @@ impl Reading {
                 if let Some((file_of_first, first)) = self.places.get(&key) {
                     let first_file = &files[*file_of_first];
                     let line = first_file.documents[*first].find(&FieldPath::root()).line;
-                    let reason = format!("is defined already in {}:{line}; that one counts", first_file.path.display());
+                    let reason = format!(
+                        "is defined already in {}:{line}; that one counts",
+                        first_file.path.display()
+                    );
                     let path = FieldPath::root().key("metadata").key("name");
                     self.problem(&file.path, document, document.find(&path), path.to_string(), reason);
                     continue;
                 }
-                let declared = document.content.clone().map_or(Declared::Unreadable, Declared::Readable);
+                let content = document.content.clone();
+                let declared = content.map_or(Declared::Unreadable, |raw| Declared::Readable(Box::new(raw)));
                 self.declared.insert(key.clone(), declared);
                 self.origins.insert(key.clone(), file.path.clone());
                 self.places.insert(key, (file_index, index));
@@ -122,7 +129,8 @@ impl Reading {
 
     /// The names of all tenants there are, readable or not.
     fn tenants(&self, files: &[File]) -> BTreeSet<TenantId> {
-        let carried = self.declared.keys().filter(|key| key.kind == Kind::Tenant).map(|key| key.tenant.clone());
+        let carried =
+            self.declared.keys().filter(|key| key.kind == Kind::Tenant).map(|key| key.tenant.clone());
         let documents = files.iter().flat_map(|file| &file.documents).filter_map(identity);
         let named = documents.filter(|(kind, _)| *kind == Kind::Tenant);
         named.filter_map(|(_, name)| name.as_str().parse().ok()).chain(carried).collect()

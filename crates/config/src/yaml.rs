@@ -64,7 +64,9 @@ pub(crate) fn explain(path: FieldPath, error: &Error, secret: bool) -> (FieldPat
         Error::Unexpected { expected: "mapping start", .. } => "must be fields: {a: …, b: …}".to_owned(),
         Error::Unexpected { expected: "string scalar" | "scalar", .. } => "must be a single value".to_owned(),
         Error::InvalidScalar { ty: "boolean" | "bool", .. } => "must be true or false".to_owned(),
-        Error::InvalidScalar { ty: "i64" | "u16", .. } => "must be a whole number, and not out of range".to_owned(),
+        Error::InvalidScalar { ty: "i64" | "u16", .. } => {
+            "must be a whole number, and not out of range".to_owned()
+        }
         Error::InvalidScalar { .. } => "does not have the right form".to_owned(),
         Error::InvalidBooleanStrict { .. } => "must be true or false".to_owned(),
         Error::NullIntoString { .. } => "must not be empty".to_owned(),

@@ -30,7 +30,10 @@ pub struct Party {
 impl Party {
     /// Number and further identities in one sequence.
     pub fn all_identities(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.number).chain(&self.identities).map(|s| s.expose().as_str()).filter(|s| !s.is_empty())
+        std::iter::once(&self.number)
+            .chain(&self.identities)
+            .map(|s| s.expose().as_str())
+            .filter(|s| !s.is_empty())
     }
 }
 

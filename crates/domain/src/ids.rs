@@ -114,7 +114,9 @@ impl FromStr for RecordingId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = InvalidId { what: "a recording id", expected: "a lower-case UUID of version 7" };
         match Uuid::try_parse(text) {
-            Ok(uuid) if uuid.get_version_num() == 7 && uuid.hyphenated().to_string() == text => Ok(Self(uuid)),
+            Ok(uuid) if uuid.get_version_num() == 7 && uuid.hyphenated().to_string() == text => {
+                Ok(Self(uuid))
+            }
             _ => Err(invalid),
         }
     }

@@ -11,6 +11,6 @@ pub mod resources;
 pub mod sensitive;
 
 pub use call::{CallFacts, Party, Side};
-pub use decision::{Class, Decision, Direction, Channels, NotRecorded, Recorded, Verdict};
+pub use decision::{Channels, Class, Decision, Direction, NotRecorded, Recorded, Verdict};
 pub use ids::{EpochId, InvalidId, Lane, NodeId, RecordingId, ResourceName, TenantId};
 pub use sensitive::Sensitive;

@@ -10,7 +10,8 @@ pub const PARTITIONS: u16 = 16;
 pub fn partition_of(tenant: &TenantId, recording: &RecordingId) -> u16 {
     let id = recording.as_uuid();
     let bytes = tenant.as_str().bytes().chain([b'/']).chain(id.as_bytes().iter().copied());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     // FNV's low bits mix poorly for short inputs: fold the high half in.
     ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u16
 }

@@ -127,9 +127,10 @@ impl Condition {
             Self::Numbers(patterns) => {
                 (any_match(patterns, call), "numbers: the outside number is not one of them".to_owned())
             }
-            Self::NotOnList(list, patterns) => {
-                (!any_match(patterns, call), format!("exceptionLists: the outside number is on the list {list}"))
-            }
+            Self::NotOnList(list, patterns) => (
+                !any_match(patterns, call),
+                format!("exceptionLists: the outside number is on the list {list}"),
+            ),
         };
         (!met).then_some(text)
     }

@@ -54,7 +54,8 @@ impl NumberPlan {
     }
 
     fn canonical_number(&self, text: &str) -> String {
-        let is_number = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || SEPARATORS.contains(&c));
+        let is_number =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || SEPARATORS.contains(&c));
         if !is_number {
             return text.to_lowercase();
         }

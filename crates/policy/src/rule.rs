@@ -25,7 +25,12 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub fn new(rule: &RecordingRule, resources: &TenantResources, people: &People, plan: &NumberPlan) -> Self {
+    pub fn new(
+        rule: &RecordingRule,
+        resources: &TenantResources,
+        people: &People,
+        plan: &NumberPlan,
+    ) -> Self {
         let patterns = |patterns: &[resources::NumberPattern]| -> Vec<Pattern> {
             patterns.iter().map(|pattern| Pattern::new(pattern, plan)).collect()
         };

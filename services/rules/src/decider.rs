@@ -29,7 +29,8 @@ pub(crate) struct Decider(RwLock<Arc<Policies>>);
 impl Decider {
     /// Puts `resources` in force.
     pub fn replace(&self, resources: &Resources) {
-        let compiled = resources.tenants.iter().map(|(id, tenant)| (id.clone(), Policy::new(tenant))).collect();
+        let compiled =
+            resources.tenants.iter().map(|(id, tenant)| (id.clone(), Policy::new(tenant))).collect();
         // An Arc is whole at any time: a poisoned lock is still good.
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(compiled);
     }
@@ -39,7 +40,8 @@ impl Decider {
         let facts = request.facts.ok_or(Undecidable::NoFacts)?;
         let facts = CallFacts::try_from(facts).map_err(Undecidable::Facts)?;
         let policies = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let policy = policies.get(&facts.tenant).ok_or_else(|| Undecidable::UnknownTenant(facts.tenant.clone()))?;
+        let policy =
+            policies.get(&facts.tenant).ok_or_else(|| Undecidable::UnknownTenant(facts.tenant.clone()))?;
         Ok(policy.decide(&facts, time))
     }
 }

@@ -16,5 +16,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    runtime::run_service("rules", args.runtime, |service, bus| callseal_rules::run(args.options, bus, service))
+    runtime::run_service("rules", args.runtime, |service, bus| {
+        callseal_rules::run(args.options, bus, service)
+    })
 }

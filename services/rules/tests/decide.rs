@@ -13,7 +13,8 @@ use runtime::Service;
 use tempfile::TempDir;
 use wire::rules_v1::{DecideRequest, DecideResponse};
 
-const TENANT: &str = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\nspec: {country: DE}\n";
+const TENANT: &str =
+    "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\nspec: {country: DE}\n";
 
 fn rule(directions: &str) -> String {
     format!(

@@ -14,8 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Directory, ExceptionList, FieldError, FieldPath, JournalTarget, Kind, Profile, RawResource, RecordingRule,
-    ResourceKey, Resources, Scope, Secret, Secrets, StorageTarget, Tenant, TenantResources,
+    Directory, ExceptionList, FieldError, FieldPath, JournalTarget, Kind, Profile, RawResource,
+    RecordingRule, ResourceKey, Resources, Scope, ScopeSpec, Secret, Secrets, SelectedSpec, StorageTarget,
+    Tenant, TenantResources,
 };
 use crate::{ResourceName, TenantId};
 
@@ -23,7 +24,7 @@ use crate::{ResourceName, TenantId};
 #[derive(Debug, Clone)]
 pub enum Declared {
     /// Its content could be read.
-    Readable(RawResource),
+    Readable(Box<RawResource>),
     /// It is there, but could not be read; that was reported by whoever tried.
     Unreadable,
 }
@@ -91,7 +92,9 @@ impl Assembly<'_> {
     fn run(mut self) {
         // Kind by kind: secrets have to be known before the targets that refer to them.
         for kind in Kind::ALL {
-            for (key, declared) in self.declared.iter().filter(|(k, _)| k.kind == kind && k.tenant == *self.tenant) {
+            for (key, declared) in
+                self.declared.iter().filter(|(k, _)| k.kind == kind && k.tenant == *self.tenant)
+            {
                 if let Some(resource) = self.validate(key, declared) {
                     if let Resource::Secret(secret) = &resource {
                         self.secrets.insert(key.name.clone(), secret.clone());
@@ -116,14 +119,20 @@ impl Assembly<'_> {
         let last = || self.last.get(key).cloned();
         let Declared::Readable(raw) = declared else { return last() };
         let name = || key.name.clone();
-        let validated = match raw {
+        let validated = match &**raw {
             RawResource::Tenant(spec) => spec.validate(key.tenant.clone()).map(Resource::Tenant),
             RawResource::Secret(spec) => spec.validate().map(Resource::Secret),
             RawResource::Directory(spec) => spec.validate().map(Resource::Directory),
             RawResource::ExceptionList(spec) => spec.validate(name()).map(Resource::ExceptionList),
-            RawResource::StorageTarget(spec) => spec.validate(name(), &self.secrets).map(Resource::StorageTarget),
-            RawResource::JournalTarget(spec) => spec.validate(name(), &self.secrets).map(Resource::JournalTarget),
-            RawResource::RecordingRule(spec) => spec.validate(name()).map(|r| Resource::RecordingRule(Box::new(r))),
+            RawResource::StorageTarget(spec) => {
+                spec.validate(name(), &self.secrets).map(Resource::StorageTarget)
+            }
+            RawResource::JournalTarget(spec) => {
+                spec.validate(name(), &self.secrets).map(Resource::JournalTarget)
+            }
+            RawResource::RecordingRule(spec) => {
+                spec.validate(name()).map(|r| Resource::RecordingRule(Box::new(r)))
+            }
         };
         match validated {
             Ok(resource) => Some(resource),
@@ -185,7 +194,11 @@ impl Assembly<'_> {
 
     /// Revives deleted lists that `rule` still selects. Nothing if a list was never known and the
     /// rule is one of consent.
-    fn with_lists(&mut self, mut rule: RecordingRule, resources: &mut TenantResources) -> Option<RecordingRule> {
+    fn with_lists(
+        &mut self,
+        mut rule: RecordingRule,
+        resources: &mut TenantResources,
+    ) -> Option<RecordingRule> {
         for name in &rule.exception_lists {
             if resources.exception_lists.contains_key(name) {
                 continue;
@@ -222,15 +235,18 @@ impl Assembly<'_> {
             }
         }
         if let Scope::Selected { groups, users, .. } = &rule.scope {
+            let written = self.written_scope(&rule.name);
             let scope = FieldPath::spec().key("scope");
             for group in groups.iter().filter(|g| !resources.directory.groups.contains_key(*g)) {
-                let reason = format!("there is no group {group:?} in the Directory");
-                errors.push(FieldError { path: scope.key("groups"), reason });
+                let path = listed(scope.key("groups"), written.map(|w| w.groups.as_slice()), group);
+                errors.push(FieldError {
+                    path,
+                    reason: format!("there is no group {group:?} in the Directory"),
+                });
             }
-            let missing = users.iter().filter(|u| !resources.directory.users.contains_key(*u)).count();
-            if missing > 0 {
-                let reason = format!("{missing} of the users are not in the Directory");
-                errors.push(FieldError { path: scope.key("users"), reason });
+            for user in users.iter().filter(|u| !resources.directory.users.contains_key(*u)) {
+                let path = listed(scope.key("users"), written.map(|w| w.users.as_slice()), user);
+                errors.push(FieldError { path, reason: NO_USER.to_owned() });
             }
         }
         errors
@@ -240,16 +256,31 @@ impl Assembly<'_> {
     fn check_members(&mut self, all: &Directory) {
         let mut faults = Vec::new();
         for (key, declared) in self.declared.iter().filter(|(key, _)| key.tenant == *self.tenant) {
-            let Declared::Readable(RawResource::Directory(spec)) = declared else { continue };
+            let Declared::Readable(raw) = declared else { continue };
+            let RawResource::Directory(spec) = &**raw else { continue };
             for (name, group) in &spec.groups {
                 let path = FieldPath::spec().key("groups").key(name).key("members");
                 for (i, _) in group.members.iter().enumerate().filter(|(_, m)| !all.users.contains_key(*m)) {
-                    let reason = "there is no such user in the Directory".to_owned();
-                    faults.push(Fault { key: key.clone(), error: FieldError { path: path.index(i), reason } });
+                    let error = FieldError { path: path.index(i), reason: NO_USER.to_owned() };
+                    faults.push(Fault { key: key.clone(), error });
                 }
             }
         }
         self.out.faults.extend(faults);
+    }
+
+    /// Groups and users of a rule in the order in which they are written.
+    fn written_scope(&self, rule: &ResourceName) -> Option<&SelectedSpec> {
+        match self.declared.get(&self.key(Kind::RecordingRule, rule))? {
+            Declared::Readable(raw) => match &**raw {
+                RawResource::RecordingRule(spec) => match &spec.scope {
+                    ScopeSpec::Selected(selected) => Some(selected),
+                    ScopeSpec::Word(_) => None,
+                },
+                _ => None,
+            },
+            Declared::Unreadable => None,
+        }
     }
 
     fn key(&self, kind: Kind, name: &ResourceName) -> ResourceKey {
@@ -266,6 +297,15 @@ impl Assembly<'_> {
     }
 }
 
+/// Does not repeat who: it is a person's name, and the path leads there.
+const NO_USER: &str = "there is no such user in the Directory";
+
+/// The place of `name` in the list at `path`, if it still stands in it.
+fn listed(path: FieldPath, names: Option<&[String]>, name: &str) -> FieldPath {
+    let index = names.and_then(|names| names.iter().position(|other| other == name));
+    index.map_or(path.clone(), |index| path.index(index))
+}
+
 /// With several tenants each call has to find its own.
 fn check_reachable(assembled: &mut Assembled) {
     let tenants: Vec<&Tenant> = assembled.resources.tenants.values().map(|t| &t.tenant).collect();
@@ -279,13 +319,18 @@ fn check_reachable(assembled: &mut Assembled) {
     for tenant in &tenants {
         let sip = FieldPath::spec().key("sip");
         if tenants.len() > 1 && tenant.sip.domains.is_empty() && tenant.sip.sources.is_empty() {
-            let reason = "there are several tenants: domains or sources have to say which calls are this one's";
+            let reason =
+                "there are several tenants: domains or sources have to say which calls are this one's";
             fault(tenant, sip.clone(), reason.to_owned());
         }
         for (i, domain) in tenant.sip.domains.iter().enumerate() {
             let owner = owners.entry(domain).or_insert(&tenant.id);
             if **owner != tenant.id {
-                fault(tenant, sip.key("domains").index(i), format!("{domain:?} is the domain of tenant {owner}"));
+                fault(
+                    tenant,
+                    sip.key("domains").index(i),
+                    format!("{domain:?} is the domain of tenant {owner}"),
+                );
             }
         }
     }

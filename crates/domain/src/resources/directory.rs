@@ -152,6 +152,9 @@ mod tests {
     fn debug_shows_neither_names_nor_numbers() {
         let mut directory = Directory::default();
         directory.users.insert("erika".into(), User { identities: vec!["+4970311234".into()] });
-        assert_eq!(format!("{directory:?} {:?}", directory.users.values().next()), "Directory(1 users, 0 groups) Some(User(1 identities))");
+        assert_eq!(
+            format!("{directory:?} {:?}", directory.users.values().next()),
+            "Directory(1 users, 0 groups) Some(User(1 identities))"
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    DirectorySpec, ExceptionListSpec, JournalTargetSpec, Kind, RecordingRuleSpec, SecretSpec, StorageTargetSpec,
-    TenantSpec,
+    DirectorySpec, ExceptionListSpec, JournalTargetSpec, Kind, RecordingRuleSpec, SecretSpec,
+    StorageTargetSpec, TenantSpec,
 };
 use crate::Sensitive;
 

@@ -26,7 +26,8 @@ impl ExceptionListSpec {
     /// The validated list called `name`, or everything that is wrong.
     pub fn validate(&self, name: ResourceName) -> Result<ExceptionList, Vec<FieldError>> {
         let mut findings = Findings::default();
-        let entries = NumberPatternSpec::validate_all(&self.entries, &FieldPath::spec().key("entries"), &mut findings);
+        let entries =
+            NumberPatternSpec::validate_all(&self.entries, &FieldPath::spec().key("entries"), &mut findings);
         findings.finish(Some(ExceptionList { name, entries }))
     }
 }

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{
-    FieldError, FieldPath, SecretValueSpec, Secrets,
-    field::Findings,
-};
+use super::{FieldError, FieldPath, SecretValueSpec, Secrets, field::Findings};
 use crate::{ResourceName, Sensitive};
 
 /// A validated `JournalTarget`, its secrets resolved.
@@ -125,7 +122,12 @@ impl SqliteSpec {
 }
 
 impl PostgresSpec {
-    fn validate(&self, path: &FieldPath, secrets: &Secrets, findings: &mut Findings) -> Option<JournalDatabase> {
+    fn validate(
+        &self,
+        path: &FieldPath,
+        secrets: &Secrets,
+        findings: &mut Findings,
+    ) -> Option<JournalDatabase> {
         required(&self.host, &path.key("host"), findings);
         required(&self.database, &path.key("database"), findings);
         required(&self.user, &path.key("user"), findings);
@@ -164,7 +166,8 @@ fn sql_name(text: &str, path: &FieldPath, findings: &mut Findings) {
     let mut chars = text.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !first || text.len() > 63 || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        let reason = format!("{text:?} must be 1 to 63 letters a-z, digits or '_', not beginning with a digit");
+        let reason =
+            format!("{text:?} must be 1 to 63 letters a-z, digits or '_', not beginning with a digit");
         findings.add(path.clone(), reason);
     }
 }
@@ -180,14 +183,18 @@ mod tests {
 
     #[test]
     fn a_journal_has_exactly_one_database() {
-        assert_eq!(texts(&JournalTargetSpec::default()), ["spec: must have exactly one of sqlite and postgres"]);
+        assert_eq!(
+            texts(&JournalTargetSpec::default()),
+            ["spec: must have exactly one of sqlite and postgres"]
+        );
     }
 
     #[test]
     fn a_table_name_that_would_need_quoting_is_refused() {
         let sqlite = Some(SqliteSpec { path: "journal.sqlite".into() });
         for bad in ["", "1st", "a-b", "a;drop", "ä"] {
-            let spec = JournalTargetSpec { table: Some(bad.into()), sqlite: sqlite.clone(), ..Default::default() };
+            let spec =
+                JournalTargetSpec { table: Some(bad.into()), sqlite: sqlite.clone(), ..Default::default() };
             assert!(texts(&spec)[0].starts_with("spec.table: "), "{bad}");
         }
     }

@@ -61,9 +61,11 @@ impl NumberPatternSpec {
             (Some(number), None) => Some(NumberPattern::Exact(number.trim().to_owned())),
             (None, Some(pattern)) => {
                 // The whole number has to match: `\+49176` alone is no prefix search.
-                let built = RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_SIZE_LIMIT).build();
+                let built =
+                    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_SIZE_LIMIT).build();
                 // The builder's own text repeats the expression, which may hold a number.
-                let reason = "is not a regular expression (no look-around, no back-references), or is too large";
+                let reason =
+                    "is not a regular expression (no look-around, no back-references), or is too large";
                 built.map(NumberPattern::Regex).map_err(|_| findings.add(path.key("pattern"), reason)).ok()
             }
             _ => {
@@ -74,7 +76,11 @@ impl NumberPatternSpec {
     }
 
     /// The validated entries of a list; what is wrong is noted at its position below `path`.
-    pub(crate) fn validate_all(specs: &[Self], path: &FieldPath, findings: &mut Findings) -> Vec<NumberPattern> {
+    pub(crate) fn validate_all(
+        specs: &[Self],
+        path: &FieldPath,
+        findings: &mut Findings,
+    ) -> Vec<NumberPattern> {
         specs.iter().enumerate().filter_map(|(i, spec)| spec.validate(&path.index(i), findings)).collect()
     }
 }

@@ -105,7 +105,10 @@ impl RecordingRuleSpec {
             "legalDuty" => Some(Profile::LegalDuty),
             "consent" => Some(Profile::Consent),
             other => {
-                findings.add(spec.key("profile"), format!("{other:?} is not a profile; use legalDuty or consent"));
+                findings.add(
+                    spec.key("profile"),
+                    format!("{other:?} is not a profile; use legalDuty or consent"),
+                );
                 None
             }
         };
@@ -193,12 +196,15 @@ mod tests {
         };
         let errors = wrong.validate("desk".parse().unwrap()).unwrap_err();
         let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, [
-            "spec.profile: \"legal\" is not a profile; use legalDuty or consent",
-            "spec.scope: \"everyone\" is not a scope; use all, allUsers, or {groups: […], users: […]}",
-            "spec.directions[1]: \"inn\" is not a direction; use in, out or internal",
-            "spec.channels: \"mono\" is not known; use stereo, separate, callerOnly or calleeOnly",
-            "spec.targets[1]: a resource name must be 1 to 63 characters a-z, 0-9 or '-', beginning and ending with a letter or digit",
-        ]);
+        assert_eq!(
+            texts,
+            [
+                "spec.profile: \"legal\" is not a profile; use legalDuty or consent",
+                "spec.scope: \"everyone\" is not a scope; use all, allUsers, or {groups: […], users: […]}",
+                "spec.directions[1]: \"inn\" is not a direction; use in, out or internal",
+                "spec.channels: \"mono\" is not known; use stereo, separate, callerOnly or calleeOnly",
+                "spec.targets[1]: a resource name must be 1 to 63 characters a-z, 0-9 or '-', beginning and ending with a letter or digit",
+            ]
+        );
     }
 }

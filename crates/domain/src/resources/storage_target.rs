@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{
-    FieldError, FieldPath, SecretValueSpec, Secrets, field::Findings, journal_target::required,
-    sub_folder,
+    FieldError, FieldPath, SecretValueSpec, Secrets, field::Findings, journal_target::required, sub_folder,
 };
 use crate::{ResourceName, Sensitive};
 
@@ -147,11 +146,13 @@ impl SftpSpec {
         required(&self.host, &path.key("host"), findings);
         required(&self.user, &path.key("user"), findings);
         if self.host_keys.is_empty() {
-            let reason = "must name the server's host key; `ssh-keyscan HOST` shows it, compare it with the server's";
+            let reason =
+                "must name the server's host key; `ssh-keyscan HOST` shows it, compare it with the server's";
             findings.add(path.key("hostKeys"), reason);
         }
         for (i, _) in self.host_keys.iter().enumerate().filter(|(_, key)| !is_host_key(key)) {
-            let reason = "is neither a public key such as \"ssh-ed25519 AAAA…\" nor a fingerprint \"SHA256:…\"";
+            let reason =
+                "is neither a public key such as \"ssh-ed25519 AAAA…\" nor a fingerprint \"SHA256:…\"";
             findings.add(path.key("hostKeys").index(i), reason);
         }
         Some(SftpTarget {
@@ -164,7 +165,12 @@ impl SftpSpec {
         })
     }
 
-    fn validate_auth(&self, path: &FieldPath, secrets: &Secrets, findings: &mut Findings) -> Option<SftpAuth> {
+    fn validate_auth(
+        &self,
+        path: &FieldPath,
+        secrets: &Secrets,
+        findings: &mut Findings,
+    ) -> Option<SftpAuth> {
         if self.passphrase.is_some() && self.private_key.is_none() {
             findings.add(path.key("passphrase"), "is of no use without privateKey");
         }
@@ -244,9 +250,10 @@ mod tests {
     #[test]
     fn a_missing_secret_or_key_is_named() {
         let no_key = SftpSpec { password: secret_value("pass"), ..sftp() };
-        assert_eq!(validate(no_key).unwrap_err(), [
-            "spec.sftp.password.secretRef.key: the Secret \"login\" has no key \"pass\""
-        ]);
+        assert_eq!(
+            validate(no_key).unwrap_err(),
+            ["spec.sftp.password.secretRef.key: the Secret \"login\" has no key \"pass\""]
+        );
     }
 
     #[test]
@@ -260,6 +267,9 @@ mod tests {
     #[test]
     fn password_and_key_exclude_each_other() {
         let both = SftpSpec { private_key: secret_value("password"), ..sftp() };
-        assert_eq!(validate(both).unwrap_err(), ["spec.sftp: must have exactly one of password and privateKey"]);
+        assert_eq!(
+            validate(both).unwrap_err(),
+            ["spec.sftp: must have exactly one of password and privateKey"]
+        );
     }
 }

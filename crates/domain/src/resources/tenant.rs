@@ -78,7 +78,8 @@ impl TenantSpec {
         let time_zone = match &self.time_zone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).unwrap_or_else(|_| {
-                let reason = format!("{name:?} is not a time zone; use an IANA name, for example Europe/Berlin");
+                let reason =
+                    format!("{name:?} is not a time zone; use an IANA name, for example Europe/Berlin");
                 findings.add(spec.key("timeZone"), reason);
                 TimeZone::UTC
             }),
@@ -103,7 +104,8 @@ impl SipMatchSpec {
         for (i, domain) in self.domains.iter().enumerate() {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if domain.is_empty() || !domain.chars().all(allowed) {
-                let reason = format!("{domain:?} is not a host name; give it without sip: and without a port");
+                let reason =
+                    format!("{domain:?} is not a host name; give it without sip: and without a port");
                 findings.add(path.key("domains").index(i), reason);
             }
             sip.domains.push(domain.to_ascii_lowercase());
@@ -131,24 +133,33 @@ mod tests {
             country: Some("Germany".into()),
             time_zone: Some("Europe/Bonn".into()),
             when_undecided: Some("maybe".into()),
-            sip: SipMatchSpec { domains: vec!["sip:acme".into(), "a/b".into()], sources: vec!["10.0.0.0/99".into()] },
+            sip: SipMatchSpec {
+                domains: vec!["sip:acme".into(), "a/b".into()],
+                sources: vec!["10.0.0.0/99".into()],
+            },
         };
         let errors = spec.validate("acme".parse().unwrap()).unwrap_err();
         let paths: Vec<_> = errors.iter().map(|e| e.path.to_string()).collect();
-        assert_eq!(paths, [
-            "spec.country",
-            "spec.timeZone",
-            "spec.whenUndecided",
-            "spec.sip.domains[0]",
-            "spec.sip.domains[1]",
-            "spec.sip.sources[0]"
-        ]);
+        assert_eq!(
+            paths,
+            [
+                "spec.country",
+                "spec.timeZone",
+                "spec.whenUndecided",
+                "spec.sip.domains[0]",
+                "spec.sip.domains[1]",
+                "spec.sip.sources[0]"
+            ]
+        );
     }
 
     #[test]
     fn a_single_address_is_a_network_of_one() {
         let spec = TenantSpec {
-            sip: SipMatchSpec { sources: vec!["192.0.2.7".into(), "10.1.2.3/8".into()], ..Default::default() },
+            sip: SipMatchSpec {
+                sources: vec!["192.0.2.7".into(), "10.1.2.3/8".into()],
+                ..Default::default()
+            },
             ..Default::default()
         };
         let tenant = spec.validate("acme".parse().unwrap()).unwrap();

@@ -22,7 +22,8 @@ impl Resources {
     fn by_source(&self, source: IpAddr) -> Option<&TenantResources> {
         // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d.
         let source = source.to_canonical();
-        let networks = self.tenants.values().flat_map(|t| t.tenant.sip.sources.iter().map(move |net| (net, t)));
+        let networks =
+            self.tenants.values().flat_map(|t| t.tenant.sip.sources.iter().map(move |net| (net, t)));
         let around = networks.filter(|(net, _)| net.contains(&source));
         around.max_by_key(|(net, _)| net.prefix_len()).map(|(_, tenant)| tenant)
     }

@@ -17,7 +17,8 @@ pub fn noon() -> jiff::Timestamp {
 /// Karl (25) in none.
 pub fn acme(rules: Vec<RecordingRule>, lists: Vec<ExceptionList>) -> TenantResources {
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let user = |name: &str, identities: &[&str]| (name.to_owned(), UserSpec { identities: texts(identities) });
+    let user =
+        |name: &str, identities: &[&str]| (name.to_owned(), UserSpec { identities: texts(identities) });
     let group = |name: &str, number: &str, members: &[&str]| {
         (name.to_owned(), GroupSpec { numbers: texts(&[number]), members: texts(members) })
     };

@@ -24,7 +24,8 @@ fn scopes() -> impl Strategy<Value = ScopeSpec> {
 }
 
 fn entries() -> impl Strategy<Value = Vec<NumberPatternSpec>> {
-    let entry = prop_oneof![select(&NUMBERS[..]).prop_map(number), Just(pattern("\\+49.*")), Just(pattern("2."))];
+    let entry =
+        prop_oneof![select(&NUMBERS[..]).prop_map(number), Just(pattern("\\+49.*")), Just(pattern("2."))];
     vec(entry, 0..3)
 }
 

@@ -1,0 +1,52 @@
+//! Files that the tests write.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+/// A configuration folder that disappears with the test.
+pub struct Folder(pub TempDir);
+
+impl Folder {
+    pub fn new(files: &[(&str, String)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.0.path().join(name)).unwrap();
+    }
+}
+
+/// A document of our API; `spec` is one line of flow style, or lines that are indented by two.
+pub fn document(kind: &str, metadata: &str, spec: &str) -> String {
+    let separator = if spec.starts_with('\n') { "" } else { " " };
+    format!(
+        "---\napiVersion: callseal.io/v1alpha1\nkind: {kind}\nmetadata: {{{metadata}}}\nspec:{separator}{spec}\n"
+    )
+}
+
+pub fn tenant(name: &str) -> String {
+    document("Tenant", &format!("name: {name}"), "{country: DE}")
+}
+
+pub fn rule(name: &str, spec: &str) -> String {
+    document(
+        "RecordingRule",
+        &format!("name: {name}"),
+        &format!("{{profile: legalDuty, scope: all, {spec}}}"),
+    )
+}
+
+pub fn folder_target(name: &str) -> String {
+    document("StorageTarget", &format!("name: {name}"), "{folder: {path: archive}}")
+}

@@ -1,0 +1,5 @@
+//! Folders of real files: what is in force, what is reported, what happens when they change.
+
+mod files;
+mod loading;
+mod watching;
