@@ -66,7 +66,7 @@ impl Bus {
     /// `shutdown`. Error: only [`BusError::UnsafeStream`], which no waiting cures.
     pub async fn ensure_streams_when_reachable(&self, shutdown: CancellationToken) -> Result<(), BusError> {
         let mut link = self.link();
-        let ensured = async {
+        let ensured = Box::pin(async {
             loop {
                 let _ = link.wait_for(|link| link.connected).await;
                 match self.ensure_streams().await {
@@ -76,7 +76,7 @@ impl Bus {
                 }
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
-        };
+        });
         shutdown.run_until_cancelled(ensured).await.unwrap_or(Ok(()))
     }
 
