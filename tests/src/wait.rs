@@ -1,9 +1,6 @@
 //! Waiting for something to become true, with a deadline instead of a guess.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
@@ -11,11 +8,11 @@ use anyhow::bail;
 ///
 /// # Errors
 /// It did not within `deadline`; the text says what was waited for.
-pub async fn until<T, F, Fut>(what: &str, deadline: Duration, mut question: F) -> anyhow::Result<T>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Option<T>>,
-{
+pub async fn until<T>(
+    what: &str,
+    deadline: Duration,
+    mut question: impl AsyncFnMut() -> Option<T>,
+) -> anyhow::Result<T> {
     let begun = Instant::now();
     loop {
         if let Some(answer) = question().await {

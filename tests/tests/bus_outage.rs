@@ -27,7 +27,7 @@ async fn nats_away_for_thirty_seconds_of_a_call_costs_not_one_packet() -> anyhow
     let found = found.map_err(|e| e.context(world.logs()))?;
     calls::is_complete(&found[0], &report).map_err(|e| e.context(world.logs()))?;
     let info = found[0].info()?;
-    assert_eq!((info["Interrupted"].as_str(), info["PacketsLost"].as_str()), ("no", "0, 0"));
+    assert_eq!((info["Interrupted"].as_str(), info["PacketsLost"].as_str()), ("no", "0,0"));
     assert_eq!(calls::times_recorded(&found[0], &report)?, 1);
     Ok(())
 }

@@ -15,6 +15,11 @@ use harness::{
 };
 use sqlx::{Connection, PgConnection};
 
+type Row = (String, String, i64, String, String, String, String, String, String);
+
+const COLUMNS: &str = "SELECT basefilename, direction, time, callid, callername, caller, callee, setting, signature \
+    FROM recordings";
+
 fn sftp_and_postgres(sshd: &Sshd, postgres: &Postgres) -> anyhow::Result<String> {
     let (user, port) = (sshd.user()?, sshd.port());
     let (host_key, key) = (sshd.host_key("ed25519")?, sshd.client_key()?);
@@ -87,14 +92,11 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
     calls::verified(&vault, &certificate)?;
 
     let mut database = PgConnection::connect(&postgres.url()).await?;
-    let row = wait::until("the row in PostgreSQL", Duration::from_secs(20), || {
-        let row = sqlx::query_as::<_, (String, String, i64, String, String, String, String, String, String)>(
-            "SELECT basefilename, direction, time, callid, callername, caller, callee, setting, signature FROM recordings",
-        )
-        .fetch_one(&mut database);
-        async { row.await.ok() }
-    });
-    let (base, direction, _time, call_id, caller_name, caller, callee, setting, signature) = row.await?;
+    let row: Row = wait::until("the row in PostgreSQL", Duration::from_secs(20), async || {
+        sqlx::query_as(COLUMNS).fetch_one(&mut database).await.ok()
+    })
+    .await?;
+    let (base, direction, _time, call_id, caller_name, caller, callee, setting, signature) = row;
     assert_eq!(base, shipped[0].base);
     assert_eq!((direction.as_str(), setting.as_str()), ("in", "everything"));
     assert_eq!((caller.as_str(), caller_name.as_str()), calls::CALLER);
@@ -107,9 +109,8 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
     // Both targets have it: staging is emptied.
     recordings::wait_for(&archive, 1, Duration::from_secs(20)).await?;
     let sealed = world.installation.path("data/staging/sealed");
-    wait::until("staging to be emptied", Duration::from_secs(20), || {
-        let left = recordings::find(&sealed).is_ok_and(|found| found.is_empty());
-        async move { left.then_some(()) }
+    wait::until("staging to be emptied", Duration::from_secs(20), async || {
+        recordings::find(&sealed).ok()?.is_empty().then_some(())
     })
     .await?;
 

@@ -86,12 +86,24 @@ where
     let address = http::serve(args.http, vec![service.clone()], http_up.clone()).await?;
     let bus = Bus::connect(args.bus_options(name)).await?;
     bus.register_metrics(service.registry());
-    bus.ensure_streams().await?;
+    // Ingest must take calls while NATS is away, so nobody waits for the streams to be there.
+    let streams = {
+        let (bus, shutdown) = (bus.clone(), service.shutdown());
+        tokio::spawn(async move { bus.ensure_streams_when_reachable(shutdown).await })
+    };
     tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), http = %address, "started");
 
     let mut running = tokio::spawn(start(service.clone(), bus));
+    let unsafe_streams = async {
+        match streams.await {
+            Ok(Err(error)) => error,
+            // Good streams, or none asked for any more: nothing to report, ever.
+            _ => std::future::pending().await,
+        }
+    };
     let outcome = tokio::select! {
         ended = &mut running => ended,
+        error = unsafe_streams => return Err(error.into()),
         () = wait_for_stop_signal() => {
             tracing::info!(service = name, "draining");
             service.shutdown().cancel();
