@@ -1,0 +1,99 @@
+//! NATS, a configuration, and the journal as a process of its own.
+
+use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
+
+use bus::{Bus, BusOptions, server::NatsServer};
+use domain::RecordingId;
+use futures::{Stream, StreamExt as _};
+use harness::process::Process;
+use tempfile::TempDir;
+use wire::{
+    event_v1::{Event, event::What},
+    recording_v1::{JournalRow, RecordingSealed},
+};
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct World {
+    dir: TempDir,
+    bus: Bus,
+    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    nats: NatsServer,
+}
+
+impl World {
+    /// With these resources beside the tenant acme.
+    pub async fn new(resources: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let nats = NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
+        let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
+        bus.ensure_streams().await.unwrap();
+        let events = Box::pin(bus.events_from_now(None).await.unwrap());
+        let text = format!(
+            "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
+             spec: {{country: DE, timeZone: Europe/Berlin, whenUndecided: record}}\n{resources}"
+        );
+        let world = Self { dir, bus, events, nats };
+        fs::create_dir_all(world.path("config")).unwrap();
+        fs::write(world.path("config/resources.yaml"), text).unwrap();
+        world
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    /// Starts the journal; it retries after 0.1 s, at least each second.
+    pub fn journal(&self, further: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-journal"));
+        command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
+        command.arg("--nats").arg(self.nats.url()).arg("--config").arg(self.path("config"));
+        command.arg("--data").arg(self.dir.path()).args(further);
+        command.arg("--state").arg(format!("sqlite:{}", self.path("state.sqlite").display()));
+        Process::start("journal", self.dir.path(), &mut command).unwrap()
+    }
+
+    /// Announces a sealed recording for `journals`; returns its row.
+    pub async fn seal(&self, journals: &[&str]) -> JournalRow {
+        let id = RecordingId::new();
+        let row = row(id);
+        let sealed = RecordingSealed {
+            recording_id: id.to_string(),
+            tenant: "acme".into(),
+            journals: journals.iter().map(|name| (*name).to_owned()).collect(),
+            row: Some(row.clone()),
+            ..Default::default()
+        };
+        self.bus.publish_sealed(&sealed).await.unwrap();
+        row
+    }
+
+    /// The next event for which `choose` has an answer.
+    pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let event = self.events.next().await.expect("the events ended");
+                if let Some(answer) = event.what.and_then(&mut choose) {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
+    }
+}
+
+/// A row of a recording.
+pub fn row(id: RecordingId) -> JournalRow {
+    JournalRow {
+        base_file_name: format!("20260701-220000.000Z_in_+4970311234_+4922198765_{id}"),
+        direction: "in".into(),
+        time_unix_ms: 1_782_943_200_000,
+        call_id: "a84b4c76e66710@pbx".into(),
+        caller_name: "Jürgen O'Brien; \"DROP\"".into(),
+        caller: "+4970311234".into(),
+        callee: "+4922198765".into(),
+        setting: "desk".into(),
+        signature: "c2lnbmF0dXJl".into(),
+    }
+}
