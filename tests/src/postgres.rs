@@ -93,7 +93,12 @@ impl Postgres {
         let server = &*self;
         wait::until("PostgreSQL to take logins", Duration::from_secs(60), || async move {
             let mut ready = server.command("pg_isready").ok()?;
-            ready.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().ok()?.success().then_some(())
+            ready
+                .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
+                .status()
+                .ok()?
+                .success()
+                .then_some(())
         })
         .await
     }

@@ -21,8 +21,9 @@ impl SmallDisk {
     pub fn mount(mount_point: &Path, bytes: u64) -> anyhow::Result<Self> {
         std::fs::create_dir_all(mount_point)?;
         let size = format!("size={bytes},mode=0777");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(mount_point))
-            .context("a small disk cannot be mounted: run the tests as root, or allow sudo without a password")?;
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(mount_point)).context(
+            "a small disk cannot be mounted: run the tests as root, or allow sudo without a password",
+        )?;
         Ok(Self { mount_point: mount_point.to_owned() })
     }
 

@@ -37,8 +37,12 @@ impl Sshd {
     /// OpenSSH is missing or does not come up.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(dir.join("home"))?;
-        let mut sshd =
-            Self { dir: dir.to_owned(), port: programs::free_tcp_port()?, settings: Vec::new(), process: None };
+        let mut sshd = Self {
+            dir: dir.to_owned(),
+            port: programs::free_tcp_port()?,
+            settings: Vec::new(),
+            process: None,
+        };
         sshd.new_host_keys()?;
         sshd.make_key("client", "ed25519", "")?;
         fs::copy(dir.join("client.pub"), dir.join("authorized_keys"))?;
@@ -74,7 +78,8 @@ impl Sshd {
     pub fn let_in_new_key(&self, name: &str, kind: &str, passphrase: &str) -> anyhow::Result<String> {
         self.make_key(name, kind, passphrase)?;
         let authorized = self.dir.join("authorized_keys");
-        let both = fs::read_to_string(&authorized)? + &fs::read_to_string(self.dir.join(format!("{name}.pub")))?;
+        let both =
+            fs::read_to_string(&authorized)? + &fs::read_to_string(self.dir.join(format!("{name}.pub")))?;
         fs::write(authorized, both)?;
         Ok(fs::read_to_string(self.dir.join(name))?)
     }

@@ -22,7 +22,8 @@ impl Backoff {
     /// The wait after the `faults`-th fault in a row (from 1). `random` in 0..1 takes off up to a
     /// quarter, so that replicas and destinations that failed together do not come back together.
     pub fn wait(&self, faults: u32, random: f64) -> Duration {
-        let doubled = self.base.saturating_mul(1_u32.checked_shl(faults.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled =
+            self.base.saturating_mul(1_u32.checked_shl(faults.saturating_sub(1)).unwrap_or(u32::MAX));
         doubled.min(self.ceiling).mul_f64(1.0 - random.clamp(0.0, 1.0) / 4.0)
     }
 }

@@ -56,7 +56,9 @@ impl WorkList {
         let recording: String = row.try_get("recording")?;
         let order = Order {
             destination: destination.clone(),
-            recording: recording.parse().map_err(|e: domain::InvalidId| DeliveryError::Unreadable(e.to_string()))?,
+            recording: recording
+                .parse()
+                .map_err(|e: domain::InvalidId| DeliveryError::Unreadable(e.to_string()))?,
             payload: row.try_get("payload")?,
             attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
             progress: row.try_get("progress")?,

@@ -44,7 +44,11 @@ impl<W: Work> Engine<W> {
 
     /// Works until `shutdown`; `existing` is what the configuration knows, and may change. Returns
     /// when all workers have stopped.
-    pub async fn run(self, mut existing: watch::Receiver<BTreeSet<Destination>>, shutdown: CancellationToken) {
+    pub async fn run(
+        self,
+        mut existing: watch::Receiver<BTreeSet<Destination>>,
+        shutdown: CancellationToken,
+    ) {
         let mut workers = JoinSet::new();
         let mut running: BTreeMap<Destination, CancellationToken> = BTreeMap::new();
         while !shutdown.is_cancelled() {
@@ -56,7 +60,8 @@ impl<W: Work> Engine<W> {
                 }
                 keep
             });
-            for destination in wanted.iter().filter(|d| !running.contains_key(d)).cloned().collect::<Vec<_>>() {
+            for destination in wanted.iter().filter(|d| !running.contains_key(d)).cloned().collect::<Vec<_>>()
+            {
                 let stop = shutdown.child_token();
                 for _ in 0..self.options.concurrency.max(1) {
                     workers.spawn(self.worker(destination.clone()).run(stop.clone()));

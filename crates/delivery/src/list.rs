@@ -169,9 +169,10 @@ impl WorkList {
     /// # Errors
     /// The database cannot be used.
     pub async fn destinations(&self) -> Result<BTreeSet<Destination>, DeliveryError> {
-        let rows = sqlx::query("SELECT DISTINCT tenant, destination FROM delivery_orders WHERE state <> 'done'")
-            .fetch_all(self.db.pool())
-            .await?;
+        let rows =
+            sqlx::query("SELECT DISTINCT tenant, destination FROM delivery_orders WHERE state <> 'done'")
+                .fetch_all(self.db.pool())
+                .await?;
         rows.iter().map(destination_of).collect()
     }
 }

@@ -26,13 +26,22 @@ impl Metrics {
         let opts = |name: &str, help: &str| Opts::new(format!("callseal_{service}_{name}"), help);
         let by_state = [LABELS[0], LABELS[1], "state"];
         let metrics = Self {
-            orders: IntGaugeVec::new(opts("orders", "Orders that are not done, by destination and state."), &by_state)?,
+            orders: IntGaugeVec::new(
+                opts("orders", "Orders that are not done, by destination and state."),
+                &by_state,
+            )?,
             oldest: GaugeVec::new(
                 opts("oldest_order_seconds", "Age of the oldest order that is not done, by destination."),
                 &LABELS,
             )?,
-            done: IntCounterVec::new(opts("orders_done_total", "Orders carried out, by destination."), &LABELS)?,
-            failed: IntCounterVec::new(opts("attempts_failed_total", "Failed attempts, by destination."), &LABELS)?,
+            done: IntCounterVec::new(
+                opts("orders_done_total", "Orders carried out, by destination."),
+                &LABELS,
+            )?,
+            failed: IntCounterVec::new(
+                opts("attempts_failed_total", "Failed attempts, by destination."),
+                &LABELS,
+            )?,
         };
         registry.register(Box::new(metrics.orders.clone()))?;
         registry.register(Box::new(metrics.oldest.clone()))?;

@@ -73,13 +73,14 @@ impl WorkList {
         .bind(order.position)
         .execute(&mut *tx)
         .await?;
-        let recovered = sqlx::query("DELETE FROM delivery_destinations WHERE tenant = $1 AND destination = $2")
-            .bind(order.destination.tenant.as_str())
-            .bind(order.destination.name.as_str())
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
-            > 0;
+        let recovered =
+            sqlx::query("DELETE FROM delivery_destinations WHERE tenant = $1 AND destination = $2")
+                .bind(order.destination.tenant.as_str())
+                .bind(order.destination.name.as_str())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                > 0;
         tx.commit().await?;
         // Counted after the commit: of two orders that are done at the same moment the later one sees
         // both. Perhaps both see it; `complete` may happen twice, but must not happen never.
@@ -214,7 +215,8 @@ impl WorkList {
         let Some(row) = row else { return Ok(Failed::Superseded) };
         let faults = row.try_get::<i64, _>("record_faults")? + 1;
         let news = row.try_get::<Option<String>, _>("last_error")?.as_deref() != Some(problem);
-        let next = after(now.as_millisecond(), self.backoff.wait(u32::try_from(faults).unwrap_or(u32::MAX), random));
+        let next =
+            after(now.as_millisecond(), self.backoff.wait(u32::try_from(faults).unwrap_or(u32::MAX), random));
         let aside = faults >= MOST_RECORD_FAULTS;
         sqlx::query(
             "UPDATE delivery_orders SET state = $1, record_faults = $2, next_attempt_at = $3, last_error = $4 \

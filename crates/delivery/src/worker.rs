@@ -103,7 +103,10 @@ impl<W: Work> Worker<W> {
                 tracing::warn!(%destination, %recording, next_attempt = %at, "recording fails: {problem}");
                 self.work.notice(Notice::RecordAtFault { destination, recording, problem: problem.clone() });
             }
-            (Fault::Destination { problem, .. } | Fault::Record { problem }, Failed::Retry { news: false, at }) => {
+            (
+                Fault::Destination { problem, .. } | Fault::Record { problem },
+                Failed::Retry { news: false, at },
+            ) => {
                 tracing::debug!(%destination, %recording, next_attempt = %at, "still fails: {problem}");
             }
             (Fault::Destination { problem, .. } | Fault::Record { problem }, Failed::SetAside) => {

@@ -9,7 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use delivery::{Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Work, WorkList};
+use delivery::{
+    Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Work, WorkList,
+};
 use domain::RecordingId;
 use harness::{postgres::Postgres, wait};
 use jiff::Timestamp;
@@ -66,7 +68,12 @@ impl Noting {
     }
 }
 
-fn start(list: &WorkList, work: &Arc<Noting>, names: &[&str], stop: &CancellationToken) -> watch::Sender<BTreeSet<Destination>> {
+fn start(
+    list: &WorkList,
+    work: &Arc<Noting>,
+    names: &[&str],
+    stop: &CancellationToken,
+) -> watch::Sender<BTreeSet<Destination>> {
     let (tell, existing) = watch::channel(names.iter().map(|name| destination(name)).collect());
     let metrics = Metrics::register("test", &Registry::new()).unwrap();
     let engine = Engine::new(list.clone(), Arc::clone(work), OPTIONS, metrics);
@@ -82,7 +89,8 @@ async fn sqlite(dir: &std::path::Path) -> WorkList {
 #[tokio::test]
 async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
     let dir = tempfile::tempdir().unwrap();
-    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
     work.dead.lock().unwrap().insert(destination("dead"));
     work.hanging.lock().unwrap().insert(destination("hanging"));
     let _tell = start(&list, &work, &["dead", "hanging", "alive"], &stop);
@@ -91,9 +99,11 @@ async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
         let orders = ["dead", "hanging", "alive"].map(|name| order_for(name, *id));
         list.enqueue(&orders, Timestamp::now()).await.unwrap();
     }
-    wait::until("the living one to have all", PATIENCE, || async { (work.count("alive") == 10).then_some(()) })
-        .await
-        .unwrap();
+    wait::until("the living one to have all", PATIENCE, || async {
+        (work.count("alive") == 10).then_some(())
+    })
+    .await
+    .unwrap();
     assert!(work.complete.lock().unwrap().is_empty());
 
     work.dead.lock().unwrap().clear();
@@ -103,22 +113,29 @@ async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
     let notices = work.notices.lock().unwrap().clone();
     let failing = notices.iter().filter(|n| matches!(n, Notice::Failing { .. })).count();
     assert_eq!(failing, 1, "told on change, not on each attempt: {notices:?}");
-    assert!(notices.iter().any(|n| matches!(n, Notice::Recovered { destination: d, .. } if *d == destination("dead"))));
+    assert!(
+        notices
+            .iter()
+            .any(|n| matches!(n, Notice::Recovered { destination: d, .. } if *d == destination("dead")))
+    );
     stop.cancel();
 }
 
 #[tokio::test]
 async fn a_removed_destination_is_orphaned_and_a_returned_one_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
     let tell = start(&list, &work, &[], &stop);
     let id = RecordingId::new();
     list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
     let tenant = destination("archive").tenant;
     let state = || async { Some(list.states_of(&tenant, id).await.unwrap()[0].1) };
-    wait::until("the order to be orphaned", PATIENCE, || async { state().await.filter(|s| *s == State::Orphaned) })
-        .await
-        .unwrap();
+    wait::until("the order to be orphaned", PATIENCE, || async {
+        state().await.filter(|s| *s == State::Orphaned)
+    })
+    .await
+    .unwrap();
     tell.send_replace(BTreeSet::from([destination("archive")]));
     wait::until("the order to be done", PATIENCE, || async { state().await.filter(|s| *s == State::Done) })
         .await
@@ -132,18 +149,23 @@ async fn a_removed_destination_is_orphaned_and_a_returned_one_goes_on() {
 #[tokio::test]
 async fn what_is_under_way_when_the_service_drains_is_free_for_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let (list, work, stop) = (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
     work.hanging.lock().unwrap().insert(destination("archive"));
     let (tell, existing) = watch::channel(BTreeSet::from([destination("archive")]));
     let metrics = Metrics::register("test", &Registry::new()).unwrap();
-    let engine = tokio::spawn(Engine::new(list.clone(), Arc::clone(&work), OPTIONS, metrics).run(existing, stop.clone()));
+    let engine = tokio::spawn(
+        Engine::new(list.clone(), Arc::clone(&work), OPTIONS, metrics).run(existing, stop.clone()),
+    );
     let id = RecordingId::new();
     list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
     let tenant = destination("archive").tenant;
     let state = || async { list.states_of(&tenant, id).await.unwrap()[0].1 };
-    wait::until("the order to be taken", PATIENCE, || async { (state().await == State::Running).then_some(()) })
-        .await
-        .unwrap();
+    wait::until("the order to be taken", PATIENCE, || async {
+        (state().await == State::Running).then_some(())
+    })
+    .await
+    .unwrap();
     stop.cancel();
     tokio::time::timeout(PATIENCE, engine).await.unwrap().unwrap();
     assert_eq!(state().await, State::Queued);
@@ -164,7 +186,11 @@ async fn replicas_on_postgresql_share_the_work_and_each_order_is_carried_out_onc
     }
     let ids: Vec<RecordingId> = (0..60).map(|_| RecordingId::new()).collect();
     for id in &ids {
-        replicas[0].0.enqueue(&[order_for("one", *id), order_for("two", *id)], Timestamp::now()).await.unwrap();
+        replicas[0]
+            .0
+            .enqueue(&[order_for("one", *id), order_for("two", *id)], Timestamp::now())
+            .await
+            .unwrap();
     }
     wait::until("all orders to be done", Duration::from_secs(60), || async {
         replicas[0].0.backlog().await.unwrap().is_empty().then_some(())
@@ -174,14 +200,23 @@ async fn replicas_on_postgresql_share_the_work_and_each_order_is_carried_out_onc
     for name in ["one", "two"] {
         let mut done: Vec<RecordingId> = replicas
             .iter()
-            .flat_map(|(_, work, _)| work.done.lock().unwrap().get(&destination(name)).cloned().unwrap_or_default())
+            .flat_map(|(_, work, _)| {
+                work.done.lock().unwrap().get(&destination(name)).cloned().unwrap_or_default()
+            })
             .collect();
         done.sort_unstable();
         assert_eq!(done, ids, "{name}");
     }
-    let complete = || replicas.iter().flat_map(|(_, work, _)| work.complete.lock().unwrap().clone()).collect::<BTreeSet<_>>();
-    wait::until("every recording to be called complete", PATIENCE, || async { (complete().len() == 60).then_some(()) })
-        .await
-        .unwrap();
+    let complete = || {
+        replicas
+            .iter()
+            .flat_map(|(_, work, _)| work.complete.lock().unwrap().clone())
+            .collect::<BTreeSet<_>>()
+    };
+    wait::until("every recording to be called complete", PATIENCE, || async {
+        (complete().len() == 60).then_some(())
+    })
+    .await
+    .unwrap();
     stop.cancel();
 }

@@ -56,8 +56,10 @@ async fn the_payload_is_wiped_when_an_order_is_done() {
     let list = sqlite(dir.path()).await;
     list.enqueue(&[order_for("archive", RecordingId::new())], later(0)).await.unwrap();
     list.done(&claimed(&list, "archive", 0).await, later(0)).await.unwrap();
-    let left: Vec<(Vec<u8>,)> =
-        sqlx::query_as("SELECT payload FROM delivery_orders").fetch_all(list.database().pool()).await.unwrap();
+    let left: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT payload FROM delivery_orders")
+        .fetch_all(list.database().pool())
+        .await
+        .unwrap();
     assert_eq!(left, [(Vec::new(),)]);
 }
 

@@ -78,14 +78,24 @@ impl<F: Files> Target for F {
         self.delete(&unfinished).await?;
         Err(TargetError::new(
             ErrorKind::Conflict,
-            format!("{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"),
+            format!(
+                "{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"
+            ),
         ))
     }
 
-    async fn verify(&self, folder: &str, name: &str, size: u64, sha256: &Digest) -> Result<Verified, TargetError> {
+    async fn verify(
+        &self,
+        folder: &str,
+        name: &str,
+        size: u64,
+        sha256: &Digest,
+    ) -> Result<Verified, TargetError> {
         let path = names::join(folder, name);
         match self.size(&path).await? {
-            None => Err(TargetError::new(ErrorKind::Conflict, "a file that was stored is not there any more")),
+            None => {
+                Err(TargetError::new(ErrorKind::Conflict, "a file that was stored is not there any more"))
+            }
             Some(found) if found == size && is(self, &path, size, sha256).await? => {
                 Ok(Verified { method: Method::ReadBack })
             }

@@ -53,15 +53,20 @@ impl Folder {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 (ErrorKind::Denied, "permission denied; check the owner and the rights of the folder")
             }
-            io::ErrorKind::InvalidFilename => (ErrorKind::Name, "its file system does not take a name of this length or form"),
+            io::ErrorKind::InvalidFilename => {
+                (ErrorKind::Name, "its file system does not take a name of this length or form")
+            }
             io::ErrorKind::NotADirectory => (ErrorKind::Denied, "a part of its path is a file, not a folder"),
             // Host, network and stale handles: folders are often mounted from elsewhere.
-            io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
+            io::ErrorKind::StaleNetworkFileHandle
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::TimedOut => {
                 (ErrorKind::Unreachable, "the server it is mounted from does not answer")
             }
             _ => (ErrorKind::Io, "see the cause"),
         };
-        TargetError::new(kind, format!("{doing} the folder {} failed: {advice}", self.root.display())).caused_by(error)
+        TargetError::new(kind, format!("{doing} the folder {} failed: {advice}", self.root.display()))
+            .caused_by(error)
     }
 }
 
@@ -83,7 +88,8 @@ impl Files for Folder {
     }
 
     async fn read(&self, path: &str) -> Result<Reader, TargetError> {
-        let mut file = tokio::fs::File::open(self.path(path)).await.map_err(|error| self.unreadable(error))?;
+        let mut file =
+            tokio::fs::File::open(self.path(path)).await.map_err(|error| self.unreadable(error))?;
         file.set_max_buf_size(BLOCK);
         Ok(Box::pin(file))
     }
@@ -136,7 +142,11 @@ fn make_durable_folder(path: &Path) -> io::Result<()> {
     }
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+            if path.is_dir() {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
         }
         Err(error) => Err(error),
         Ok(()) => sync_folder(parent),
@@ -146,7 +156,9 @@ fn make_durable_folder(path: &Path) -> io::Result<()> {
 fn sync_folder(path: &Path) -> io::Result<()> {
     match fs::File::open(path)?.sync_all() {
         // Some network file systems cannot sync a folder and say so.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
         done => done,
     }
 }
@@ -164,4 +176,3 @@ fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<Published> {
         Err(error) => Err(error.into()),
     }
 }
-

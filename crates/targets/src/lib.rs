@@ -40,7 +40,13 @@ pub trait Target: Send + Sync {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it is missing or different.
-    async fn verify(&self, folder: &str, name: &str, size: u64, sha256: &Digest) -> Result<Verified, TargetError>;
+    async fn verify(
+        &self,
+        folder: &str,
+        name: &str,
+        size: u64,
+        sha256: &Digest,
+    ) -> Result<Verified, TargetError>;
 
     /// Removes a file; one that is not there counts as removed.
     ///

@@ -83,7 +83,9 @@ impl Sftp {
             return error;
         }
         match connection.sftp().fs_info(self.path("")).await {
-            Ok(Some(space)) if space.blocks_avail.saturating_mul(space.fragment_size) < missing => self.server.full(),
+            Ok(Some(space)) if space.blocks_avail.saturating_mul(space.fragment_size) < missing => {
+                self.server.full()
+            }
             _ => error,
         }
     }
@@ -143,7 +145,9 @@ impl Files for Sftp {
         };
         match written.await {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.write_fault(&connection, content.size().saturating_sub(offset), error).await),
+            Err(error) => {
+                Err(self.write_fault(&connection, content.size().saturating_sub(offset), error).await)
+            }
         }
     }
 

@@ -91,7 +91,9 @@ async fn a_source_that_is_not_what_was_sealed_gets_no_name() {
     let dir = tempfile::tempdir().unwrap();
     let target = Folder::new(dir.path().into());
     let (other, _) = Breaking::never(1000);
-    for wrong in [Content::new(1000, [7; 32], other.clone()), Content::new(999, *content_of(1000).sha256(), other)] {
+    for wrong in
+        [Content::new(1000, [7; 32], other.clone()), Content::new(999, *content_of(1000).sha256(), other)]
+    {
         let error = target.put("", "a.wav", &wrong).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Source);
         assert!(error.concerns_record());

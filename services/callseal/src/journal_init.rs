@@ -70,7 +70,8 @@ fn find<'a>(
         .iter()
         .filter(|(id, _)| tenant.is_none_or(|tenant| tenant == *id))
         .filter_map(|(_, resources)| resources.journal_targets.get(name));
-    let journal = found.next().with_context(|| format!("there is no JournalTarget {name} in this configuration"))?;
+    let journal =
+        found.next().with_context(|| format!("there is no JournalTarget {name} in this configuration"))?;
     if found.next().is_some() {
         bail!("several tenants have a JournalTarget {name}: say which by --tenant");
     }

@@ -68,7 +68,8 @@ fn find<'a>(
         .iter()
         .filter(|(id, _)| tenant.is_none_or(|tenant| tenant == *id))
         .filter_map(|(_, resources)| resources.storage_targets.get(name));
-    let target = found.next().with_context(|| format!("there is no StorageTarget {name} in this configuration"))?;
+    let target =
+        found.next().with_context(|| format!("there is no StorageTarget {name} in this configuration"))?;
     if found.next().is_some() {
         bail!("several tenants have a StorageTarget {name}: say which by --tenant");
     }

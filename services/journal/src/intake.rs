@@ -82,9 +82,14 @@ impl Intake {
         let tenant: TenantId = sealed.tenant.parse().map_err(invalid)?;
         let recording: RecordingId = sealed.recording_id.parse().map_err(invalid)?;
         // A journal that a rule names twice gets one row.
-        let journals: BTreeSet<ResourceName> =
-            sealed.journals.iter().map(|journal| journal.parse()).collect::<Result<_, _>>().map_err(invalid)?;
-        let row = sealed.row.as_ref().ok_or_else(|| IntakeError::Poison("it has no journal row".to_owned()))?;
+        let journals: BTreeSet<ResourceName> = sealed
+            .journals
+            .iter()
+            .map(|journal| journal.parse())
+            .collect::<Result<_, _>>()
+            .map_err(invalid)?;
+        let row =
+            sealed.row.as_ref().ok_or_else(|| IntakeError::Poison("it has no journal row".to_owned()))?;
         let payload = row.encode_to_vec();
         let order = |name: ResourceName| NewOrder {
             destination: Destination { tenant: tenant.clone(), name },

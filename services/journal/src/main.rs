@@ -18,5 +18,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    runtime::run_service("journal", args.runtime, |service, bus| callseal_journal::run(args.options, bus, service))
+    runtime::run_service("journal", args.runtime, |service, bus| {
+        callseal_journal::run(args.options, bus, service)
+    })
 }

@@ -20,7 +20,12 @@ pub struct Options {
     #[arg(long = "retry-after", env = "CALLSEAL_RETRY_AFTER", default_value_t = 5.0, value_name = "SECONDS")]
     pub retry_after_s: f64,
     /// The longest wait, and how often a database that needs a person is probed, in seconds.
-    #[arg(long = "retry-at-least-every", env = "CALLSEAL_RETRY_AT_LEAST_EVERY", default_value_t = 3600.0, value_name = "SECONDS")]
+    #[arg(
+        long = "retry-at-least-every",
+        env = "CALLSEAL_RETRY_AT_LEAST_EVERY",
+        default_value_t = 3600.0,
+        value_name = "SECONDS"
+    )]
     pub retry_at_least_every_s: f64,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]

@@ -27,13 +27,18 @@ impl Reporter {
     pub fn notice(&self, notice: Notice) {
         let (destination, recording, problem, will_retry) = match notice {
             Notice::Failing { destination, recording, problem }
-            | Notice::RecordAtFault { destination, recording, problem } => (destination, Some(recording), problem, true),
+            | Notice::RecordAtFault { destination, recording, problem } => {
+                (destination, Some(recording), problem, true)
+            }
             Notice::Recovered { destination, recording } => {
                 (destination, Some(recording), "works again".to_owned(), false)
             }
-            Notice::SetAside { destination, recording, problem } => {
-                (destination, Some(recording), format!("the row is set aside until somebody looks: {problem}"), false)
-            }
+            Notice::SetAside { destination, recording, problem } => (
+                destination,
+                Some(recording),
+                format!("the row is set aside until somebody looks: {problem}"),
+                false,
+            ),
             Notice::Orphaned { destination } => {
                 let problem = "is not in the configuration any more; its open rows are kept until it is back";
                 (destination, None, problem.to_owned(), false)

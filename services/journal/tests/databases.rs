@@ -133,11 +133,13 @@ async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_se
 
     let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
     sqlx::query("CREATE TABLE other (basefilename text, \"time\" bigint)").execute(&pool).await.unwrap();
-    sqlx::query("CREATE TABLE narrow (basefilename varchar(9), direction text, \"time\" bigint, callid text, \
-                 callername text, caller text, callee text, setting text, signature text)")
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "CREATE TABLE narrow (basefilename varchar(9), direction text, \"time\" bigint, callid text, \
+                 callername text, caller text, callee text, setting text, signature text)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
     let other = with(&|target| target.table = "other".into());
     assert_eq!(other.check().await.unwrap_err().kind(), ErrorKind::Columns);
     let narrow = with(&|target| target.table = "narrow".into());
@@ -156,7 +158,8 @@ async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_se
 #[tokio::test]
 async fn what_is_wrong_with_a_sqlite_journal_is_said_in_words() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("text.sqlite"), "no database, but long enough to be looked at".repeat(50)).unwrap();
+    std::fs::write(dir.path().join("text.sqlite"), "no database, but long enough to be looked at".repeat(50))
+        .unwrap();
     let error = open(&sqlite("text.sqlite"), dir.path()).check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoDatabase, "{error}");
     let error = open(&sqlite("missing/folder.sqlite"), dir.path()).check().await.unwrap_err();

@@ -14,7 +14,11 @@ const NAME: &str = "callseal.pem";
 ///
 /// # Errors
 /// The target did not take one.
-pub async fn bring(staging: &Staging, target: &dyn Target, known: &mut Vec<String>) -> Result<(), TargetError> {
+pub async fn bring(
+    staging: &Staging,
+    target: &dyn Target,
+    known: &mut Vec<String>,
+) -> Result<(), TargetError> {
     let certificates = match staging.certificates().await {
         Ok(certificates) => certificates,
         Err(error) => {

@@ -18,5 +18,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    runtime::run_service("shipper", args.runtime, |service, bus| callseal_shipper::run(args.options, bus, service))
+    runtime::run_service("shipper", args.runtime, |service, bus| {
+        callseal_shipper::run(args.options, bus, service)
+    })
 }

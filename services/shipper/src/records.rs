@@ -99,13 +99,15 @@ impl Records {
     /// # Errors
     /// The database cannot be used.
     pub async fn deleted(&self, sealed: &RecordingSealed, now: Timestamp) -> Result<(), RecordsError> {
-        sqlx::query("UPDATE shipper_recordings SET deleted_at = $1, sealed = $2 WHERE tenant = $3 AND recording = $4")
-            .bind(now.as_millisecond())
-            .bind(Vec::new())
-            .bind(sealed.tenant.as_str())
-            .bind(sealed.recording_id.as_str())
-            .execute(self.0.pool())
-            .await?;
+        sqlx::query(
+            "UPDATE shipper_recordings SET deleted_at = $1, sealed = $2 WHERE tenant = $3 AND recording = $4",
+        )
+        .bind(now.as_millisecond())
+        .bind(Vec::new())
+        .bind(sealed.tenant.as_str())
+        .bind(sealed.recording_id.as_str())
+        .execute(self.0.pool())
+        .await?;
         Ok(())
     }
 }

@@ -43,19 +43,29 @@ impl Reporter {
         tracing::warn!(recording = %order.recording, destination = %order.destination, "a different file has its name");
         let problem = "a different file of the same name stands there already; it was kept, and the recording's file got \
                        the suffix (2); look who else writes into this folder";
-        self.fault(&order.destination.tenant, Some(order.recording), &place(&order.destination), problem, false);
+        self.fault(
+            &order.destination.tenant,
+            Some(order.recording),
+            &place(&order.destination),
+            problem,
+            false,
+        );
     }
 
     /// Something changed for the better or the worse.
     pub fn notice(&self, notice: Notice) {
         let (destination, recording, problem, will_retry) = match notice {
             Notice::Failing { destination, recording, problem }
-            | Notice::RecordAtFault { destination, recording, problem } => (destination, Some(recording), problem, true),
+            | Notice::RecordAtFault { destination, recording, problem } => {
+                (destination, Some(recording), problem, true)
+            }
             Notice::Recovered { destination, recording } => {
                 (destination, Some(recording), "works again".to_owned(), false)
             }
             Notice::SetAside { destination, recording, problem } => {
-                let problem = format!("the recording is set aside until somebody looks; it stays in staging: {problem}");
+                let problem = format!(
+                    "the recording is set aside until somebody looks; it stays in staging: {problem}"
+                );
                 (destination, Some(recording), problem, false)
             }
             Notice::Orphaned { destination } => {
@@ -69,7 +79,14 @@ impl Reporter {
         self.fault(&destination.tenant, recording, &place(&destination), &problem, will_retry);
     }
 
-    fn fault(&self, tenant: &TenantId, recording: Option<RecordingId>, place: &str, problem: &str, will_retry: bool) {
+    fn fault(
+        &self,
+        tenant: &TenantId,
+        recording: Option<RecordingId>,
+        place: &str,
+        problem: &str,
+        will_retry: bool,
+    ) {
         let fault = Fault { r#where: place.to_owned(), problem: problem.to_owned(), will_retry };
         self.send(tenant, recording, What::Fault(fault));
     }

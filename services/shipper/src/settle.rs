@@ -23,7 +23,10 @@ impl Settler {
         let recording = &sealed.recording_id;
         if let Err(error) = self.staging.delete(sealed).await {
             // The store's text repeats file names: at debug level only.
-            tracing::warn!(recording, "its files cannot be deleted from staging yet; check the rights of the folder");
+            tracing::warn!(
+                recording,
+                "its files cannot be deleted from staging yet; check the rights of the folder"
+            );
             tracing::debug!(recording, %error, "deleting from staging failed");
             return;
         }

@@ -46,7 +46,13 @@ struct Opened {
 
 impl Shipping {
     /// To the targets of `config`; their relative paths start at `data`.
-    pub fn new(config: Watched, data: PathBuf, staging: Staging, settler: Settler, reporter: Reporter) -> Self {
+    pub fn new(
+        config: Watched,
+        data: PathBuf,
+        staging: Staging,
+        settler: Settler,
+        reporter: Reporter,
+    ) -> Self {
         Self { config, data, staging, settler, reporter, open: Mutex::default() }
     }
 
@@ -59,7 +65,8 @@ impl Shipping {
             return Some(Arc::clone(opened));
         }
         let target = targets::open(described, &self.data);
-        let opened = Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
+        let opened =
+            Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
         open.insert(destination.clone(), Arc::clone(&opened));
         Some(opened)
     }
@@ -103,8 +110,9 @@ impl Work for Shipping {
             .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
         let zone = TimeZone::get(&sealed.time_zone)
             .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
-        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone)
-            .map_err(|error| Fault::Destination { problem: format!("subFolder: {error}"), permanent: true })?;
+        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone).map_err(|error| {
+            Fault::Destination { problem: format!("subFolder: {error}"), permanent: true }
+        })?;
 
         let mut known = opened.certificates.lock().await;
         certificates::bring(&self.staging, &*opened.target, &mut known).await.map_err(fault)?;

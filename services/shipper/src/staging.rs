@@ -69,7 +69,8 @@ impl Staging {
         // The oldest first: it keeps the plain name at the target when keys are rotated.
         listed.sort_by_key(|object| (object.last_modified, object.location.clone()));
         for object in listed {
-            let key_id = object.location.filename().and_then(|name| name.strip_suffix(".pem")).map(str::to_owned);
+            let key_id =
+                object.location.filename().and_then(|name| name.strip_suffix(".pem")).map(str::to_owned);
             if let Some(key_id) = key_id {
                 found.push((key_id, self.store.get(&object.location).await?.bytes().await?));
             }
@@ -94,10 +95,15 @@ impl Source for Staged {
         if offset > 0 && offset >= self.size {
             return Ok(Box::pin(tokio::io::empty()));
         }
-        let options = GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
+        let options =
+            GetOptions { range: (offset > 0).then_some(GetRange::Offset(offset)), ..GetOptions::default() };
         // The store's own texts repeat the key, and with it numbers.
         let hidden = |error: Error| {
-            let kind = if matches!(error, Error::NotFound { .. }) { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+            let kind = if matches!(error, Error::NotFound { .. }) {
+                io::ErrorKind::NotFound
+            } else {
+                io::ErrorKind::Other
+            };
             io::Error::new(kind, "staging does not hold it or cannot be read")
         };
         let got = self.store.get_opts(&self.key, options).await.map_err(hidden)?;
@@ -110,7 +116,9 @@ impl Source for Staged {
                 file.set_max_buf_size(256 * 1024);
                 Ok(Box::pin(file.take(range.end - range.start)))
             }
-            GetResultPayload::Stream(stream) => Ok(Box::pin(StreamReader::new(stream.map_err(io::Error::other)))),
+            GetResultPayload::Stream(stream) => {
+                Ok(Box::pin(StreamReader::new(stream.map_err(io::Error::other))))
+            }
         }
     }
 }
@@ -130,7 +138,8 @@ mod tests {
     async fn a_sealed_file_can_be_read_from_anywhere_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let staging = Staging::open(dir.path()).unwrap();
-        let file = SealedFile { name: "20261122-091530.123Z_in_+4970_x.wav".into(), size: 6, sha256: vec![0; 32] };
+        let file =
+            SealedFile { name: "20261122-091530.123Z_in_+4970_x.wav".into(), size: 6, sha256: vec![0; 32] };
         let sealed = RecordingSealed { staging_prefix: "sealed/acme/x".into(), ..Default::default() };
         staging.store.put(&key(&sealed, &file), "abcdef".into()).await.unwrap();
         let content = staging.content(&sealed, &file).unwrap();

@@ -38,14 +38,17 @@ fn fault(what: What) -> Option<wire::event_v1::Fault> {
 }
 
 async fn until_gone(world: &World, sealed: &wire::recording_v1::RecordingSealed) {
-    wait::until("staging to be emptied", PATIENCE, || async { (!world.is_staged(sealed)).then_some(()) }).await.unwrap();
+    wait::until("staging to be emptied", PATIENCE, || async { (!world.is_staged(sealed)).then_some(()) })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_recording_reaches_both_targets_with_the_certificate_and_then_leaves_staging() {
     let ssh_dir = tempfile::tempdir().unwrap();
     let sshd = Sshd::start(ssh_dir.path()).await.unwrap();
-    let mut world = World::new(&format!("{ARCHIVE}{}", sftp(&sshd, &sshd.host_key("ed25519").unwrap()))).await;
+    let mut world =
+        World::new(&format!("{ARCHIVE}{}", sftp(&sshd, &sshd.host_key("ed25519").unwrap()))).await;
     let shipper = world.shipper(&[]);
     let sealed = world.seal(&["archive", "remote"]).await;
     let mut targets = [world.event("shipped", shipped).await, world.event("shipped", shipped).await];
@@ -55,7 +58,9 @@ async fn a_recording_reaches_both_targets_with_the_certificate_and_then_leaves_s
 
     let names: Vec<&str> = sealed.files.iter().map(|file| file.name.as_str()).collect();
     // The recording began at midnight in Berlin; in UTC that is the day before.
-    for (root, folder) in [(world.path("data/archive"), "calls/2026/07/02/"), (sshd.home().join("archive"), "")] {
+    for (root, folder) in
+        [(world.path("data/archive"), "calls/2026/07/02/"), (sshd.home().join("archive"), "")]
+    {
         let mut expected: Vec<String> = names.iter().map(|name| format!("{folder}{name}")).collect();
         expected.push("callseal.pem".into());
         expected.sort();
@@ -169,5 +174,7 @@ async fn a_recording_damaged_in_staging_is_set_aside_and_the_others_go_on() {
     let told = world.event("the recording to be set aside", aside).await;
     assert!(told.problem.contains("not what was sealed") && !told.will_retry, "{}", told.problem);
     assert!(world.is_staged(&damaged));
-    assert!(!files_below(&world.path("data/archive")).iter().any(|name| name.contains(&damaged.recording_id)));
+    assert!(
+        !files_below(&world.path("data/archive")).iter().any(|name| name.contains(&damaged.recording_id))
+    );
 }

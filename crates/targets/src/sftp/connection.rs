@@ -43,8 +43,11 @@ impl Connection {
     pub(super) async fn open(target: &SftpTarget, server: &Server) -> Result<Self, TargetError> {
         let pins = Pins::parse(&target.host_keys).map_err(|problem| server.bad_pin(&problem))?;
         let mut ssh = shake_hands(target, server, &pins).await?;
-        timeout(CONNECT_TIMEOUT, log_in(&mut ssh, target, server)).await.map_err(|e| server.unreachable(e))??;
-        let sftp = timeout(CONNECT_TIMEOUT, start_sftp(&ssh, server)).await.map_err(|e| server.unreachable(e))??;
+        timeout(CONNECT_TIMEOUT, log_in(&mut ssh, target, server))
+            .await
+            .map_err(|e| server.unreachable(e))??;
+        let sftp =
+            timeout(CONNECT_TIMEOUT, start_sftp(&ssh, server)).await.map_err(|e| server.unreachable(e))??;
         Ok(Self { sftp, ssh, server: server.clone(), broken: AtomicBool::new(false) })
     }
 
@@ -140,7 +143,8 @@ async fn log_in(
         }
         SftpAuth::Key { private_key, passphrase } => {
             let passphrase = passphrase.as_ref().map(|p| p.expose().as_str());
-            let key = decode_secret_key(private_key.expose(), passphrase).map_err(|e| server.unusable_key(e))?;
+            let key =
+                decode_secret_key(private_key.expose(), passphrase).map_err(|e| server.unusable_key(e))?;
             let hash = ssh.best_supported_rsa_hash().await.map_err(|e| server.unreachable(e))?.flatten();
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
             ("private key", ssh.authenticate_publickey(&target.user, key).await)

@@ -15,8 +15,14 @@ impl Server {
         Self(format!("{host}:{port}"))
     }
 
-    pub(super) fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TargetError {
-        let sentence = format!("the SFTP server {} cannot be reached; check that it runs, and host, port and firewall", self.0);
+    pub(super) fn unreachable(
+        &self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> TargetError {
+        let sentence = format!(
+            "the SFTP server {} cannot be reached; check that it runs, and host, port and firewall",
+            self.0
+        );
         TargetError::new(ErrorKind::Unreachable, sentence).caused_by(cause)
     }
 
@@ -59,7 +65,10 @@ impl Server {
     }
 
     pub(super) fn bad_pin(&self, problem: &super::InvalidHostKey) -> TargetError {
-        TargetError::new(ErrorKind::HostKeyChanged, format!("hostKeys of the SFTP server {}: {problem}", self.0))
+        TargetError::new(
+            ErrorKind::HostKeyChanged,
+            format!("hostKeys of the SFTP server {}: {problem}", self.0),
+        )
     }
 
     pub(super) fn no_sftp(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TargetError {
@@ -73,7 +82,10 @@ impl Server {
     pub(super) fn full(&self) -> TargetError {
         TargetError::new(
             ErrorKind::Full,
-            format!("the disk of the SFTP server {} is full, or the user's quota is used up; make space", self.0),
+            format!(
+                "the disk of the SFTP server {} is full, or the user's quota is used up; make space",
+                self.0
+            ),
         )
     }
 
@@ -83,17 +95,24 @@ impl Server {
         match status.status_code {
             StatusCode::PermissionDenied => TargetError::new(
                 ErrorKind::Denied,
-                format!("the SFTP server {server} denies {doing}; check the rights of the user in the target's folder"),
+                format!(
+                    "the SFTP server {server} denies {doing}; check the rights of the user in the target's folder"
+                ),
             ),
             StatusCode::NoConnection | StatusCode::ConnectionLost => {
                 self.connection_lost(doing, SftpError::Status(status))
             }
             StatusCode::NoSuchFile => TargetError::new(
                 ErrorKind::Io,
-                format!("{doing} on the SFTP server {server} failed: it is gone, somebody else works in the folder"),
+                format!(
+                    "{doing} on the SFTP server {server} failed: it is gone, somebody else works in the folder"
+                ),
             ),
             // A server's own message may repeat the path, and with it numbers.
-            code => TargetError::new(ErrorKind::Io, format!("{doing} on the SFTP server {server} failed: it says \"{code}\"")),
+            code => TargetError::new(
+                ErrorKind::Io,
+                format!("{doing} on the SFTP server {server} failed: it says \"{code}\""),
+            ),
         }
     }
 
@@ -105,7 +124,9 @@ impl Server {
                 ErrorKind::Denied,
                 format!("the SFTP server {} denies {doing}; check the rights of the user", self.0),
             ),
-            Err(_) => TargetError::new(ErrorKind::Io, format!("{doing} on the SFTP server {} failed", self.0)),
+            Err(_) => {
+                TargetError::new(ErrorKind::Io, format!("{doing} on the SFTP server {} failed", self.0))
+            }
         }
     }
 }

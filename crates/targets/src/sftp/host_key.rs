@@ -135,7 +135,9 @@ mod tests {
     fn a_pin_is_a_line_with_or_without_host_and_comment_or_a_fingerprint() {
         let key = PublicKey::from_openssh(LINE).unwrap();
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        for entry in [LINE, &format!("{LINE} admin@host"), &format!("[sftp.example]:2222 {LINE}"), &fingerprint] {
+        for entry in
+            [LINE, &format!("{LINE} admin@host"), &format!("[sftp.example]:2222 {LINE}"), &fingerprint]
+        {
             assert!(pins(&[entry]).accept(&key), "{entry}");
             assert!(!pins(&[entry]).accept(&PublicKey::from_openssh(OTHER).unwrap()), "{entry}");
         }

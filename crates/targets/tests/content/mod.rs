@@ -39,7 +39,10 @@ impl Breaking {
 
     fn new(length: usize, breaks_after: Option<u64>) -> (Arc<Self>, Arc<Mutex<Vec<u64>>>) {
         let opened = Arc::default();
-        (Arc::new(Self { length, breaks_after: Mutex::new(breaks_after), opened: Arc::clone(&opened) }), opened)
+        (
+            Arc::new(Self { length, breaks_after: Mutex::new(breaks_after), opened: Arc::clone(&opened) }),
+            opened,
+        )
     }
 }
 

@@ -56,7 +56,8 @@ pub fn open(journal: &JournalTarget, base: &Path) -> Result<Box<dyn JournalDb>, 
         }
         JournalDatabase::Postgres { host, port, database, schema, user, password, tls } => {
             let table = table::Table::new(schema.as_deref(), &journal.table)?;
-            let login = postgres::Login { host, port: *port, database, user, password: password.as_ref(), tls };
+            let login =
+                postgres::Login { host, port: *port, database, user, password: password.as_ref(), tls };
             Box::new(postgres::Postgres::new(&login, table)?)
         }
     })

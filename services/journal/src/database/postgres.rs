@@ -44,7 +44,8 @@ impl Postgres {
             .username(login.user)
             .ssl_mode(tls)
             .application_name("callseal-journal");
-        options = if login.host.starts_with('/') { options.socket(login.host) } else { options.host(login.host) };
+        options =
+            if login.host.starts_with('/') { options.socket(login.host) } else { options.host(login.host) };
         if let Some(password) = login.password {
             options = options.password(password.expose());
         }
@@ -61,26 +62,43 @@ impl Postgres {
     /// repeated: they may hold the row.
     fn fault(&self, error: sqlx::Error) -> JournalError {
         let (server, table) = (&self.server, self.table.name());
-        let code = error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned()).unwrap_or_default();
+        let code = error
+            .as_database_error()
+            .and_then(|e| e.code())
+            .map(|code| code.into_owned())
+            .unwrap_or_default();
         let (kind, sentence) = match code.as_str() {
             "28P01" | "28000" => (
                 ErrorKind::LoginRefused,
-                format!("the PostgreSQL server {server} refuses the login; check user, password and pg_hba.conf"),
+                format!(
+                    "the PostgreSQL server {server} refuses the login; check user, password and pg_hba.conf"
+                ),
             ),
-            "3D000" => (ErrorKind::NoDatabase, format!("the PostgreSQL server {server} has no database of this name")),
+            "3D000" => (
+                ErrorKind::NoDatabase,
+                format!("the PostgreSQL server {server} has no database of this name"),
+            ),
             "42P01" | "3F000" => (
                 ErrorKind::NoTable,
-                format!("the PostgreSQL server {server} has no table {table}; make it by `callseal journal-init`"),
+                format!(
+                    "the PostgreSQL server {server} has no table {table}; make it by `callseal journal-init`"
+                ),
             ),
             "42703" | "42804" => (
                 ErrorKind::Columns,
-                format!("the table {table} on the PostgreSQL server {server} lacks a column, or has it with another type"),
+                format!(
+                    "the table {table} on the PostgreSQL server {server} lacks a column, or has it with another type"
+                ),
             ),
             "42501" | "25006" => (
                 ErrorKind::Denied,
-                format!("the PostgreSQL server {server} does not let this user write the table {table}; grant SELECT and INSERT"),
+                format!(
+                    "the PostgreSQL server {server} does not let this user write the table {table}; grant SELECT and INSERT"
+                ),
             ),
-            "53100" => (ErrorKind::Full, format!("the disk of the PostgreSQL server {server} is full; make space")),
+            "53100" => {
+                (ErrorKind::Full, format!("the disk of the PostgreSQL server {server} is full; make space"))
+            }
             // Class 57: shut down, starting up, cancelled; 08: connection; 53: out of resources.
             code if ["57", "08", "53"].iter().any(|class| code.starts_with(class)) => {
                 (ErrorKind::Unreachable, format!("the PostgreSQL server {server} is not ready"))
@@ -88,7 +106,9 @@ impl Postgres {
             // Class 22: data exception; 23: the table has constraints of its own.
             code if ["22", "23"].iter().any(|class| code.starts_with(class)) => (
                 ErrorKind::Row,
-                format!("the table {table} on the PostgreSQL server {server} refuses the row (SQLSTATE {code}); look at its constraints"),
+                format!(
+                    "the table {table} on the PostgreSQL server {server} refuses the row (SQLSTATE {code}); look at its constraints"
+                ),
             ),
             "" if matches!(error, sqlx::Error::Tls(_)) => (
                 ErrorKind::Denied,
@@ -96,7 +116,9 @@ impl Postgres {
             ),
             "" => (
                 ErrorKind::Unreachable,
-                format!("the PostgreSQL server {server} cannot be reached; check that it runs, and host, port and firewall"),
+                format!(
+                    "the PostgreSQL server {server} cannot be reached; check that it runs, and host, port and firewall"
+                ),
             ),
             code => (ErrorKind::Other, format!("the PostgreSQL server {server} fails with SQLSTATE {code}")),
         };
@@ -107,12 +129,18 @@ impl Postgres {
 #[async_trait]
 impl JournalDb for Postgres {
     async fn check(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.probe())).fetch_optional(&self.pool).await.map_err(|e| self.fault(e))?;
+        sqlx::query(AssertSqlSafe(self.table.probe()))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| self.fault(e))?;
         Ok(())
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.create())).execute(&self.pool).await.map_err(|e| self.fault(e))?;
+        sqlx::query(AssertSqlSafe(self.table.create()))
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fault(e))?;
         self.check().await
     }
 
@@ -152,7 +180,8 @@ impl JournalDb for Postgres {
     }
 
     async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let rows = sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
+        let rows =
+            sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
         let rows = rows.map_err(|error| self.fault(error))?;
         rows.iter().map(row_of).collect::<Result<_, _>>().map_err(|error| self.fault(error))
     }

@@ -42,15 +42,19 @@ impl Sqlite {
 
     fn fault(&self, error: sqlx::Error) -> JournalError {
         let file = &self.file;
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
+        let code =
+            error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
         let message = error.as_database_error().map(|e| e.message().to_owned()).unwrap_or_default();
         let (kind, advice) = match code & 0xff {
             code::BUSY => (ErrorKind::Unreachable, "another program holds it locked".to_owned()),
-            code::READ_ONLY => (ErrorKind::Denied, "it may not be written; check owner and rights".to_owned()),
-            code::FULL => (ErrorKind::Full, "the disk is full; make space".to_owned()),
-            code::CANNOT_OPEN => {
-                (ErrorKind::Denied, "it cannot be opened; check that its folder exists and may be written".to_owned())
+            code::READ_ONLY => {
+                (ErrorKind::Denied, "it may not be written; check owner and rights".to_owned())
             }
+            code::FULL => (ErrorKind::Full, "the disk is full; make space".to_owned()),
+            code::CANNOT_OPEN => (
+                ErrorKind::Denied,
+                "it cannot be opened; check that its folder exists and may be written".to_owned(),
+            ),
             code::NOT_A_DATABASE => (ErrorKind::NoDatabase, "it is not a SQLite database".to_owned()),
             // SQLite has one code for both.
             _ if message.starts_with("no such table") => {
@@ -65,19 +69,26 @@ impl Sqlite {
             }
             _ => (ErrorKind::Other, format!("it says code {code}")),
         };
-        JournalError::new(kind, format!("the SQLite journal {file} cannot be used: {advice}")).caused_by(error)
+        JournalError::new(kind, format!("the SQLite journal {file} cannot be used: {advice}"))
+            .caused_by(error)
     }
 }
 
 #[async_trait]
 impl JournalDb for Sqlite {
     async fn check(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.probe())).fetch_optional(&self.pool).await.map_err(|e| self.fault(e))?;
+        sqlx::query(AssertSqlSafe(self.table.probe()))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|e| self.fault(e))?;
         Ok(())
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.create())).execute(&self.pool).await.map_err(|e| self.fault(e))?;
+        sqlx::query(AssertSqlSafe(self.table.create()))
+            .execute(&self.pool)
+            .await
+            .map_err(|e| self.fault(e))?;
         self.check().await
     }
 
@@ -112,7 +123,8 @@ impl JournalDb for Sqlite {
     }
 
     async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let rows = sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
+        let rows =
+            sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
         let rows = rows.map_err(|error| self.fault(error))?;
         rows.iter().map(row_of).collect::<Result<_, _>>().map_err(|error| self.fault(error))
     }

@@ -30,7 +30,10 @@ impl Table {
     pub fn new(schema: Option<&str>, name: &str) -> Result<Self, JournalError> {
         for part in schema.iter().copied().chain([name]) {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if part.is_empty() || part.len() > 63 || part.starts_with(|c: char| c.is_ascii_digit()) || !part.chars().all(plain)
+            if part.is_empty()
+                || part.len() > 63
+                || part.starts_with(|c: char| c.is_ascii_digit())
+                || !part.chars().all(plain)
             {
                 return Err(JournalError::new(
                     ErrorKind::Description,
@@ -50,7 +53,8 @@ impl Table {
 
     /// Makes the table unless it exists.
     pub fn create(&self) -> String {
-        let column = |(name, number): &(&str, bool)| format!("\"{name}\" {}", if *number { "bigint" } else { "text" });
+        let column =
+            |(name, number): &(&str, bool)| format!("\"{name}\" {}", if *number { "bigint" } else { "text" });
         let columns = COLUMNS.iter().map(column).collect::<Vec<_>>().join(", ");
         format!("CREATE TABLE IF NOT EXISTS {} ({columns})", self.quoted)
     }

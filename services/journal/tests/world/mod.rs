@@ -26,7 +26,8 @@ impl World {
     /// With these resources beside the tenant acme.
     pub async fn new(resources: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let nats = NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
+        let nats =
+            NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
         bus.ensure_streams().await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());

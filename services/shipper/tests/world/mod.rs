@@ -27,7 +27,8 @@ impl World {
     /// With these resources beside the tenant acme.
     pub async fn new(resources: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let nats = NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
+        let nats =
+            NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
         bus.ensure_streams().await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
@@ -78,7 +79,9 @@ impl World {
         let prefix = format!("sealed/acme/{id}");
         fs::create_dir_all(self.path("staging").join(&prefix)).unwrap();
         let mut files = Vec::new();
-        for (ending, size) in [(".wav", 300_000), ("_info.txt", 900), ("_hash.txt", 200), ("_hash.SHA256withRSA.sig", 500)] {
+        for (ending, size) in
+            [(".wav", 300_000), ("_info.txt", 900), ("_hash.txt", 200), ("_hash.SHA256withRSA.sig", 500)]
+        {
             let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
             let name = format!("{base}{ending}");
             fs::write(self.path("staging").join(&prefix).join(&name), &content).unwrap();
