@@ -81,23 +81,27 @@ pub struct NewCall {
 /// What signalling tells a call.
 #[derive(Debug)]
 pub enum Told {
-    /// Something about the call changed; what is empty stays as it was.
-    Changed {
-        /// The facts as they are now.
-        facts: Option<CallFacts>,
-        /// The streams as they are now.
-        streams: Vec<Stream>,
-        /// Whether media is to be expected now.
-        expects_media: bool,
-        /// For people: "held", "metadata".
-        reason: &'static str,
-    },
+    /// Something about the call changed.
+    Changed(Box<Change>),
     /// A request of the dialog came that changed nothing: the client is alive.
     Alive,
     /// The answer was never acknowledged.
     NoAck,
     /// The call is over.
     Ended(EndReason),
+}
+
+/// How a call is from now on.
+#[derive(Debug)]
+pub struct Change {
+    /// The facts.
+    pub facts: CallFacts,
+    /// The streams.
+    pub streams: Vec<Stream>,
+    /// Whether media is to be expected.
+    pub expects_media: bool,
+    /// What changed, for people: "held", "metadata".
+    pub reason: &'static str,
 }
 
 /// A live call, as signalling holds it.

@@ -14,7 +14,7 @@ use wire::{
 };
 
 use super::{
-    CallHandle, Calls, NewCall, Peer, Told,
+    CallHandle, Calls, Change, NewCall, Peer, Told,
     budget::Share,
     decision::{self, Outcome},
     state::{CallState, Effect, Input},
@@ -160,24 +160,27 @@ impl Runner {
                 tracing::warn!(recording = %self.recording, "the answer was never acknowledged, but media comes: recording goes on");
                 None
             }
-            Told::Changed { facts, streams, expects_media, reason } => {
-                self.expects_media = expects_media;
-                let message = CallChanged {
-                    at_unix_us: unix_us(),
-                    facts: facts.as_ref().map(Into::into),
-                    streams,
-                    answered_unix_us: 0,
-                    reason: reason.to_owned(),
-                };
-                self.step(Input::Changed(message));
-                if let Some(facts) = facts.filter(|facts| facts != &*self.facts) {
-                    self.facts = Arc::new(facts);
-                    self.facts_version += 1;
-                    if self.state.is_not_recorded() {
-                        self.ask();
-                    }
-                }
+            Told::Changed(change) => {
+                self.change(*change);
                 None
+            }
+        }
+    }
+
+    fn change(&mut self, Change { facts, streams, expects_media, reason }: Change) {
+        self.expects_media = expects_media;
+        self.step(Input::Changed(CallChanged {
+            at_unix_us: unix_us(),
+            facts: Some((&facts).into()),
+            streams,
+            answered_unix_us: 0,
+            reason: reason.to_owned(),
+        }));
+        if facts != *self.facts {
+            self.facts = Arc::new(facts);
+            self.facts_version += 1;
+            if self.state.is_not_recorded() {
+                self.ask();
             }
         }
     }

@@ -28,6 +28,7 @@ pub enum Input {
 
 /// What is to be done.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives for one step, and almost always is the large variant")]
 pub enum Effect {
     /// Send this to the bus, in this order.
     Send(Body),
@@ -41,7 +42,7 @@ pub enum Effect {
 
 enum Waiting {
     Heard(RawChunk),
-    Changed(CallChanged),
+    Changed(Box<CallChanged>),
     Ended(CallEnded),
 }
 
@@ -78,7 +79,7 @@ impl CallState {
             (State::Undecided(mut waiting), input) => {
                 match input {
                     Input::Heard(chunk) => waiting.push(Waiting::Heard(chunk)),
-                    Input::Changed(changed) => waiting.push(Waiting::Changed(changed)),
+                    Input::Changed(changed) => waiting.push(Waiting::Changed(Box::new(changed))),
                     Input::Ended(ended) => waiting.push(Waiting::Ended(ended)),
                     Input::Decided(_) => {}
                 }
@@ -140,7 +141,7 @@ impl CallState {
         for item in waiting {
             effects.push(Effect::Send(match item {
                 Waiting::Heard(chunk) => Body::Audio(chunk.into_message()),
-                Waiting::Changed(changed) => Body::Changed(changed),
+                Waiting::Changed(changed) => Body::Changed(*changed),
                 Waiting::Ended(ended) => {
                     self.state = State::Over;
                     Body::Ended(ended)

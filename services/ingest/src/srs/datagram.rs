@@ -65,7 +65,9 @@ fn is_readable(datagram: &[u8]) -> bool {
     }
     let read = || match SipMessage::try_from(datagram).ok()? {
         SipMessage::Request(request) => TransactionKey::from_request(&request, TransactionRole::Server).ok(),
-        SipMessage::Response(response) => TransactionKey::from_response(&response, TransactionRole::Client).ok(),
+        SipMessage::Response(response) => {
+            TransactionKey::from_response(&response, TransactionRole::Client).ok()
+        }
     };
     matches!(catch_unwind(read), Ok(Some(_)))
 }

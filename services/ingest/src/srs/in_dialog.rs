@@ -11,7 +11,7 @@ use super::{
     reply::{ALLOW, Reply},
     request::Incoming,
 };
-use crate::call::Told;
+use crate::call::{Change, Told};
 
 impl Srs {
     /// Answers a request whose To header has a tag.
@@ -33,8 +33,8 @@ impl Srs {
         dialog.connection = incoming.connection.clone();
         match method {
             Method::Bye => {
-                let changed = learn(&mut dialog, incoming);
-                if changed {
+                if learn(&mut dialog, incoming) {
+                    repaint(&mut dialog);
                     tell(&dialog, "metadata");
                 }
                 dialog.call.tell(Told::Ended(EndReason::Bye));
@@ -136,10 +136,11 @@ fn repaint(dialog: &mut Dialog) {
 }
 
 fn tell(dialog: &Dialog, reason: &'static str) {
-    dialog.call.tell(Told::Changed {
-        facts: Some(dialog.facts.clone()),
+    let change = Change {
+        facts: dialog.facts.clone(),
         streams: dialog.streams.values().cloned().collect(),
         expects_media: expects_media(&dialog.offer),
         reason,
-    });
+    };
+    dialog.call.tell(Told::Changed(Box::new(change)));
 }

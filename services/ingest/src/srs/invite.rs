@@ -31,7 +31,7 @@ impl Srs {
     /// Answers an INVITE without a To tag.
     pub(super) fn invite(self: &Arc<Self>, incoming: &Incoming<'_>) -> Reply {
         let invited_unix_us = unix_us();
-        if self.dialogs.has_merged(incoming.sip_call_id(), &incoming.from_tag(), incoming.cseq()) {
+        if self.dialogs.has_merged(incoming.sip_call_id(), &incoming.their_tag(), incoming.cseq()) {
             return Reply::new(StatusCode::LoopDetected);
         }
         let body = incoming.body();

@@ -130,10 +130,11 @@ impl Srs {
                 };
                 let Some(transaction) = transaction else { return };
                 // A request that makes us panic must cost its sender alone.
-                let reply = catch_unwind(AssertUnwindSafe(|| pump.answer(&transaction))).unwrap_or_else(|_| {
-                    tracing::error!("a request was answered 500: please report this as a bug");
-                    Reply::new(StatusCode::ServerInternalError)
-                });
+                let reply =
+                    catch_unwind(AssertUnwindSafe(|| pump.answer(&transaction))).unwrap_or_else(|_| {
+                        tracing::error!("a request was answered 500: please report this as a bug");
+                        Reply::new(StatusCode::ServerInternalError)
+                    });
                 tokio::spawn(send(transaction, reply));
             }
         });

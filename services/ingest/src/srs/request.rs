@@ -54,7 +54,7 @@ impl Incoming<'_> {
     }
 
     /// Tag of the From header; the stack lets no request pass without one.
-    pub fn from_tag(&self) -> String {
+    pub fn their_tag(&self) -> String {
         self.request.from_header().ok().and_then(|h| h.tag().ok().flatten()).map(|t| t.0).unwrap_or_default()
     }
 

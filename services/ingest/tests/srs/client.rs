@@ -185,6 +185,20 @@ impl Client {
         self.response().await
     }
 
+    /// Answers a request of the server.
+    pub async fn answer(&mut self, request: &Message, status: &str) {
+        let copied = |name: &&str| format!("{name}: {}\r\n", request.header(name));
+        let headers: String = ["Via", "From", "To", "Call-ID", "CSeq"].iter().map(copied).collect();
+        self.send(format!("SIP/2.0 {status}\r\n{headers}Content-Length: 0\r\n\r\n").as_bytes()).await;
+    }
+
+    /// Closes a TCP connection.
+    pub async fn hang_up_connection(&mut self) {
+        if let Wire::Tcp(stream, _) = &mut self.wire {
+            stream.shutdown().await.unwrap();
+        }
+    }
+
     pub async fn ack(&mut self) {
         let ack = self.request("ACK", "", "", "");
         self.send(ack.as_bytes()).await;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bus::server::NatsServer;
+use tokio::net::TcpListener;
 use wire::call_v1::EndReason;
 
 use super::{
-    client::{Client, SIPREC, offer, offer_as},
-    rig::{Rig, Rules, TENANT},
+    client::{Client, SIPREC, Wire, offer, offer_as},
+    rig::{PATIENCE, Rig, Rules, TENANT},
     rtp::Sender,
 };
 
@@ -35,9 +36,7 @@ async fn a_silent_call_whose_client_answers_goes_on() {
     for _ in 0..2 {
         let question = client.receive().await;
         assert!(question.head.starts_with("OPTIONS "), "{}", question.head);
-        let copied = |name: &str| format!("{name}: {}\r\n", question.header(name));
-        let headers: String = ["Via", "From", "To", "Call-ID", "CSeq"].iter().map(|n| copied(n)).collect();
-        client.send(format!("SIP/2.0 200 OK\r\n{headers}Content-Length: 0\r\n\r\n").as_bytes()).await;
+        client.answer(&question, "200 OK").await;
     }
     let mut sender = Sender::to(ports[0], 8).await;
     sender.send(20).await;
@@ -129,4 +128,59 @@ async fn a_call_that_ends_within_the_grace_time_ends_as_any_other() {
     client.bye().await;
     rig.shut_down().await;
     assert_eq!(rig.recording().await.ended().reason(), EndReason::Bye);
+}
+
+#[tokio::test]
+async fn a_client_whose_connection_is_gone_is_asked_for_at_its_contact() {
+    let mut rig = Rig::with(Some(Rules::Record), TENANT, &["--silence-timeout", "1"]).await;
+    let contact = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = contact.local_addr().unwrap();
+    let mut client = Client::tcp(rig.sip).await;
+    let invite = client.request("INVITE", SIPREC, "application/sdp", &offer(1));
+    let at_contact = format!("Contact: <sip:src@{address};transport=tcp>;+sip.src\r\n");
+    let is_contact = |line: &&str| line.starts_with("Contact:");
+    let old = invite.split_inclusive("\r\n").find(is_contact).unwrap();
+    client.send(invite.replace(old, &at_contact).as_bytes()).await;
+    let answer = client.response().await;
+    client.to = answer.header("To").to_owned();
+    client.ack().await;
+    client.hang_up_connection().await;
+    let (stream, _) = tokio::time::timeout(PATIENCE, contact.accept()).await.unwrap().unwrap();
+    client.wire = Wire::Tcp(stream, Vec::new());
+    let question = client.receive().await;
+    assert!(question.head.starts_with("OPTIONS "), "{}", question.head);
+    client.answer(&question, "200 OK").await;
+    client.reconnect().await;
+    client.bye().await;
+    assert_eq!(rig.recording().await.ended().reason(), EndReason::Bye);
+}
+
+#[tokio::test]
+async fn with_nats_away_and_the_spool_full_new_calls_are_refused_and_live_ones_go_on() {
+    let mut rig = Rig::with(Some(Rules::Record), TENANT, &["--spool-max-bytes", "400000"]).await;
+    let mut client = Client::udp(rig.sip).await;
+    let ports = client.call(1).await;
+    rig.any_call().await;
+    let (port, dir) = (rig.nats.port(), rig.dir.path().join("nats"));
+    rig.nats.stop();
+    let mut sender = Sender::to(ports[0], 8).await;
+    let mut status = 200;
+    for _ in 0..30 {
+        sender.send(100).await;
+        let mut other = Client::udp(rig.sip).await;
+        let answer = other.invite(SIPREC, "application/sdp", &offer(1)).await;
+        status = answer.status();
+        if status == 503 {
+            assert!(answer.header("Warning").contains("spool"), "{}", answer.head);
+            other.ack().await;
+            break;
+        }
+        other.bye().await;
+    }
+    assert_eq!(status, 503, "the spool never filled");
+    rig.nats = NatsServer::start(&bus::server::find_program().unwrap(), &dir, Some(port)).unwrap();
+    sender.send(100).await;
+    client.bye().await;
+    let call_id = client.call_id.clone();
+    sender.assert_all(&rig.recording_of(&call_id).await.rtp(0));
 }

@@ -67,7 +67,8 @@ async fn the_log_of_a_call_holds_its_recording_id_and_nothing_of_anybody() {
     fool.ack().await;
     fool.bye().await;
     for line in ["INVITE sip:+49304711@ SIP/2.0", "INVITE sip:+49304711@x SIP/2.0", "SIP/2.0 +49304711 OK"] {
-        let malformed = format!("{line}\r\nCall-ID: +49304711\r\nVia: +49304711\r\nContent-Length: 0\r\n\r\n");
+        let malformed =
+            format!("{line}\r\nCall-ID: +49304711\r\nVia: +49304711\r\nContent-Length: 0\r\n\r\n");
         Client::tcp(rig.sip).await.send(malformed.as_bytes()).await;
         fool.send(malformed.as_bytes()).await;
     }

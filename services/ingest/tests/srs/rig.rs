@@ -59,7 +59,17 @@ pub struct Heard {
     pub messages: Vec<(u64, Body)>,
 }
 
+/// The end is there and every number before it.
+fn is_whole(messages: &BTreeMap<u64, CallMessage>) -> bool {
+    let last = messages.last_key_value();
+    last.is_some_and(|(n, m)| matches!(m.body, Some(Body::Ended(_))) && messages.len() as u64 == n + 1)
+}
+
 impl Heard {
+    fn of(messages: &BTreeMap<u64, CallMessage>) -> Self {
+        Self { messages: messages.iter().map(|(number, m)| (*number, m.body.clone().unwrap())).collect() }
+    }
+
     pub fn started(&self) -> &wire::call_v1::CallStarted {
         match &self.messages[0].1 {
             Body::Started(started) => started,
@@ -144,20 +154,40 @@ impl Rig {
 
     /// The same for `count` recordings, in the order in which they began.
     pub async fn recordings(&mut self, count: usize) -> Vec<Heard> {
-        let whole = |messages: &BTreeMap<u64, CallMessage>| {
-            let (last, message) = messages.last_key_value().unwrap();
-            matches!(message.body, Some(Body::Ended(_))) && messages.len() as u64 == last + 1
-        };
         let waiting = async {
-            while self.seen.len() < count || !self.seen.values().all(whole) {
+            while self.seen.len() < count || !self.seen.values().all(is_whole) {
                 self.take_one().await;
             }
         };
         let outcome = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(outcome.is_ok(), "not all is on the bus: {:?}", self.numbers());
         assert_eq!(self.seen.len(), count, "too many recordings");
-        let body = |(number, message): (&u64, &CallMessage)| (*number, message.body.clone().unwrap());
-        self.seen.values().map(|m| Heard { messages: m.iter().map(body).collect() }).collect()
+        self.seen.values().map(Heard::of).collect()
+    }
+
+    /// The recording of a call among others, when it is whole.
+    pub async fn recording_of(&mut self, call_id: &str) -> Heard {
+        let is_it = |m: &CallMessage| match &m.body {
+            Some(Body::Started(s)) => s.facts.as_ref().is_some_and(|f| f.call_id == call_id),
+            _ => false,
+        };
+        let waiting = async {
+            loop {
+                let found = self.seen.values().find(|messages| messages.values().any(is_it));
+                if let Some(messages) = found.filter(|m| is_whole(m)) {
+                    return Heard::of(messages);
+                }
+                self.take_one().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the call is not whole on the bus")
+    }
+
+    /// Waits until the bus has heard of a call.
+    pub async fn any_call(&mut self) {
+        while self.seen.is_empty() {
+            tokio::time::timeout(PATIENCE, self.take_one()).await.expect("a message should have come");
+        }
     }
 
     /// Waits until so many RTP packets are on the bus.
