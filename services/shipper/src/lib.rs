@@ -66,7 +66,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
 
     let metrics = Metrics::register("shipper", service.registry()).context("metrics of the shipper")?;
     let reporter = Reporter::new(bus.clone());
-    let settler = Settler::new(records.clone(), staging.clone());
+    let settler = Settler::new(records.clone(), staging.clone(), service.registry())?;
     let intake = Intake::new(list.clone(), records, reporter.clone());
     let shipping = Shipping::new(config.clone(), options.data.clone(), staging, settler.clone(), reporter);
     let engine_options = EngineOptions { concurrency: options.concurrency, ..EngineOptions::default() };

@@ -1,5 +1,7 @@
 //! Which recordings lie in staging, and from which their files were deleted.
 
+use std::collections::BTreeSet;
+
 use domain::{RecordingId, TenantId};
 use jiff::Timestamp;
 use sql::{Database, SqlError, Transaction};
@@ -81,6 +83,18 @@ impl Records {
              ORDER BY r.received_at LIMIT 1000",
         )
         .await
+    }
+
+    /// The recordings that were taken in and lie in staging, by tenant and recording id.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn staged(&self) -> Result<BTreeSet<(String, String)>, RecordsError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT tenant, recording FROM shipper_recordings WHERE deleted_at IS NULL")
+                .fetch_all(self.0.pool())
+                .await?;
+        Ok(rows.into_iter().collect())
     }
 
     async fn select(&self, statement: &'static str) -> Result<Vec<RecordingSealed>, RecordsError> {

@@ -1,6 +1,7 @@
 //! Emptying staging: when every target has a recording, and not before (F-70).
 
 use jiff::Timestamp;
+use prometheus::{IntGauge, Registry};
 use wire::recording_v1::RecordingSealed;
 
 use crate::{fail_point, records::Records, staging::Staging};
@@ -10,12 +11,21 @@ use crate::{fail_point, records::Records, staging::Staging};
 pub struct Settler {
     records: Records,
     staging: Staging,
+    unannounced: IntGauge,
 }
 
 impl Settler {
-    /// From `staging`, noted in `records`.
-    pub const fn new(records: Records, staging: Staging) -> Self {
-        Self { records, staging }
+    /// From `staging`, noted in `records`; registers `callseal_shipper_unannounced_recordings`.
+    ///
+    /// # Errors
+    /// The name of the metric is taken.
+    pub fn new(records: Records, staging: Staging, registry: &Registry) -> prometheus::Result<Self> {
+        let unannounced = IntGauge::new(
+            "callseal_shipper_unannounced_recordings",
+            "Recordings that lie sealed in staging and were not announced; the signer announces them again.",
+        )?;
+        registry.register(Box::new(unannounced.clone()))?;
+        Ok(Self { records, staging, unannounced })
     }
 
     /// Deletes a recording's files, then notes that. Repeatable; what fails is left to the next sweep.
@@ -46,5 +56,22 @@ impl Settler {
             }
             Err(error) => tracing::warn!(%error, "staging cannot be swept now"),
         }
+        if let Err(error) = self.count_unannounced().await {
+            tracing::debug!(%error, "staging cannot be counted now");
+        }
+    }
+
+    /// Counts what lies in staging without being known here. The signer seals before it announces,
+    /// so a few for a moment are usual; announcing is its task, deleting them would lose them.
+    async fn count_unannounced(&self) -> anyhow::Result<()> {
+        // Staging first: what is announced in between is then known.
+        let there = self.staging.recordings().await?;
+        let known = self.records.staged().await?;
+        let unannounced = i64::try_from(there.difference(&known).count()).unwrap_or(i64::MAX);
+        if unannounced > self.unannounced.get() {
+            tracing::info!(unannounced, "recordings lie in staging that were not announced yet");
+        }
+        self.unannounced.set(unannounced);
+        Ok(())
     }
 }

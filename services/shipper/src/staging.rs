@@ -1,6 +1,7 @@
 //! Staging, as the shipper sees it: it reads sealed files and is the only one that deletes them.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Seek as _},
     path::Path,
     sync::Arc,
@@ -57,6 +58,21 @@ impl Staging {
             let _not_empty_or_gone = tokio::fs::remove_dir(folder).await;
         }
         Ok(())
+    }
+
+    /// The recordings that have sealed files here, by tenant and recording id as the keys say them.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub async fn recordings(&self) -> Result<BTreeSet<(String, String)>, Error> {
+        let mut found = BTreeSet::new();
+        for tenant in self.store.list_with_delimiter(Some(&Key::from("sealed"))).await?.common_prefixes {
+            for recording in self.store.list_with_delimiter(Some(&tenant)).await?.common_prefixes {
+                let last = |key: &Key| key.filename().unwrap_or_default().to_owned();
+                found.insert((last(&tenant), last(&recording)));
+            }
+        }
+        Ok(found)
     }
 
     /// The certificates that the signer has put into staging: their key ids, and the PEM texts.
