@@ -35,6 +35,16 @@ pub enum KeyError {
         /// Label of the key.
         key: String,
     },
+    /// Something of the key is there, the key itself is not usable.
+    #[error(
+        "the token '{token}' holds something with the label '{key}', but not a usable key with its certificate: the token is damaged or was changed, restore it from the HSM's backup. No key is made in its place"
+    )]
+    KeyDamaged {
+        /// Label of the token.
+        token: String,
+        /// Label of the key.
+        key: String,
+    },
     /// Several such keys.
     #[error("the token '{token}' holds several RSA keys with the label '{key}': one label, one key")]
     KeyAmbiguous {
@@ -54,7 +64,9 @@ pub enum KeyError {
         key: String,
     },
     /// The key has no certificate in the token.
-    #[error("the token '{token}' holds the key '{key}' but no certificate that belongs to it")]
+    #[error(
+        "the token '{token}' holds the key '{key}' but no certificate: its creation was cut short, start it again to finish it"
+    )]
     CertificateMissing {
         /// Label of the token.
         token: String,

@@ -48,7 +48,7 @@ pub fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let code = match prepare(&args) {
         Ok((folder, keys)) => show(&verify(&folder, &keys), &keys, &args, &mut out)?,
         Err(error) => {
-            writeln!(out, "error: {error:#}")?;
+            eprintln!("error: {error:#}");
             USAGE
         }
     };
@@ -99,7 +99,7 @@ fn certificates_above(paths: &[PathBuf]) -> anyhow::Result<Folder> {
 
 fn show(report: &Report, keys: &Keyring, args: &VerifyArgs, out: &mut impl Write) -> io::Result<u8> {
     if report.recordings.is_empty() && report.strays.is_empty() {
-        writeln!(out, "error: there is no recording in what was given")?;
+        eprintln!("error: there is no recording in what was given");
         return Ok(USAGE);
     }
     for recording in &report.recordings {
@@ -161,7 +161,12 @@ fn start(at: Option<Timestamp>) -> String {
 }
 
 /// The certificates that any of the recordings was signed by.
-fn show_certificates(report: &Report, keys: &Keyring, args: &VerifyArgs, out: &mut impl Write) -> io::Result<()> {
+fn show_certificates(
+    report: &Report,
+    keys: &Keyring,
+    args: &VerifyArgs,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for certificate in keys.certificates() {
         let id = certificate.public_key().id();
         let signed = report.recordings.iter().filter(|recording| recording.signed_by == Some(id)).count();
@@ -170,14 +175,21 @@ fn show_certificates(report: &Report, keys: &Keyring, args: &VerifyArgs, out: &m
             writeln!(out, "certificate: {subject}, {signed} recordings, SHA-256 fingerprint {fingerprint}")?;
         }
     }
-    if args.certificates.is_empty() && report.recordings.iter().any(|recording| recording.signed_by.is_some()) {
-        writeln!(out, "             found beside the archive: compare the fingerprint with the one you were given")?;
+    if args.certificates.is_empty() && report.recordings.iter().any(|recording| recording.signed_by.is_some())
+    {
+        writeln!(
+            out,
+            "             found beside the archive: compare the fingerprint with the one you were given"
+        )?;
     }
     Ok(())
 }
 
 /// A file name may hold what steers a terminal.
 fn printable(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -49,7 +49,10 @@ fn whatever_is_wrong_exits_1_and_is_named() {
     let (code, text) = outcome(&["."], archive.path());
     assert_eq!(code, Some(1), "{text}");
     let base = archive.bases[1].as_str();
-    assert!(text.contains(&format!("WRONG  {base}\n       {base}_info.txt: changed since it was signed\n")), "{text}");
+    assert!(
+        text.contains(&format!("WRONG  {base}\n       {base}_info.txt: changed since it was signed\n")),
+        "{text}"
+    );
     assert!(text.contains("CHAIN BROKEN") && text.contains("position 4 is missing"), "{text}");
     assert!(text.contains("a\u{fffd}[31mb.wav\n       belongs to no recording"), "{text}");
     assert!(text.lines().last().unwrap().contains("SOMETHING IS WRONG"), "{text}");
@@ -83,7 +86,8 @@ fn certificates_are_found_above_the_archive_and_a_given_one_excludes_all_others(
     assert!(code == Some(1) && text.contains("there is no certificate of the key"), "{text}");
     let (code, text) = outcome(&["--certificate", "callseal.pem", year], data.path());
     assert_eq!(code, Some(0), "{text}");
-    let shown = run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-fingerprint", "-sha256"], data.path());
+    let shown =
+        run("openssl", &["x509", "-in", "callseal.pem", "-noout", "-fingerprint", "-sha256"], data.path());
     let fingerprint = shown.trim().split('=').nth(1).unwrap().replace(':', "").to_lowercase();
     assert!(text.contains(&fingerprint), "{text}");
 }

@@ -153,11 +153,13 @@ impl BuilderProfile for Profile {
             AuthorityKeyIdentifier { key_identifier: Some(key_identifier.0.clone()), ..Default::default() };
         let usage = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
         let none = BasicConstraints { ca: false, path_len_constraint: None };
-        let mut extensions = Vec::new();
-        extensions.push(none.to_extension(tbs.subject(), &extensions)?);
-        extensions.push(usage.to_extension(tbs.subject(), &extensions)?);
-        extensions.push(key_identifier.to_extension(tbs.subject(), &extensions)?);
-        extensions.push(authority.to_extension(tbs.subject(), &extensions)?);
-        Ok(extensions)
+        // None of these asks what the others are.
+        let subject = tbs.subject();
+        Ok(vec![
+            none.to_extension(subject, &[])?,
+            usage.to_extension(subject, &[])?,
+            key_identifier.to_extension(subject, &[])?,
+            authority.to_extension(subject, &[])?,
+        ])
     }
 }

@@ -23,8 +23,10 @@ pub fn create_key(options: &Pkcs11Options, subject: &CertificateSubject) -> Resu
     let token = Token::new(options)?;
     let session = token.session(true)?;
     let names = (token.label(), options.key_label.as_str());
+    let exists = || KeyError::KeyExists { token: names.0.to_owned(), key: names.1.to_owned() };
+    let traces = objects::find_traces(&session, names.1)?;
     let object = match objects::find_key(&session, names.0, names.1)? {
-        Some(object) if objects::find_certificate(&session, &object)?.is_none() => {
+        Some(object) if !traces.certificate && objects::find_certificate(&session, &object)?.is_none() => {
             tracing::warn!(
                 token = names.0,
                 key = names.1,
@@ -32,8 +34,10 @@ pub fn create_key(options: &Pkcs11Options, subject: &CertificateSubject) -> Resu
             );
             object
         }
-        Some(_) => return Err(KeyError::KeyExists { token: names.0.to_owned(), key: names.1.to_owned() }),
-        None => generate(&session, names)?,
+        // A damaged key can be invisible while its public half or its certificate is not: a new one
+        // would be a replacement.
+        None if !traces.any => generate(&session, names)?,
+        _ => return Err(exists()),
     };
     let public = objects::public_key(&object)?;
     let sign = |message: &[u8]| key::sign_raw(&session, object.handle, message, &public);

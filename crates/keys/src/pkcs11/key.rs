@@ -38,16 +38,20 @@ impl Pkcs11Key {
     pub fn open(options: &Pkcs11Options) -> Result<Self, KeyError> {
         let token = Token::new(options)?;
         let session = token.session(false)?;
-        let names = || (token.label().to_owned(), options.key_label.clone());
-        let missing = || {
-            let (token, key) = names();
-            KeyError::KeyMissing { token, key }
+        let traces = objects::find_traces(&session, &options.key_label)?;
+        let (held_by, key) = (token.label().to_owned(), options.key_label.clone());
+        let Some(object) = objects::find_key(&session, token.label(), &options.key_label)? else {
+            return Err(match traces.any {
+                true => KeyError::KeyDamaged { token: held_by, key },
+                false => KeyError::KeyMissing { token: held_by, key },
+            });
         };
-        let object = objects::find_key(&session, token.label(), &options.key_label)?.ok_or_else(missing)?;
-        let certificate = objects::find_certificate(&session, &object)?.ok_or_else(|| {
-            let (token, key) = names();
-            KeyError::CertificateMissing { token, key }
-        })?;
+        let Some(certificate) = objects::find_certificate(&session, &object)? else {
+            return Err(match traces.certificate {
+                true => KeyError::KeyDamaged { token: held_by, key },
+                false => KeyError::CertificateMissing { token: held_by, key },
+            });
+        };
         let certificate_pem =
             certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))?;
         let idle = Mutex::new(vec![Worker { session, key: object.handle }]);

@@ -59,6 +59,24 @@ fn spki(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, KeyError> {
         .map_err(|why| KeyError::Certificate(format!("the public key in the token makes no sense ({why})")))
 }
 
+/// What has a label in a token.
+pub(crate) struct Traces {
+    /// Anything at all.
+    pub(crate) any: bool,
+    /// A certificate.
+    pub(crate) certificate: bool,
+}
+
+/// Whether anything with that label is there, usable or not.
+pub(crate) fn find_traces(session: &Session, label: &str) -> Result<Traces, KeyError> {
+    let labelled = Attribute::Label(label.as_bytes().to_vec());
+    let certificate = [Attribute::Class(ObjectClass::CERTIFICATE), labelled.clone()];
+    let found = |template: &[Attribute]| {
+        session.find_objects(template).map_err(asking).map(|found| !found.is_empty())
+    };
+    Ok(Traces { any: found(&[labelled])?, certificate: found(&certificate)? })
+}
+
 /// The certificate of `key`: by its id, and of its public key. Of several (a CA renewed it), the one
 /// that became valid last.
 pub(crate) fn find_certificate(session: &Session, key: &KeyObject) -> Result<Option<Certificate>, KeyError> {
