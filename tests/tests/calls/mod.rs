@@ -81,8 +81,10 @@ pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> a
     let channels = recording.channels()?;
     let channel = channels.get(if side == Side::Caller { 0 } else { 1 }).context("the channel is missing")?;
     let sent = sent(report, side)?;
-    let first = sent.get(..800).context("less than 100 ms sent")?;
-    let start = channel.windows(first.len()).position(|w| w == first).context("the beginning is missing")?;
+    // The second second: the first may begin with a pause, which fits in more than one place.
+    let second = sent.get(8_000..16_000).context("less than 2 s sent")?;
+    let found = channel.windows(second.len()).position(|w| w == second).context("the beginning is missing")?;
+    let start = found.checked_sub(8_000).context("the first second is missing")?;
     let same = channel[start..].iter().zip(&sent).take_while(|(recorded, sent)| recorded == sent).count();
     let rest = &channel[start + same..];
     ensure!(rest.iter().all(|byte| *byte == 0xD5), "after {same} bytes come others than were sent");
