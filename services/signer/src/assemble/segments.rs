@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use domain::RecordingId;
 use evidence::Sha256Hash;
+use futures::future;
 use media::timeline::{Run, TrackId};
 use object_store::path::Path as Key;
 
@@ -35,16 +36,15 @@ pub async fn write(
     recording: &RecordingId,
     runs: Vec<Run>,
 ) -> Result<Vec<Segment>, StagingError> {
-    let mut segments = Vec::new();
-    for run in joined(runs) {
+    let write = |run: Run| async move {
         let track = track_number(run.track);
         let sha256 = Sha256Hash::of(&run.bytes).to_string();
         let object = format!("segments/{recording}/{track}/{:012}-{}.raw", run.start_sample, &sha256[..16]);
         let length = run.bytes.len() as u64;
         staging.put_once(&Key::from(object.as_str()), Bytes::from(run.bytes), "a segment").await?;
-        segments.push(Segment { track, start_sample: run.start_sample, length, object, sha256 });
-    }
-    Ok(segments)
+        Ok(Segment { track, start_sample: run.start_sample, length, object, sha256 })
+    };
+    future::try_join_all(joined(runs).into_iter().map(write)).await
 }
 
 fn joined(runs: Vec<Run>) -> Vec<Run> {

@@ -48,7 +48,7 @@ use crate::{
 };
 
 /// Recordings whose audio is put together at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// Recordings that are taken from the queue at once.
 const BATCH: u32 = 64;
 /// The queue is looked at this often even when nobody rings: other replicas fill it, too.

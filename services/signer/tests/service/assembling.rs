@@ -88,14 +88,7 @@ async fn a_stop_in_order_stores_everything_and_hands_the_leases_back() {
     bench.publish(messages[..3].to_vec()).await;
     let part = partition_of(&call.tenant, &call.recording);
     let read = bench.bus.partition(part).last_sequence().await.unwrap();
-    let registry = signer.service.registry().clone();
-    harness::wait::until("the messages to be read", Duration::from_secs(20), || async {
-        let applied = registry.gather().into_iter().find(|m| m.name() == "callseal_signer_messages_total")?;
-        let count: f64 = applied.get_metric().iter().map(|metric| metric.get_counter().get_value()).sum();
-        (count >= 3.0).then_some(())
-    })
-    .await
-    .unwrap();
+    signer.has_taken(3).await;
     signer.stop().await;
     assert_eq!(bench.state().await.mark(part).await.unwrap(), read);
     // Another replica finds the leases free although they would have lasted an hour.

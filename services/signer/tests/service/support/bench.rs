@@ -174,6 +174,19 @@ pub struct Signer {
 }
 
 impl Signer {
+    /// Waits until it has taken this many messages.
+    pub async fn has_taken(&self, count: u64) {
+        let registry = self.service.registry();
+        harness::wait::until("the messages to be taken", Duration::from_secs(60), || async {
+            let families = registry.gather();
+            let taken = families.iter().find(|family| family.name() == "callseal_signer_messages_total")?;
+            let sum: f64 = taken.get_metric().iter().map(|metric| metric.get_counter().get_value()).sum();
+            (sum >= count as f64).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+
     /// Ends it as if its process had died: nothing is flushed, no lease is given back.
     pub async fn kill(self) {
         self.task.abort();
