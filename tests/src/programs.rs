@@ -17,13 +17,11 @@ pub fn workspace() -> &'static Path {
 /// # Errors
 /// It has not been built: `make test` builds all programs first.
 pub fn own(name: &str) -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("the test lies in no target folder")?;
-    let program = folder.join(name);
-    if !program.exists() {
-        bail!("{name} is not built: run `cargo build --workspace --bins` first");
-    }
-    Ok(program)
+    // A test lies in `deps` below the folder of the programs, a program beside the others.
+    let running = std::env::current_exe()?;
+    let beside = running.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    let mut built = beside.filter(|program| program.is_file());
+    built.next().with_context(|| format!("{name} is not built: run `cargo build --workspace --bins` first"))
 }
 
 /// The first of `candidates` that exists.
