@@ -1,13 +1,14 @@
 //! NATS and the five services, each a process of its own, running over one folder; any of them can
 //! be killed and started again.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, process::ExitStatus, time::Duration};
 
 use anyhow::Context;
 
 use crate::{
-    installation::{Installation, SERVICES},
+    installation::{Installation, SERVICES, http_get},
     process::Process,
+    wait,
 };
 
 /// A running installation. Everything in it is killed when it is dropped.
@@ -97,6 +98,70 @@ impl World {
     /// It does not run.
     pub fn process(&self, name: &str) -> anyhow::Result<&Process> {
         self.running.get(name).with_context(|| format!("{name} does not run"))
+    }
+
+    /// Waits until a service says at `/readyz` that it is not ready, in these words.
+    ///
+    /// # Errors
+    /// It does not within a quarter of a minute.
+    pub async fn wait_until_not_ready(&self, name: &str, why: &str) -> anyhow::Result<()> {
+        let port = self.installation.http_port(name)?;
+        wait::until(&format!("{name} to say: {why}"), Duration::from_secs(15), || async move {
+            let (status, said) = http_get(port, "/readyz").await.ok()?;
+            (status == 503 && said.contains(why)).then_some(())
+        })
+        .await
+    }
+
+    /// Waits until a process that was started to fail has done so.
+    ///
+    /// # Errors
+    /// It still runs after `deadline`.
+    pub async fn wait_until_ended(&mut self, name: &str, deadline: Duration) -> anyhow::Result<ExitStatus> {
+        let mut process = self.running.remove(name).with_context(|| format!("{name} does not run"))?;
+        let ended = wait::until(&format!("{name} to end"), deadline, || {
+            let ended = process.ended();
+            async move { ended.ok().flatten() }
+        })
+        .await;
+        ended.with_context(|| process.output())
+    }
+
+    /// Waits until a process has printed a line that holds all of `words`, and returns it.
+    ///
+    /// # Errors
+    /// It does not within `deadline`; the text holds what it printed.
+    pub async fn wait_until_says(&self, name: &str, words: &[&str], deadline: Duration) -> anyhow::Result<String> {
+        let process = self.process(name)?;
+        wait::until(&format!("{name} to say {words:?}"), deadline, || async {
+            let output = process.output();
+            let line = output.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            line.map(str::to_owned)
+        })
+        .await
+        .with_context(|| process.output())
+    }
+
+    /// Waits until a metric of a service or replica is as `is_good` wants it.
+    ///
+    /// # Errors
+    /// It is not within `deadline`.
+    pub async fn wait_for_metric(
+        &self,
+        name: &str,
+        metric: &str,
+        deadline: Duration,
+        is_good: impl Fn(f64) -> bool,
+    ) -> anyhow::Result<()> {
+        let port = self.installation.http_port(name)?;
+        let is_good = &is_good;
+        wait::until(&format!("{metric} of {name}"), deadline, || async move {
+            let (_, page) = http_get(port, "/metrics").await.ok()?;
+            let line = page.lines().find(|line| line.starts_with(metric))?;
+            let value = line.rsplit(' ').next()?.parse().ok()?;
+            is_good(value).then_some(())
+        })
+        .await
     }
 
     /// What all processes have printed, each line behind its name: for a test that fails, and for one

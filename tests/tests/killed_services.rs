@@ -3,12 +3,11 @@
 
 mod calls;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use callseal::load::SipTransport;
 use domain::Side;
-use harness::{recordings, resources, wait, world::World};
-use sqlx::{Connection, SqliteConnection};
+use harness::{recordings, resources, world::World};
 
 const THIRD: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,19 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Tuned so that leases and silences end within a test, not within minutes.
 const QUICK: &[(&str, &str)] =
     &[("signer", "--lease=2"), ("signer", "--flush-every=2"), ("signer", "--interrupted-after=8")];
-
-async fn rows(dir: &Path) -> anyhow::Result<Vec<String>> {
-    let url = format!("sqlite:{}", dir.join("journal.sqlite").display());
-    let mut journal = SqliteConnection::connect(&url).await?;
-    Ok(sqlx::query_scalar("SELECT basefilename FROM recordings ORDER BY 1").fetch_all(&mut journal).await?)
-}
-
-async fn rows_of_all(dir: &Path, count: usize) -> anyhow::Result<Vec<String>> {
-    wait::until("a row for each recording", PATIENCE, || async {
-        rows(dir).await.ok().filter(|rows| rows.len() >= count)
-    })
-    .await
-}
 
 async fn survives_a_kill_of(service: &'static str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
@@ -52,9 +38,7 @@ async fn survives_a_kill_of(service: &'static str) -> anyhow::Result<()> {
     }
     let said = calls::verified(&archive, &world.installation.path("data/callseal.pem"))?;
     assert!(said.contains("acme/regulated"), "{said}");
-    let bases: Vec<String> = found.iter().map(|recording| recording.base.clone()).collect();
-    assert_eq!(rows_of_all(dir.path(), 3).await?, bases);
-    Ok(())
+    calls::journal::holds_each_once(&found, PATIENCE, || calls::journal::rows(dir.path())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +85,5 @@ async fn what_a_killed_ingest_had_received_is_sealed_and_marked_interrupted() ->
     let next = calls::quiet(&client, Duration::from_secs(1)).await?;
     let found = recordings::wait_for(&archive, 2, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
     calls::is_complete(&found[1], &next)?;
-    assert_eq!(rows_of_all(dir.path(), 2).await?.len(), 2);
-    Ok(())
+    calls::journal::holds_each_once(&found, PATIENCE, || calls::journal::rows(dir.path())).await
 }

@@ -20,54 +20,6 @@ type Row = (String, String, i64, String, String, String, String, String, String)
 const COLUMNS: &str = "SELECT basefilename, direction, time, callid, callername, caller, callee, setting, signature \
     FROM recordings";
 
-fn sftp_and_postgres(sshd: &Sshd, postgres: &Postgres) -> anyhow::Result<String> {
-    let (user, port) = (sshd.user()?, sshd.port());
-    let (host_key, key) = (sshd.host_key("ed25519")?, sshd.client_key()?);
-    let key = key.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    Ok(format!(
-        r#"---
-apiVersion: callseal.io/v1alpha1
-kind: Secret
-metadata: {{name: access, namespace: acme}}
-stringData:
-  database: {password}
-  key: |
-{key}
----
-apiVersion: callseal.io/v1alpha1
-kind: StorageTarget
-metadata: {{name: vault, namespace: acme}}
-spec:
-  subFolder: "$Y/$M/$D"
-  sftp:
-    host: 127.0.0.1
-    port: {port}
-    user: {user}
-    path: {path}
-    hostKeys: ["{host_key}"]
-    privateKey: {{secretRef: {{name: access, key: key}}}}
----
-apiVersion: callseal.io/v1alpha1
-kind: JournalTarget
-metadata: {{name: register, namespace: acme}}
-spec:
-  createTable: true
-  postgres:
-    host: 127.0.0.1
-    port: {database_port}
-    database: {database}
-    user: {database_user}
-    password: {{secretRef: {{name: access, key: database}}}}
-    tls: disable
-"#,
-        password = Postgres::PASSWORD,
-        path = sshd.home().join("recordings").display(),
-        database_port = postgres.port(),
-        database = Postgres::DATABASE,
-        database_user = Postgres::USER,
-    ))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
@@ -79,7 +31,7 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
         &dir.path().join("journal.sqlite"),
         "archive, vault",
         "main, register",
-        &sftp_and_postgres(&sshd, &postgres)?,
+        &resources::sftp_and_postgres(&sshd, &sshd.host_key("ed25519")?, &postgres)?,
     );
     let world = World::start(dir.path(), &text).await?;
     let client = calls::client(&world, SipTransport::Tcp).await?;

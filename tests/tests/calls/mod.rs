@@ -1,6 +1,10 @@
 //! Calls into a running installation, and what must have become of them.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+pub mod journal;
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use callseal::load::{Call, CallReport, CallSpec, Client, ClientOptions, PartySpec, SipTransport};
@@ -17,7 +21,11 @@ pub const CALLEE: (&str, &str) = ("+4989999000023", "Friederike Fabelhaft");
 
 /// A client that places calls into `world`.
 pub async fn client(world: &World, transport: SipTransport) -> anyhow::Result<Client> {
-    let srs: SocketAddr = ([127, 0, 0, 1], world.installation.ports.sip).into();
+    client_of(([127, 0, 0, 1], world.installation.ports.sip).into(), transport).await
+}
+
+/// A client that places calls at a recorder's address.
+pub async fn client_of(srs: SocketAddr, transport: SipTransport) -> anyhow::Result<Client> {
     Client::start(ClientOptions::new(srs, transport)).await
 }
 
@@ -27,7 +35,6 @@ pub fn two_parties() -> CallSpec {
 }
 
 /// Places a call and lets both sides speak; `meanwhile` happens after the first third.
-#[allow(dead_code, reason = "not every test file disturbs its call")]
 pub async fn disturbed<F>(client: &Client, third: Duration, meanwhile: F) -> anyhow::Result<CallReport>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -41,11 +48,71 @@ where
 }
 
 /// Places a call that nothing disturbs.
-#[allow(dead_code, reason = "not every test file places one")]
 pub async fn quiet(client: &Client, duration: Duration) -> anyhow::Result<CallReport> {
     let mut call = Call::invite(client, two_parties()).await.context("INVITE")?;
     call.play(duration).await;
     call.bye().await.context("BYE")
+}
+
+/// Two parties who say what nobody says in a call with another `number`: audio that gets into the
+/// recording of another call is found out.
+pub fn distinct(number: usize) -> CallSpec {
+    let mut spec = two_parties();
+    for stream in &mut spec.streams {
+        let mut audio = stream.audio.to_vec();
+        let length = audio.len();
+        audio.rotate_left(number * 1_777 % length);
+        stream.audio = Arc::from(audio);
+    }
+    spec
+}
+
+/// Places `count` calls at once, all [`distinct`]; `meanwhile` happens after the first third.
+pub async fn several<F>(
+    client: &Client,
+    count: usize,
+    third: Duration,
+    meanwhile: F,
+) -> anyhow::Result<Vec<CallReport>>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let calls = (0..count).map(|number| async move {
+        let mut call = Call::invite(client, distinct(number)).await.context("INVITE")?;
+        call.play(third * 3).await;
+        call.bye().await.context("BYE")
+    });
+    let meanwhile = async {
+        tokio::time::sleep(third).await;
+        meanwhile.await
+    };
+    let (reports, disturbed) = tokio::join!(futures::future::try_join_all(calls), meanwhile);
+    disturbed?;
+    reports
+}
+
+/// The recording of a call; there is no second one.
+pub fn recording_of<'a>(found: &'a [Recording], report: &CallReport) -> anyhow::Result<&'a Recording> {
+    let mut of_call = None;
+    for recording in found {
+        if recording.info()?["CallId"] == report.sip_call_id {
+            ensure!(of_call.replace(recording).is_none(), "a call was recorded twice");
+        }
+    }
+    of_call.context("a call was not recorded")
+}
+
+/// Each of the calls is recorded to the byte, once, without an interruption.
+pub fn each_is_complete(found: &[Recording], reports: &[CallReport]) -> anyhow::Result<()> {
+    for (number, report) in reports.iter().enumerate() {
+        let context = || format!("call {number}");
+        let recording = recording_of(found, report).with_context(context)?;
+        is_complete(recording, report).with_context(context)?;
+        let info = recording.info()?;
+        let losses = (info["Interrupted"].as_str(), info["PacketsLost"].as_str());
+        ensure!(losses == ("no", "0,0"), "call {number}: {losses:?}");
+    }
+    Ok(())
 }
 
 /// What a side sent.
@@ -76,7 +143,6 @@ pub fn is_complete(recording: &Recording, report: &CallReport) -> anyhow::Result
 }
 
 /// As much of what was sent stands in the recording, from its first byte on, without a hole.
-#[allow(dead_code, reason = "not every test file interrupts a call")]
 pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> anyhow::Result<Duration> {
     let channels = recording.channels()?;
     let channel = channels.get(if side == Side::Caller { 0 } else { 1 }).context("the channel is missing")?;
@@ -101,8 +167,16 @@ pub fn verified(archive: &Path, certificate: &Path) -> anyhow::Result<String> {
 }
 
 /// How often a piece of what was sent stands in a channel: 1, or something was doubled or lost.
-#[allow(dead_code, reason = "not every test file counts")]
 pub fn times_recorded(recording: &Recording, report: &CallReport) -> anyhow::Result<usize> {
     let sent = sent(report, Side::Caller)?;
     Ok(occurrences(&recording.channels()?[0], &sent))
+}
+
+/// `callseal verify` says that all is well, and that `count` recordings hang on one chain from its
+/// first link on.
+pub fn on_one_chain(archive: &Path, certificate: &Path, count: usize) -> anyhow::Result<()> {
+    let said = verified(archive, certificate)?;
+    let expected = format!("acme/regulated: {count} recordings, chain complete from 1 ");
+    ensure!(said.contains(&expected), "{said}");
+    Ok(())
 }
