@@ -1,7 +1,12 @@
 //! Delivers the spool, oldest first, many at a time, until each message is acknowledged.
+//!
+//! When JetStream is full the order matters: signer empties the stream only up to the first message
+//! that waits for an earlier one. If later messages took the little room that comes free, the earlier
+//! one could stay outside for ever. So what was refused goes before anything else, alone at first, and
+//! live messages queue behind the spool ([`Inner::behind`]) until all of it is on its way.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -20,28 +25,32 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
+/// A message of the spool and the segment that it lies in.
+type Waiting = (u64, Record);
+
 pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken) {
     // While JetStream takes nothing, one message at a time asks whether it does again.
     let probe = Mutex::new(());
     let mut reader = inner.spool.reader();
-    let mut waiting: VecDeque<(u64, Record)> = VecDeque::new();
+    // By place in the spool.
+    let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
+    let mut places = 0..;
     let mut sending = FuturesUnordered::new();
+    let mut room = Room::new();
     loop {
-        while sending.len() < WINDOW {
-            let Some((segment, record)) = waiting.pop_front() else { break };
+        while !room.was_refused && sending.len() < room.window {
+            let Some((place, (segment, record))) = waiting.pop_first() else { break };
             let sent = deliver(&inner, &probe, record);
-            sending.push(async move {
-                sent.await;
-                segment
-            });
+            sending.push(async move { (place, segment, sent.await) });
         }
-        if sending.len() < WINDOW {
+        let takes_more = waiting.is_empty() && sending.len() < room.window;
+        if takes_more {
             match reader.read().await {
                 Ok((segment, records)) if !records.is_empty() => {
-                    waiting.extend(records.into_iter().map(|record| (segment, record)));
+                    waiting.extend(places.by_ref().zip(records.into_iter().map(|record| (segment, record))));
                     continue;
                 }
-                Ok(_) => {}
+                Ok(_) => inner.behind.store(false, Ordering::Relaxed),
                 Err(error) => {
                     warn!(%error, "the spool cannot be read; trying on");
                     tokio::select! {
@@ -53,14 +62,62 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            Some(segment) = sending.next() => reader.acknowledged(segment),
-            () = reader.changed(), if sending.len() < WINDOW => {}
+            Some((place, segment, fate)) = sending.next() => match fate {
+                Fate::Settled => {
+                    room.taken();
+                    reader.acknowledged(segment);
+                }
+                Fate::Refused(record) => {
+                    room.refused();
+                    waiting.insert(place, (segment, record));
+                }
+            },
+            // Only when all have come back is the oldest one known.
+            () = tokio::time::sleep(room.pause), if room.was_refused && sending.is_empty() => room.try_again(),
+            () = reader.changed(), if takes_more => {}
         }
     }
 }
 
-/// Sends one message until JetStream has it.
-async fn deliver(inner: &Inner, probe: &Mutex<()>, record: Record) {
+/// How much JetStream is trusted to take at once: one message after it was full, one more for each
+/// that it takes.
+struct Room {
+    window: usize,
+    was_refused: bool,
+    pause: Duration,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self { window: WINDOW, was_refused: false, pause: FIRST_PAUSE }
+    }
+
+    fn taken(&mut self) {
+        self.window = (self.window + 1).min(WINDOW);
+        self.pause = FIRST_PAUSE;
+    }
+
+    fn refused(&mut self) {
+        self.window = 1;
+        self.was_refused = true;
+    }
+
+    fn try_again(&mut self) {
+        self.was_refused = false;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What became of a message.
+enum Fate {
+    /// JetStream has it, or it was set aside.
+    Settled,
+    /// JetStream is full.
+    Refused(Record),
+}
+
+/// Sends one message until JetStream has it or says that it is full.
+async fn deliver(inner: &Inner, probe: &Mutex<()>, record: Record) -> Fate {
     let mut link = inner.bus.link();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -77,13 +134,17 @@ async fn deliver(inner: &Inner, probe: &Mutex<()>, record: Record) {
                 if !inner.healthy.swap(true, Ordering::Relaxed) {
                     info!("NATS takes call messages again; delivering the spool");
                 }
-                return;
+                return Fate::Settled;
+            }
+            Err(BusError::StreamFull { .. }) => {
+                inner.full();
+                return Fate::Refused(record);
             }
             Err(reason @ BusError::TooLarge { .. }) => {
                 set_aside(&inner.bus, inner.spool.dir(), record, &reason).await;
                 // That was about this message; the next one tells about JetStream.
                 inner.healthy.store(true, Ordering::Relaxed);
-                return;
+                return Fate::Settled;
             }
             Err(BusError::NotConnected) => {}
             Err(error) => {

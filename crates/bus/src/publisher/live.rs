@@ -41,7 +41,10 @@ impl Inner {
             }
             Err(error) => {
                 // Before the append: the delivery of what is appended sets it to true again.
-                if self.healthy.swap(false, Ordering::Relaxed) {
+                let is_full = matches!(error, BusError::StreamFull { .. });
+                let was_healthy =
+                    if is_full { self.full() } else { self.healthy.swap(false, Ordering::Relaxed) };
+                if was_healthy {
                     warn!(%error, "NATS does not take call messages; they go to the spool");
                 } else {
                     debug!(%error, "a call message goes to the spool");

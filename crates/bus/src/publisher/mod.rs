@@ -4,8 +4,9 @@
 //! A message goes straight to the spool when there is no connection, when JetStream has just refused
 //! or been late, or when too many are on their way. Otherwise it has `ack_timeout` to be
 //! acknowledged, and goes to the spool when it is not, or when the connection is lost. So what is in
-//! memory only is bounded in number and in age. The spool is delivered beside the live messages;
-//! within one recording the order on the bus may thus be mixed, signer sorts by number.
+//! memory only is bounded in number and in age. The spool is delivered beside the live messages, except
+//! after JetStream was full; within one recording the order on the bus may thus be mixed, signer sorts
+//! by number.
 
 mod delivery;
 mod live;
@@ -90,6 +91,9 @@ struct Inner {
     /// False after JetStream has refused a message or been late, until it takes one from the spool.
     /// Whoever sets it to false has put something into the spool.
     healthy: AtomicBool,
+    /// True from when JetStream was full until all of the spool is on its way again: live messages go
+    /// behind it. Set as `healthy` is.
+    behind: AtomicBool,
     in_flight: Arc<Semaphore>,
     /// Messages may come from a thread that knows no runtime.
     runtime: Handle,
@@ -124,6 +128,7 @@ impl CallPublisher {
             epoch: EpochId::new(),
             settled,
             healthy: AtomicBool::new(true),
+            behind: AtomicBool::new(false),
             runtime: Handle::current(),
             bus,
             options,
@@ -221,7 +226,15 @@ impl Inner {
     }
 
     fn takes_messages(&self) -> bool {
-        self.bus.is_connected() && self.healthy.load(Ordering::Relaxed)
+        self.bus.is_connected()
+            && self.healthy.load(Ordering::Relaxed)
+            && !self.behind.load(Ordering::Relaxed)
+    }
+
+    /// JetStream is full. Returns whether it took messages before.
+    fn full(&self) -> bool {
+        self.behind.store(true, Ordering::Relaxed);
+        self.healthy.swap(false, Ordering::Relaxed)
     }
 
     fn to_spool(&self, record: Record, ticket: u64) {

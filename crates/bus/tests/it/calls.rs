@@ -1,6 +1,6 @@
 //! The way from ingest to CALLS, with NATS away, full or back.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bus::{Bus, BusError, BusOptions, CallPublisher, CallPublisherOptions, Pressure};
 use tokio_util::sync::CancellationToken;
@@ -106,6 +106,42 @@ async fn a_full_stream_sends_calls_to_the_spool_until_it_is_purged() {
     assert_eq!(numbers(&seen, recording), (0..96).collect::<Vec<_>>());
     partition.purge_to(u64::MAX - 1).await.unwrap();
     until("the spool is empty again", || publisher.pressure() == Pressure::Normal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_stream_never_holds_only_what_waits_for_a_message_outside() {
+    let nats = Nats::start();
+    let bus = nats.bus_with(|options| options.calls_max_bytes = 1 << 20).await;
+    let publisher = nats.publisher(&bus).await;
+    let recording = recording();
+    let mut call = publisher.call(&tenant(), recording);
+    const COUNT: u64 = 400;
+    // Of mixed sizes: a small one fits where a large one is refused.
+    let sender = tokio::spawn(async move {
+        for number in 0..COUNT {
+            call.send(audio(if number % 3 == 0 { 1 << 10 } else { 32 << 10 }));
+            if number % 8 == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let partition = bus.partition(PARTITION);
+    let mut reader = partition.read_from(0).await.unwrap();
+    // As signer does: what waits for an earlier number stays in the stream, and all behind it.
+    let (mut next, mut held) = (0, BTreeMap::new());
+    while next < COUNT {
+        let entry = soon("the next message", reader.next()).await.unwrap();
+        held.insert(entry.content.unwrap().number, entry.sequence);
+        while held.remove(&next).is_some() {
+            next += 1;
+        }
+        held.retain(|number, _| *number > next);
+        let keep_from = held.values().min().copied().unwrap_or(entry.sequence + 1);
+        if entry.sequence.is_multiple_of(8) {
+            partition.purge_to(keep_from - 1).await.unwrap();
+        }
+    }
+    sender.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
