@@ -1,12 +1,17 @@
 //! Starts the real servers for tests on free ports of loopback, with their data in temporary
 //! folders, and stops them by process id. A server that is missing fails the test.
 
+pub mod account;
 pub mod installation;
 pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod recordings;
 pub mod resources;
+pub mod rtp;
+pub mod rtpengine;
+pub mod sip_by_hand;
+pub mod sipp;
 pub mod small_disk;
 pub mod sshd;
 pub mod wait;

@@ -39,6 +39,16 @@ pub fn events_of(tenant: Option<&TenantId>) -> String {
     tenant.map_or_else(|| "events.>".to_owned(), |tenant| format!("events.{tenant}.>"))
 }
 
+/// Request/reply: what waits where (`delivery_v1::ListDestinationsRequest`), of a service that delivers.
+pub fn destinations(service: &str) -> String {
+    format!("rpc.{service}.destinations")
+}
+
+/// Request/reply: a person's wish about a destination (`delivery_v1::ChangeRequest`).
+pub fn change_destination(service: &str) -> String {
+    format!("rpc.{service}.change")
+}
+
 /// Where poison of a stream is kept: `dead.<stream>`.
 pub fn dead(stream: &str) -> String {
     format!("dead.{stream}")

@@ -40,7 +40,7 @@ impl WorkList {
         let skip = if self.db.kind() == Kind::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let next = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT position, recording, payload, attempts, claim, progress FROM delivery_orders \
-             WHERE tenant = $1 AND destination = $2 AND \
+             WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running') AND \
              ((state = 'queued' AND next_attempt_at <= $3) OR (state = 'running' AND lease_until <= $4)) \
              ORDER BY position LIMIT 1 {skip}"
         )))

@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{DeliveryError, Destination, Metrics, Notice, Work, WorkList, worker::Worker};
+use crate::{Destination, Metrics, Work, WorkList, look_over::LookOver, worker::Worker};
 
 /// How an engine works.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +20,22 @@ pub struct EngineOptions {
     pub lease: Duration,
     /// How often the list is counted, and held against the configuration.
     pub look_over: Duration,
+    /// How long a destination may be missing in the configuration before its orders are orphaned.
+    pub orphan_after: Duration,
+    /// How long orders are remembered that are done. Longer than a signer may be down between its
+    /// announcement of a recording and its note of that, after which it announces it again.
+    pub done_kept: Duration,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { concurrency: 2, lease: Duration::from_secs(30), look_over: Duration::from_secs(5) }
+        Self {
+            concurrency: 2,
+            lease: Duration::from_secs(30),
+            look_over: Duration::from_secs(5),
+            orphan_after: Duration::from_secs(60),
+            done_kept: Duration::from_secs(30 * 24 * 3600),
+        }
     }
 }
 
@@ -51,6 +62,7 @@ impl<W: Work> Engine<W> {
     ) {
         let mut workers = JoinSet::new();
         let mut running: BTreeMap<Destination, CancellationToken> = BTreeMap::new();
+        let mut look_over = LookOver::new(self.list.clone(), self.options, self.metrics.clone());
         while !shutdown.is_cancelled() {
             let wanted = existing.borrow_and_update().clone();
             running.retain(|destination, stop| {
@@ -68,8 +80,9 @@ impl<W: Work> Engine<W> {
                 }
                 running.insert(destination, stop);
             }
-            if let Err(error) = self.look_over(&wanted).await {
-                tracing::warn!(%error, "the work list could not be looked over");
+            match look_over.look(&wanted).await {
+                Ok(notices) => notices.into_iter().for_each(|notice| self.work.notice(notice)),
+                Err(error) => tracing::warn!(%error, "the work list could not be looked over"),
             }
             tokio::select! {
                 () = tokio::time::sleep(self.options.look_over) => {}
@@ -89,19 +102,5 @@ impl<W: Work> Engine<W> {
             metrics: self.metrics.clone(),
             lease: self.options.lease,
         }
-    }
-
-    async fn look_over(&self, wanted: &BTreeSet<Destination>) -> Result<(), DeliveryError> {
-        let (orphaned, returned) = self.list.reconcile(wanted).await?;
-        for destination in orphaned {
-            tracing::warn!(%destination, "is not in the configuration any more: its open orders are kept");
-            self.work.notice(Notice::Orphaned { destination });
-        }
-        for destination in returned {
-            tracing::info!(%destination, "is in the configuration again: its orders go on");
-            self.work.notice(Notice::Returned { destination });
-        }
-        self.metrics.show(&self.list.backlog().await?, jiff::Timestamp::now());
-        Ok(())
     }
 }

@@ -5,27 +5,43 @@
 //! work itself has to be repeatable. A fault of a destination holds up that destination alone; a
 //! fault of a record holds up that record alone. Nothing is ever dropped: what cannot be carried
 //! out is set aside or orphaned, and shown.
+//!
+//! [`Delivering`] is what the services have in common; each adds what it takes from an announcement
+//! ([`Intake`]) and what it does with an order ([`Work`]).
 
 mod backoff;
+mod change;
 mod claim;
+mod desk;
 mod destination;
 mod engine;
+mod intake;
 mod list;
+mod look_over;
 mod metrics;
 mod notice;
 mod order;
 mod outcome;
-mod reconcile;
+mod reporter;
+mod retry_args;
+mod role;
+mod service;
+mod standing;
 mod worker;
 
 pub use backoff::Backoff;
 pub use claim::Claim;
 pub use destination::Destination;
 pub use engine::{Engine, EngineOptions};
+pub use intake::{Announced, Intake, Poison};
 pub use list::{DeliveryError, WorkList};
 pub use metrics::Metrics;
 pub use notice::Notice;
 pub use order::{NewOrder, Order, State};
 pub use outcome::{Done, Failed, Fault};
-pub use reconcile::Backlog;
+pub use reporter::Reporter;
+pub use retry_args::RetryArgs;
+pub use role::Role;
+pub use service::Delivering;
+pub use standing::{Backlog, Standing, Trouble};
 pub use worker::Work;

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 use crate::{Backoff, Destination, NewOrder, State};
 
+// The last two indexes are small while most orders are done, and give the oldest due order without
+// sorting a long backlog.
 const STEPS: &[&str] = &["
 CREATE TABLE delivery_orders (
     position {serial},
@@ -41,6 +43,10 @@ CREATE TABLE delivery_destinations (
     problem TEXT NOT NULL,
     PRIMARY KEY (tenant, destination)
 );
+", "
+DROP INDEX delivery_orders_open;
+CREATE INDEX delivery_orders_due ON delivery_orders (tenant, destination, position) WHERE state IN ('queued', 'running');
+CREATE INDEX delivery_orders_not_done ON delivery_orders (tenant, destination, state) WHERE state <> 'done';
 "];
 
 /// Why the list could not be read or written. The work is safe: it is tried again.
@@ -52,6 +58,9 @@ pub enum DeliveryError {
     /// A statement on it.
     #[error("the work list in the state database cannot be used")]
     Statement(#[from] sqlx::Error),
+    /// What the service itself keeps in the same database.
+    #[error(transparent)]
+    Service(Box<dyn std::error::Error + Send + Sync>),
     /// Something in it that this version does not understand.
     #[error("the work list holds an order that cannot be read: {0}")]
     Unreadable(String),
@@ -162,6 +171,18 @@ impl WorkList {
                 Ok((destination_of(row)?, state))
             })
             .collect()
+    }
+
+    /// The recordings that have an order which is not done, by tenant and recording id.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn open_recordings(&self) -> Result<BTreeSet<(String, String)>, DeliveryError> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT DISTINCT tenant, recording FROM delivery_orders WHERE state <> 'done'")
+                .fetch_all(self.db.pool())
+                .await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Every destination that has orders which are not done.

@@ -46,9 +46,11 @@ pub enum Notice {
         /// Which one.
         destination: Destination,
     },
-    /// An orphaned destination is in the configuration again; its orders go on.
+    /// A destination is in the configuration again, and orders from before wait to be released.
     Returned {
         /// Which one.
         destination: Destination,
+        /// How many wait.
+        orders: u64,
     },
 }

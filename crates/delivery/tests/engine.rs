@@ -23,8 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(20), ceiling: Duration::from_millis(100) };
-const OPTIONS: EngineOptions =
-    EngineOptions { concurrency: 2, lease: Duration::from_secs(2), look_over: Duration::from_millis(50) };
+const OPTIONS: EngineOptions = EngineOptions {
+    concurrency: 2,
+    lease: Duration::from_secs(2),
+    look_over: Duration::from_millis(50),
+    orphan_after: Duration::from_millis(200),
+    done_kept: Duration::from_secs(3600),
+};
 
 /// Notes what was done where; destinations in `dead` fail, those in `hanging` never end.
 #[derive(Default)]
@@ -122,27 +127,52 @@ async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
 }
 
 #[tokio::test]
-async fn a_removed_destination_is_orphaned_and_a_returned_one_goes_on() {
+async fn a_removed_destination_leaves_orphans_that_wait_for_a_person_also_when_it_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let (list, work, stop) =
         (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
     let tell = start(&list, &work, &[], &stop);
-    let id = RecordingId::new();
-    list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
+    let (old, new) = (RecordingId::new(), RecordingId::new());
+    list.enqueue(&[order_for("archive", old)], Timestamp::now()).await.unwrap();
     let tenant = destination("archive").tenant;
-    let state = || async { Some(list.states_of(&tenant, id).await.unwrap()[0].1) };
-    wait::until("the order to be orphaned", PATIENCE, || async {
-        state().await.filter(|s| *s == State::Orphaned)
+    let is = |id, wanted| {
+        let (list, tenant) = (&list, &tenant);
+        async move { (list.states_of(tenant, id).await.unwrap()[0].1 == wanted).then_some(()) }
+    };
+    wait::until("the order to be orphaned", PATIENCE, || is(old, State::Orphaned)).await.unwrap();
+
+    tell.send_replace(BTreeSet::from([destination("archive")]));
+    list.enqueue(&[order_for("archive", new)], Timestamp::now()).await.unwrap();
+    wait::until("the new order to be done", PATIENCE, || is(new, State::Done)).await.unwrap();
+    assert!(is(old, State::Orphaned).await.is_some());
+    let archive = || destination("archive");
+    let told =
+        [Notice::Orphaned { destination: archive() }, Notice::Returned { destination: archive(), orders: 1 }];
+    wait::until("people to be told, once", PATIENCE, || async {
+        (*work.notices.lock().unwrap() == told).then_some(())
     })
     .await
     .unwrap();
+
+    assert_eq!(list.release(&archive(), Timestamp::now()).await.unwrap(), 1);
+    wait::until("the old order to be done", PATIENCE, || is(old, State::Done)).await.unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_destination_that_is_missing_for_a_moment_makes_no_orphans() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let id = RecordingId::new();
+    // The announcement is there before the configuration that it comes from.
+    list.enqueue(&[order_for("archive", id)], Timestamp::now()).await.unwrap();
+    let tell = start(&list, &work, &[], &stop);
     tell.send_replace(BTreeSet::from([destination("archive")]));
-    wait::until("the order to be done", PATIENCE, || async { state().await.filter(|s| *s == State::Done) })
+    wait::until("the order to be done", PATIENCE, || async { (work.count("archive") == 1).then_some(()) })
         .await
         .unwrap();
-    let notices = work.notices.lock().unwrap().clone();
-    let (destination, again) = (destination("archive"), destination("archive"));
-    assert_eq!(notices, [Notice::Orphaned { destination }, Notice::Returned { destination: again }]);
+    assert_eq!(*work.notices.lock().unwrap(), []);
     stop.cancel();
 }
 

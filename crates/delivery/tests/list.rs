@@ -153,7 +153,7 @@ async fn a_record_at_fault_is_set_aside_in_the_end_and_never_holds_up_the_next()
     }
     assert_eq!((attempts, last), (8, Failed::SetAside));
     assert_eq!(list.backlog().await.unwrap()[0].state, State::SetAside);
-    assert!(list.put_in_again(&destination("archive"), poison, later(at)).await.unwrap());
+    assert_eq!(list.retry(&destination("archive"), later(at)).await.unwrap(), 1);
     assert_eq!(claimed(&list, "archive", at).await.recording, poison);
 }
 
@@ -187,15 +187,70 @@ async fn after_a_restart_orders_in_hand_are_free_at_once_and_progress_is_kept() 
 }
 
 #[tokio::test]
-async fn orders_of_a_vanished_destination_are_kept_as_orphans_and_go_on_when_it_is_back() {
+async fn orders_of_a_vanished_destination_are_kept_as_orphans_until_they_are_released() {
     let dir = tempfile::tempdir().unwrap();
     let list = sqlite(dir.path()).await;
     list.enqueue(&[order_for("archive", RecordingId::new())], later(0)).await.unwrap();
-    let there = BTreeSet::from([destination("archive")]);
-    assert_eq!(list.reconcile(&BTreeSet::new()).await.unwrap(), (vec![destination("archive")], vec![]));
-    assert_eq!(list.reconcile(&BTreeSet::new()).await.unwrap(), (vec![], vec![]));
-    assert_eq!(nothing_before(&list, "archive", 1).await, None);
+    let gone = BTreeSet::from([destination("archive"), destination("never-used")]);
+    assert_eq!(list.orphan(&gone).await.unwrap(), [destination("archive")]);
+    assert_eq!(list.orphan(&gone).await.unwrap(), []);
     assert_eq!(list.backlog().await.unwrap()[0].state, State::Orphaned);
-    assert_eq!(list.reconcile(&there).await.unwrap(), (vec![], vec![destination("archive")]));
+    // Neither a retry nor a changed configuration is the word that is waited for.
+    list.retry_now(later(1)).await.unwrap();
+    assert_eq!(list.retry(&destination("archive"), later(1)).await.unwrap(), 0);
+    assert_eq!(nothing_before(&list, "archive", 1).await, None);
+    assert_eq!(list.release(&destination("archive"), later(1)).await.unwrap(), 1);
     claimed(&list, "archive", 1).await;
+}
+
+#[tokio::test]
+async fn a_retry_makes_a_failing_destination_due_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[order_for("dead", RecordingId::new())], later(0)).await.unwrap();
+    list.failed(&claimed(&list, "dead", 0).await, &away("is down"), later(0), 0.0).await.unwrap();
+    let standing = list.standings(&BTreeSet::from([destination("idle")])).await.unwrap();
+    assert_eq!(standing.len(), 2);
+    let trouble = standing[0].trouble.clone().unwrap();
+    assert_eq!((trouble.problem.as_str(), trouble.needs_person), ("is down", false));
+    assert_eq!((trouble.since, trouble.next_attempt), (later(0), later(5)));
+    assert_eq!((standing[0].backlog[0].orders, &standing[1].trouble), (1, &None));
+
+    assert_eq!(list.retry(&destination("dead"), later(1)).await.unwrap(), 1);
+    list.done(&claimed(&list, "dead", 1).await, later(1)).await.unwrap();
+    assert_eq!(list.standings(&BTreeSet::new()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_was_done_long_ago_is_forgotten_when_nothing_of_its_recording_is_open() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let (whole, partly) = (RecordingId::new(), RecordingId::new());
+    list.enqueue(&[order_for("archive", whole), order_for("archive", partly)], later(0)).await.unwrap();
+    list.enqueue(&[order_for("dead", partly)], later(0)).await.unwrap();
+    for _ in 0..2 {
+        list.done(&claimed(&list, "archive", 0).await, later(0)).await.unwrap();
+    }
+    assert_eq!(list.forget_done(DAY, later(3_600)).await.unwrap(), 0);
+    assert_eq!(list.forget_done(DAY, later(2 * 24 * 3_600)).await.unwrap(), 1);
+    let tenant = destination("archive").tenant;
+    assert_eq!(list.states_of(&tenant, whole).await.unwrap(), []);
+    assert_eq!(list.states_of(&tenant, partly).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_oldest_due_order_is_found_without_sorting_a_long_backlog() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN SELECT position FROM delivery_orders WHERE tenant = 'a' AND destination = 'b' AND \
+         state IN ('queued', 'running') AND ((state = 'queued' AND next_attempt_at <= 1) OR \
+         (state = 'running' AND lease_until <= 1)) ORDER BY position LIMIT 1",
+    )
+    .fetch_all(list.database().pool())
+    .await
+    .unwrap();
+    let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    assert!(steps.len() == 1 && steps[0].contains("delivery_orders_due"), "{steps:?}");
 }

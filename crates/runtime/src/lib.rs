@@ -3,6 +3,7 @@
 //! A service's `main.rs` parses its arguments and calls [`run_service`]; `callseal up` starts the
 //! same services in one process, each with a [`Service`] of its own, behind one HTTP port.
 
+pub mod fail_point;
 pub mod health;
 pub mod http;
 mod lifecycle;

@@ -1,12 +1,14 @@
 //! The SFTP target against a real OpenSSH server.
 
+mod cable;
 mod content;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
+use cable::Cable;
 use content::{Breaking, bytes, content_of};
 use domain::resources::{SftpAuth, SftpTarget};
-use harness::{small_disk::SmallDisk, sshd::Sshd, wait};
+use harness::{account::Account, small_disk::SmallDisk, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
 
 fn described(sshd: &Sshd, path: &str) -> SftpTarget {
@@ -188,4 +190,76 @@ async fn a_server_without_sftp_and_one_that_is_none_say_so() {
     sshd.start_again().await.unwrap();
     let error = Sftp::new(described(&sshd, "")).test().await.unwrap_err();
     assert!(error.to_string().contains("does not offer SFTP"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_in_the_middle_of_a_file_is_made_anew_and_the_file_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let cable = Cable::to(sshd.port()).await;
+    let target = Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "") });
+    const SIZE: usize = 8 << 20;
+    let (source, opened) = Breaking::never(SIZE);
+    let content = Content::new(SIZE as u64, *content_of(SIZE).sha256(), source);
+    for after in [3 << 20, 2 << 20] {
+        cable.cut_after(after);
+        let error = target.put("2026", "a.wav", &content).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+        assert!(!error.is_permanent() && !error.to_string().contains("a.wav"), "{error}");
+        assert!(!sshd.home().join("2026/a.wav").exists());
+    }
+    let put = target.put("2026", "a.wav", &content).await.unwrap();
+    assert_eq!(put.outcome, Outcome::Stored);
+    target.verify("2026", "a.wav", content.size(), content.sha256()).await.unwrap();
+    assert_eq!(fs::read_dir(sshd.home().join("2026")).unwrap().count(), 1);
+    // From the beginning, then twice from where the last one came to.
+    let opened = opened.lock().unwrap().clone();
+    assert!(
+        opened.len() == 3 && opened[0] == 0 && opened[1] > 1 << 20 && opened[2] > opened[1],
+        "{opened:?}"
+    );
+    assert_eq!(cable.connections(), 3);
+}
+
+#[tokio::test]
+async fn a_password_logs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let account = Account::with_password("correct horse").unwrap();
+    let mut sshd = server(dir.path()).await;
+    sshd.stop().unwrap();
+    sshd.settings.push("PasswordAuthentication yes".into());
+    sshd.start_again().await.unwrap();
+    // The account is somebody else than who made the folder.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(sshd.home(), fs::Permissions::from_mode(0o777)).unwrap();
+    let with = |password: &str| {
+        let auth = SftpAuth::Password(password.into());
+        Sftp::new(SftpTarget { user: account.name().into(), auth, ..described(&sshd, "") })
+    };
+    with("correct horse").test().await.unwrap();
+    let error = with("battery staple").test().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoginRefused, "{error}");
+}
+
+#[tokio::test]
+async fn a_hundred_recordings_are_brought_and_verified_over_one_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let cable = Cable::to(sshd.port()).await;
+    let target = Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "archive") });
+    // A call of a minute, stereo G.711, and the texts beside it.
+    let files =
+        [(".wav", 960_000), ("_info.txt", 900), ("_journal.json", 800), ("_hash.txt", 400), (".sig", 513)];
+    let files = files.map(|(ending, size)| (ending, content_of(size)));
+    let begun = std::time::Instant::now();
+    for number in 0..100 {
+        for (ending, content) in &files {
+            let name = format!("{number}{ending}");
+            assert_eq!(target.put("2026/11", &name, content).await.unwrap().outcome, Outcome::Stored);
+            target.verify("2026/11", &name, content.size(), content.sha256()).await.unwrap();
+        }
+    }
+    println!("100 recordings of 5 files put and verified in {:?}", begun.elapsed());
+    assert_eq!(cable.connections(), 1);
+    assert_eq!(fs::read_dir(sshd.home().join("archive/2026/11")).unwrap().count(), 500);
 }

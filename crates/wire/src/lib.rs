@@ -13,6 +13,8 @@ mod generated {
 
 /// `callseal.call.v1`: the stream CALLS.
 pub use generated::callseal::call::v1 as call_v1;
+/// `callseal.delivery.v1`: request and reply between the command line and shipper or journal.
+pub use generated::callseal::delivery::v1 as delivery_v1;
 /// `callseal.event.v1`: the stream EVENTS.
 pub use generated::callseal::event::v1 as event_v1;
 /// `callseal.recording.v1`: the stream SEALED.

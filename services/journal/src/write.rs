@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use config::Watched;
-use delivery::{Destination, Fault, Notice, Order, Work};
+use delivery::{Destination, Fault, Notice, Order, Reporter, Work};
 use domain::resources::JournalTarget;
 use tokio::sync::Mutex;
-use wire::{Message as _, recording_v1::JournalRow};
+use wire::{
+    Message as _,
+    event_v1::{Journalled, event::What},
+    recording_v1::JournalRow,
+};
 
 use crate::{
     database::{self, ErrorKind, JournalDb, JournalError},
     fail_point,
-    report::Reporter,
 };
 
 /// The work of the journal.
@@ -80,7 +83,10 @@ impl Work for Writing {
 
     fn carried_out(&self, order: &Order, (): ()) {
         fail_point::reached("noted-done");
-        self.reporter.journalled(order);
+        tracing::info!(recording = %order.recording, destination = %order.destination, "journalled");
+        let Destination { tenant, name } = &order.destination;
+        let journalled = Journalled { journal: name.to_string() };
+        self.reporter.event(tenant, Some(order.recording), What::Journalled(journalled));
     }
 
     async fn complete(&self, _: &Order) {}

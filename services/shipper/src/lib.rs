@@ -18,31 +18,33 @@ pub mod fail_point;
 mod intake;
 mod options;
 mod records;
-mod report;
 mod settle;
 mod ship;
 mod staging;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bus::Bus;
-use config::Watched;
-use delivery::{Destination, Engine, EngineOptions, Metrics, WorkList};
-use domain::resources::Resources;
+use delivery::{Delivering, EngineOptions, Metrics, Reporter, Role, WorkList};
 use runtime::Service;
 use sql::Database;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use options::Options;
 
-use intake::Intake;
+use intake::Announcements;
 use records::Records;
-use report::Reporter;
 use settle::Settler;
 use ship::Shipping;
 use staging::Staging;
+
+const ROLE: Role = Role {
+    service: "shipper",
+    destination: "target",
+    cargo: "recordings",
+    names: |tenant| tenant.storage_targets.keys().cloned().collect(),
+};
 
 /// How often recordings are looked for whose files could have been deleted from staging.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -60,55 +62,26 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let config = config::watch(&options.config, shutdown.clone())?;
     let staging = Staging::open(&options.staging).context("the staging folder cannot be used")?;
     let db = Database::open(&options.state).await.context("the shipper's state cannot be opened")?;
-    let list = WorkList::open(db.clone(), options.backoff()).await?;
+    let list = WorkList::open(db.clone(), options.retry.backoff()).await?;
     let records = Records::open(db).await?;
     state_ready.set_ok();
 
-    let metrics = Metrics::register("shipper", service.registry()).context("metrics of the shipper")?;
-    let reporter = Reporter::new(bus.clone());
-    let settler = Settler::new(records.clone(), staging.clone(), service.registry())?;
-    let intake = Intake::new(list.clone(), records, reporter.clone());
-    let shipping = Shipping::new(config.clone(), options.data.clone(), staging, settler.clone(), reporter);
-    let engine_options = EngineOptions { concurrency: options.concurrency, ..EngineOptions::default() };
-    let engine = Engine::new(list.clone(), Arc::new(shipping), engine_options, metrics);
-
-    let (tell, existing) = watch::channel(destinations(&config.current()));
-    work_ready.set_ok();
-    tokio::join!(
-        follow(config, tell, list, shutdown.clone()),
-        engine.run(existing, shutdown.clone()),
-        intake.run(bus, shutdown.clone()),
-        sweep(settler, shutdown),
-    );
-    Ok(())
-}
-
-fn destinations(resources: &Resources) -> BTreeSet<Destination> {
-    let of_tenant = |(tenant, resources): (&domain::TenantId, &domain::resources::TenantResources)| {
-        let tenant = tenant.clone();
-        let names: Vec<_> = resources.storage_targets.keys().cloned().collect();
-        names.into_iter().map(move |name| Destination { tenant: tenant.clone(), name })
+    let metrics = Metrics::register(ROLE.service, service.registry()).context("metrics of the shipper")?;
+    let reporter = Reporter::new(bus.clone(), ROLE);
+    let engine = EngineOptions {
+        concurrency: options.concurrency,
+        orphan_after: options.retry.orphan_after(),
+        ..EngineOptions::default()
     };
-    resources.tenants.iter().flat_map(of_tenant).collect()
-}
-
-/// Tells the engine which targets there are; a change is a reason to try failed ones again.
-async fn follow(
-    mut config: Watched,
-    tell: watch::Sender<BTreeSet<Destination>>,
-    list: WorkList,
-    shutdown: CancellationToken,
-) {
-    loop {
-        tokio::select! {
-            () = config.changed() => {}
-            () = shutdown.cancelled() => return,
-        }
-        tell.send_replace(destinations(&config.current()));
-        if let Err(error) = list.retry_now(jiff::Timestamp::now()).await {
-            tracing::warn!(%error, "targets are not tried at once after the change");
-        }
-    }
+    let settler =
+        Settler::new(records.clone(), list.clone(), staging.clone(), engine.done_kept, service.registry())?;
+    let intake = Announcements::new(records, reporter.clone());
+    let work =
+        Arc::new(Shipping::new(config.clone(), options.data.clone(), staging, settler.clone(), reporter));
+    work_ready.set_ok();
+    let delivering = Delivering { role: ROLE, bus, config, list, intake, work, options: engine, metrics };
+    tokio::join!(delivering.run(shutdown.clone()), sweep(settler, shutdown));
+    Ok(())
 }
 
 async fn sweep(settler: Settler, shutdown: CancellationToken) {

@@ -1,6 +1,6 @@
 //! Which recordings lie in staging, and from which their files were deleted.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{RecordingId, TenantId};
 use jiff::Timestamp;
@@ -70,21 +70,6 @@ impl Records {
         Ok(added.rows_affected() > 0)
     }
 
-    /// Recordings that have orders, none of them open, and whose files were not deleted yet.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn to_settle(&self) -> Result<Vec<RecordingSealed>, RecordsError> {
-        self.select(
-            "SELECT r.sealed FROM shipper_recordings r WHERE r.deleted_at IS NULL \
-             AND EXISTS (SELECT 1 FROM delivery_orders o WHERE o.tenant = r.tenant AND o.recording = r.recording) \
-             AND NOT EXISTS (SELECT 1 FROM delivery_orders o \
-                 WHERE o.tenant = r.tenant AND o.recording = r.recording AND o.state <> 'done') \
-             ORDER BY r.received_at LIMIT 1000",
-        )
-        .await
-    }
-
     /// The recordings that were taken in and lie in staging, by tenant and recording id.
     ///
     /// # Errors
@@ -97,15 +82,39 @@ impl Records {
         Ok(rows.into_iter().collect())
     }
 
-    async fn select(&self, statement: &'static str) -> Result<Vec<RecordingSealed>, RecordsError> {
-        let rows = sqlx::query(statement).fetch_all(self.0.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                let sealed: Vec<u8> = row.try_get("sealed")?;
-                RecordingSealed::decode(sealed.as_slice())
-                    .map_err(|error| RecordsError::Statement(sqlx::Error::Decode(Box::new(error))))
-            })
-            .collect()
+    /// The announcement of a recording that lies in staging.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn announced(
+        &self,
+        tenant: &str,
+        recording: &str,
+    ) -> Result<Option<RecordingSealed>, RecordsError> {
+        let row = sqlx::query(
+            "SELECT sealed FROM shipper_recordings WHERE tenant = $1 AND recording = $2 AND deleted_at IS NULL",
+        )
+        .bind(tenant)
+        .bind(recording)
+        .fetch_optional(self.0.pool())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let sealed: Vec<u8> = row.try_get("sealed")?;
+        let damaged = |error| RecordsError::Statement(sqlx::Error::Decode(Box::new(error)));
+        RecordingSealed::decode(sealed.as_slice()).map(Some).map_err(damaged)
+    }
+
+    /// Forgets recordings whose files were deleted longer than `age` ago.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn forget(&self, age: Duration, now: Timestamp) -> Result<(), RecordsError> {
+        let before = now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query("DELETE FROM shipper_recordings WHERE deleted_at < $1")
+            .bind(before)
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
     }
 
     /// Notes that a recording's files are gone from staging, and wipes what was known of it.

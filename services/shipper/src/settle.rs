@@ -1,5 +1,9 @@
 //! Emptying staging: when every target has a recording, and not before (F-70).
 
+use std::time::Duration;
+
+use anyhow::Context;
+use delivery::WorkList;
 use jiff::Timestamp;
 use prometheus::{IntGauge, Registry};
 use wire::recording_v1::RecordingSealed;
@@ -10,22 +14,31 @@ use crate::{fail_point, records::Records, staging::Staging};
 #[derive(Debug, Clone)]
 pub struct Settler {
     records: Records,
+    list: WorkList,
     staging: Staging,
+    done_kept: Duration,
     unannounced: IntGauge,
 }
 
 impl Settler {
-    /// From `staging`, noted in `records`; registers `callseal_shipper_unannounced_recordings`.
+    /// From `staging`, noted in `records`, where it is kept for `done_kept`; `list` knows which are
+    /// open. Registers `callseal_shipper_unannounced_recordings`.
     ///
     /// # Errors
     /// The name of the metric is taken.
-    pub fn new(records: Records, staging: Staging, registry: &Registry) -> prometheus::Result<Self> {
+    pub fn new(
+        records: Records,
+        list: WorkList,
+        staging: Staging,
+        done_kept: Duration,
+        registry: &Registry,
+    ) -> prometheus::Result<Self> {
         let unannounced = IntGauge::new(
             "callseal_shipper_unannounced_recordings",
             "Recordings that lie sealed in staging and were not announced; the signer announces them again.",
         )?;
         registry.register(Box::new(unannounced.clone()))?;
-        Ok(Self { records, staging, unannounced })
+        Ok(Self { records, list, staging, done_kept, unannounced })
     }
 
     /// Deletes a recording's files, then notes that. Repeatable; what fails is left to the next sweep.
@@ -46,32 +59,37 @@ impl Settler {
         }
     }
 
-    /// Settles what a crash or a fault left unsettled.
+    /// Settles what a crash or a fault left unsettled, and forgets what was settled long ago.
     pub async fn sweep(&self) {
-        match self.records.to_settle().await {
-            Ok(left) => {
-                for sealed in left {
-                    self.settle(&sealed).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "staging cannot be swept now"),
-        }
-        if let Err(error) = self.count_unannounced().await {
-            tracing::debug!(%error, "staging cannot be counted now");
+        if let Err(error) = self.try_sweep().await {
+            tracing::warn!(%error, "staging cannot be swept now");
         }
     }
 
-    /// Counts what lies in staging without being known here. The signer seals before it announces,
-    /// so a few for a moment are usual; announcing is its task, deleting them would lose them.
-    async fn count_unannounced(&self) -> anyhow::Result<()> {
-        // Staging first: what is announced in between is then known.
-        let there = self.staging.recordings().await?;
+    async fn try_sweep(&self) -> anyhow::Result<()> {
+        // Files before records, records before orders: what comes in between is then known further on.
+        let there = self.staging.recordings().await.context("the staging folder cannot be listed")?;
         let known = self.records.staged().await?;
-        let unannounced = i64::try_from(there.difference(&known).count()).unwrap_or(i64::MAX);
+        let open = self.list.open_recordings().await?;
+        for (tenant, recording) in known.difference(&open) {
+            // Without a target it was never brought anywhere: it stays.
+            let announced = self.records.announced(tenant, recording).await?;
+            if let Some(sealed) = announced.filter(|sealed| !sealed.targets.is_empty()) {
+                self.settle(&sealed).await;
+            }
+        }
+        self.count_unannounced(there.difference(&known).count());
+        self.records.forget(self.done_kept, Timestamp::now()).await?;
+        Ok(())
+    }
+
+    /// What lies in staging without being known here. The signer seals before it announces, so a
+    /// few for a moment are usual; announcing is its task, deleting them would lose them.
+    fn count_unannounced(&self, count: usize) {
+        let unannounced = i64::try_from(count).unwrap_or(i64::MAX);
         if unannounced > self.unannounced.get() {
             tracing::info!(unannounced, "recordings lie in staging that were not announced yet");
         }
         self.unannounced.set(unannounced);
-        Ok(())
     }
 }

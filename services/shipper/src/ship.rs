@@ -4,17 +4,18 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use config::Watched;
-use delivery::{Destination, Fault, Notice, Order, Work};
+use delivery::{Destination, Fault, Notice, Order, Reporter, Work};
 use domain::resources::StorageTarget;
 use jiff::{Timestamp, tz::TimeZone};
 use targets::{ErrorKind, Method, Outcome, Target, TargetError, sub_folder};
 use tokio::sync::Mutex;
 use wire::{
     Message as _,
+    event_v1::{Shipped as ShippedEvent, event::What},
     recording_v1::{RecordingSealed, SealedFile},
 };
 
-use crate::{certificates, fail_point, report::Reporter, settle::Settler, staging::Staging};
+use crate::{certificates, fail_point, settle::Settler, staging::Staging};
 
 /// What was brought where.
 #[derive(Debug)]
@@ -71,6 +72,15 @@ impl Shipping {
         Some(opened)
     }
 
+    /// A file with the same name and another content stands at the target.
+    fn stored_aside(&self, order: &Order) {
+        tracing::warn!(recording = %order.recording, destination = %order.destination, "a different file has its name");
+        let problem = "a different file of the same name stands there already; it was kept, and the recording's file got \
+                       the suffix (2); look who else writes into this folder";
+        let place = self.reporter.place(&order.destination);
+        self.reporter.fault(&order.destination.tenant, Some(order.recording), &place, problem, false);
+    }
+
     async fn bring_file(
         &self,
         order: &Order,
@@ -87,7 +97,7 @@ impl Shipping {
             // It was read back to find that out.
             Outcome::AlreadyThere => return Ok(()),
             Outcome::Stored => {}
-            Outcome::StoredAside => self.reporter.stored_aside(order),
+            Outcome::StoredAside => self.stored_aside(order),
         }
         target.verify(folder, &put.name, content.size(), content.sha256()).await.map_err(fault)?;
         Ok(())
@@ -129,7 +139,15 @@ impl Work for Shipping {
 
     fn carried_out(&self, order: &Order, report: Shipped) {
         fail_point::reached("noted-done");
-        self.reporter.shipped(order, &report);
+        let Destination { tenant, name } = &order.destination;
+        let since_sealed_ms = Timestamp::now().as_millisecond() - report.sealed_unix_ms;
+        tracing::info!(recording = %order.recording, destination = %order.destination, since_sealed_ms, "shipped");
+        let shipped = ShippedEvent {
+            target: name.to_string(),
+            verified_by: report.verified_by.as_str().to_owned(),
+            folder: report.folder,
+        };
+        self.reporter.event(tenant, Some(order.recording), What::Shipped(shipped));
     }
 
     async fn complete(&self, order: &Order) {

@@ -5,7 +5,10 @@ mod world;
 use std::fs;
 
 use harness::{sshd::Sshd, wait};
-use wire::event_v1::event::What;
+use wire::{
+    delivery_v1::{Change, ChangeRequest, ChangeResponse},
+    event_v1::event::What,
+};
 use world::{PATIENCE, World, files_below};
 
 const ARCHIVE: &str = "---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {name: archive, namespace: acme}\n\
@@ -149,13 +152,25 @@ async fn a_recording_without_a_target_stays_in_staging_and_somebody_is_told() {
 }
 
 #[tokio::test]
-async fn a_recording_whose_target_is_deleted_waits_in_staging_until_it_is_back() {
+async fn a_recording_whose_target_is_deleted_waits_in_staging_until_it_is_back_and_released() {
     let mut world = World::new("").await;
-    let _shipper = world.shipper(&[]);
+    let _shipper = world.shipper(&["--orphan-after", "0.5"]);
     let sealed = world.seal(&["archive"]).await;
     assert!(world.event("the orphan", fault).await.problem.contains("not in the configuration"));
-    assert!(world.is_staged(&sealed));
     world.configure(ARCHIVE);
+    let told = world.event("its return", fault).await;
+    assert!(told.problem.contains("callseal release archive"), "{}", told.problem);
+    // What comes from now on goes to the target that is there now.
+    let new = world.seal(&["archive"]).await;
+    assert_eq!(world.event("shipped", shipped).await, "archive");
+    until_gone(&world, &new).await;
+    assert!(world.is_staged(&sealed));
+
+    let request =
+        ChangeRequest { tenant: "acme".into(), name: "archive".into(), change: Change::Release.into() };
+    let subject = bus::subjects::change_destination("shipper");
+    let answer: ChangeResponse = world.bus.request(&subject, &request, PATIENCE).await.unwrap();
+    assert_eq!((answer.orders, answer.error.as_str()), (1, ""));
     assert_eq!(world.event("shipped", shipped).await, "archive");
     until_gone(&world, &sealed).await;
 }

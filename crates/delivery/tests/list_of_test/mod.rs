@@ -17,11 +17,13 @@ pub async fn sqlite(dir: &Path) -> WorkList {
 }
 
 /// A destination of the tenant acme.
+#[allow(dead_code, reason = "not every test file needs it")]
 pub fn destination(name: &str) -> Destination {
     Destination { tenant: "acme".parse().unwrap(), name: name.parse().unwrap() }
 }
 
 /// An order whose payload is the recording's id.
+#[allow(dead_code, reason = "not every test file needs it")]
 pub fn order_for(name: &str, recording: RecordingId) -> NewOrder {
     NewOrder { destination: destination(name), recording, payload: recording.to_string().into_bytes() }
 }

@@ -1,0 +1,86 @@
+//! Now and then the list is held against the configuration, counted, and cleared of what is old.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{DeliveryError, Destination, EngineOptions, Metrics, Notice, State, WorkList};
+
+/// How often orders are forgotten that were done long ago.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// What is remembered from one look to the next. In memory: after a restart a missing destination
+/// gets its time again, and people hear again of what waits for them.
+pub(crate) struct LookOver {
+    list: WorkList,
+    options: EngineOptions,
+    metrics: Metrics,
+    /// Destinations with open orders that the configuration lacks, and since when.
+    missing: BTreeMap<Destination, Instant>,
+    /// Destinations that are back, whose orphans people were told about.
+    told: BTreeSet<Destination>,
+    forget_next: Instant,
+}
+
+impl LookOver {
+    pub(crate) fn new(list: WorkList, options: EngineOptions, metrics: Metrics) -> Self {
+        let (missing, told) = (BTreeMap::new(), BTreeSet::new());
+        Self { list, options, metrics, missing, told, forget_next: Instant::now() }
+    }
+
+    /// Looks once; `wanted` is what the configuration knows. Returns what people should hear.
+    pub(crate) async fn look(
+        &mut self,
+        wanted: &BTreeSet<Destination>,
+    ) -> Result<Vec<Notice>, DeliveryError> {
+        let now = Instant::now();
+        let mut notices = Vec::new();
+        let gone = self.gone(wanted, now).await?;
+        for destination in self.list.orphan(&gone).await? {
+            tracing::warn!(%destination, "is not in the configuration any more: its open orders are kept");
+            notices.push(Notice::Orphaned { destination });
+        }
+
+        let backlog = self.list.backlog().await?;
+        let orphans = backlog.iter().filter(|entry| entry.state == State::Orphaned);
+        let returned: Vec<_> = orphans.filter(|entry| wanted.contains(&entry.destination)).collect();
+        self.told.retain(|told| returned.iter().any(|entry| entry.destination == *told));
+        for entry in returned {
+            if self.told.insert(entry.destination.clone()) {
+                let (destination, orders) = (entry.destination.clone(), entry.orders);
+                tracing::warn!(%destination, orders, "is in the configuration again: its old orders wait to be released");
+                notices.push(Notice::Returned { destination, orders });
+            }
+        }
+        self.metrics.show(&backlog, Timestamp::now());
+
+        if self.forget_next <= now {
+            self.forget_next = now + FORGET_EVERY;
+            let forgotten = self.list.forget_done(self.options.done_kept, Timestamp::now()).await?;
+            if forgotten > 0 {
+                tracing::debug!(forgotten, "orders that were done long ago are forgotten");
+            }
+        }
+        Ok(notices)
+    }
+
+    /// Destinations that have been missing for long enough. An announcement can overtake the
+    /// configuration, and a person may replace a file in two steps: neither makes an orphan.
+    async fn gone(
+        &mut self,
+        wanted: &BTreeSet<Destination>,
+        now: Instant,
+    ) -> Result<BTreeSet<Destination>, DeliveryError> {
+        let missing: BTreeSet<_> = self.list.destinations().await?.difference(wanted).cloned().collect();
+        self.missing.retain(|destination, _| missing.contains(destination));
+        for destination in missing {
+            self.missing.entry(destination).or_insert(now);
+        }
+        let long = |since: Instant| now.duration_since(since) >= self.options.orphan_after;
+        Ok(self.missing.iter().filter(|(_, since)| long(**since)).map(|(gone, _)| gone.clone()).collect())
+    }
+}

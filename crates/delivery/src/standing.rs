@@ -1,0 +1,113 @@
+//! How the destinations stand: what waits, since when, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::Row as _;
+
+use crate::{DeliveryError, Destination, State, WorkList, claim::at, list::destination_of};
+
+/// What lies on the list for one destination in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// Whose orders.
+    pub destination: Destination,
+    /// In which state.
+    pub state: State,
+    /// How many.
+    pub orders: u64,
+    /// When the oldest of them came.
+    pub oldest: Timestamp,
+    /// What one of them last failed by.
+    pub last_error: Option<String>,
+}
+
+/// Why a destination is left alone for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What is wrong and what to do.
+    pub problem: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub next_attempt: Timestamp,
+    /// Time alone does not mend it.
+    pub needs_person: bool,
+}
+
+/// How a destination stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which one.
+    pub destination: Destination,
+    /// What waits, by state.
+    pub backlog: Vec<Backlog>,
+    /// What is wrong; `None` while it works.
+    pub trouble: Option<Trouble>,
+}
+
+impl WorkList {
+    /// Everything on the list that is not done, by destination and state.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn backlog(&self) -> Result<Vec<Backlog>, DeliveryError> {
+        let rows = sqlx::query(
+            "SELECT tenant, destination, state, count(*) AS orders, MIN(enqueued_at) AS oldest, \
+             MAX(last_error) AS last_error FROM delivery_orders \
+             WHERE state <> 'done' GROUP BY tenant, destination, state ORDER BY tenant, destination, state",
+        )
+        .fetch_all(self.db.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let word: String = row.try_get("state")?;
+                Ok(Backlog {
+                    destination: destination_of(row)?,
+                    state: State::parse(&word).ok_or(DeliveryError::Unreadable(word))?,
+                    orders: row.try_get::<i64, _>("orders")?.unsigned_abs(),
+                    oldest: at(row.try_get("oldest")?),
+                    last_error: row.try_get("last_error")?,
+                })
+            })
+            .collect()
+    }
+
+    /// How the destinations stand: those of `existing`, and those that something waits for.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn standings(&self, existing: &BTreeSet<Destination>) -> Result<Vec<Standing>, DeliveryError> {
+        let mut troubles = self.troubles().await?;
+        let mut waiting: BTreeMap<Destination, Vec<Backlog>> =
+            existing.iter().map(|destination| (destination.clone(), Vec::new())).collect();
+        for entry in self.backlog().await? {
+            waiting.entry(entry.destination.clone()).or_default().push(entry);
+        }
+        let standing = |(destination, backlog): (Destination, Vec<Backlog>)| {
+            // What failed and has nothing to do any more is not in trouble: nobody waits for it.
+            let trouble = troubles.remove(&destination).filter(|_| !backlog.is_empty());
+            Standing { destination, backlog, trouble }
+        };
+        Ok(waiting.into_iter().map(standing).collect())
+    }
+
+    async fn troubles(&self) -> Result<BTreeMap<Destination, Trouble>, DeliveryError> {
+        let rows = sqlx::query(
+            "SELECT tenant, destination, problem, failing_since, next_attempt_at, paused FROM delivery_destinations",
+        )
+        .fetch_all(self.db.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let trouble = Trouble {
+                    problem: row.try_get("problem")?,
+                    since: at(row.try_get("failing_since")?),
+                    next_attempt: at(row.try_get("next_attempt_at")?),
+                    needs_person: row.try_get::<i64, _>("paused")? != 0,
+                };
+                Ok((destination_of(row)?, trouble))
+            })
+            .collect()
+    }
+}
