@@ -34,6 +34,7 @@ pub struct Load {
 
 /// What `callseal load --json` says.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Sent {
     completed: u32,
     failed: BTreeMap<String, u32>,
