@@ -34,10 +34,10 @@ check:
 bench:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
-	scripts/bench.sh
+	target/release/bench --calls 100 --seconds 30
 
 ## Full sizes: long runs that `make test` scales down.
 soak:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
-	scripts/soak.sh
+	target/release/bench --calls 200 --seconds 60 --rounds 8

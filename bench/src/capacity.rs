@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -84,7 +84,12 @@ impl Outcome {
     /// Says what is missing.
     pub fn nothing_lost(&self) -> anyhow::Result<()> {
         ensure!(self.failed.is_empty(), "calls failed: {:?}", self.failed);
-        ensure!(self.completed == self.load.calls, "{} of {} calls were complete", self.completed, self.load.calls);
+        ensure!(
+            self.completed == self.load.calls,
+            "{} of {} calls were complete",
+            self.completed,
+            self.load.calls
+        );
         ensure!(self.archived == self.load.calls as usize, "{} recordings in the archive", self.archived);
         let (received, recorded, lost) =
             (self.delays.packets_received, self.delays.packets_recorded, self.delays.packets_lost);
@@ -98,55 +103,81 @@ impl Outcome {
     }
 }
 
-/// Starts everything below `dir`, puts the load through, waits until all of it is archived.
-///
-/// # Errors
-/// Something did not start, or not all calls came through in time.
-pub async fn run(dir: &Path, load: Load) -> anyhow::Result<Outcome> {
-    let world = World::start(dir, &resources::record_everything(dir)).await?;
-    let url = format!("nats://127.0.0.1:{}", world.installation.ports.nats);
-    let bus = Bus::connect(BusOptions::new(url, "bench")).await?;
-    let mut events = bus.events_from_now(None).await?;
-    let mut meter = Meter::start(&world)?;
+/// A running installation that load is put through.
+pub struct Capacity {
+    dir: PathBuf,
+    world: World,
+    bus: Bus,
+}
 
-    let srs = format!("127.0.0.1:{}", world.installation.ports.sip);
-    let mut generator = Command::new(programs::own("callseal")?);
-    generator.args(["load", "--json", "--transport", "tcp", "--srs", &srs]);
-    generator.args(["--calls", &load.calls.to_string(), "--seconds", &load.seconds.to_string()]);
-    generator.args(["--rate", &(f64::from(load.calls) / 2.0).max(10.0).to_string()]);
-    let mut generator = Process::start("load", &dir.join("logs"), &mut generator)?;
+impl Capacity {
+    /// Starts everything below `dir`.
+    ///
+    /// # Errors
+    /// Something did not start.
+    pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        let world = World::start(dir, &resources::record_everything(dir)).await?;
+        let url = format!("nats://127.0.0.1:{}", world.installation.ports.nats);
+        let bus = Bus::connect(BusOptions::new(url, "bench")).await?;
+        Ok(Self { dir: dir.to_owned(), world, bus })
+    }
 
-    let mut delays = Delays::default();
-    let mut hung_up: Option<Instant> = None;
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    while delays.complete() < load.calls as usize {
-        tokio::select! {
-            event = events.next() => delays.note(&event.context("the bus is gone")?),
-            _ = tick.tick() => {
-                meter.look(&world)?;
-                if hung_up.is_none() && generator.ended()?.is_some() {
-                    hung_up = Some(Instant::now());
-                }
-                if hung_up.is_some_and(|since| since.elapsed() > PATIENCE) {
-                    break;
+    /// Puts the load through and waits until all of it is archived.
+    ///
+    /// # Errors
+    /// The load generator or a service is gone.
+    pub async fn round(&self, load: Load) -> anyhow::Result<Outcome> {
+        let archive = self.dir.join("archive");
+        let archived_before = recordings::find(&archive)?.len();
+        let mut events = self.bus.events_from_now(None).await?;
+        let mut meter = Meter::start(&self.world)?;
+        let mut generator = self.generator(load)?;
+
+        let mut delays = Delays::default();
+        let mut hung_up: Option<Instant> = None;
+        let mut tick = tokio::time::interval(Duration::from_millis(500));
+        while delays.complete() < load.calls as usize {
+            tokio::select! {
+                event = events.next() => delays.note(&event.context("the bus is gone")?),
+                _ = tick.tick() => {
+                    meter.look(&self.world)?;
+                    if hung_up.is_none() && generator.ended()?.is_some() {
+                        hung_up = Some(Instant::now());
+                    }
+                    if hung_up.is_some_and(|since| since.elapsed() > PATIENCE) {
+                        break;
+                    }
                 }
             }
         }
+        meter.look(&self.world)?;
+        while generator.ended()?.is_none() {
+            tick.tick().await;
+        }
+        let sent: Sent = serde_json::from_str(&generator.output()).with_context(|| generator.output())?;
+        Ok(Outcome {
+            load,
+            completed: sent.completed,
+            failed: sent.failed,
+            packets_sent: sent.packets_sent,
+            delays,
+            archived: recordings::find(&archive)?.len() - archived_before,
+            slowest_answer_ms: sent.slowest_answer_ms,
+            worst_pacing_delay_ms: sent.worst_pacing_delay_ms,
+            used: meter.used,
+        })
     }
-    meter.look(&world)?;
-    let sent: Sent = serde_json::from_str(&generator.output()).with_context(|| generator.output())?;
-    let archived = recordings::find(&dir.join("archive"))?.len();
-    Ok(Outcome {
-        load,
-        completed: sent.completed,
-        failed: sent.failed,
-        packets_sent: sent.packets_sent,
-        delays,
-        archived,
-        slowest_answer_ms: sent.slowest_answer_ms,
-        worst_pacing_delay_ms: sent.worst_pacing_delay_ms,
-        used: meter.used,
-    })
+
+    /// A process of its own, so that its CPU time is not mistaken for that of a service.
+    fn generator(&self, load: Load) -> anyhow::Result<Process> {
+        let srs = format!("127.0.0.1:{}", self.world.installation.ports.sip);
+        let mut command = Command::new(programs::own("callseal")?);
+        command.args(["load", "--json", "--transport", "tcp", "--srs", &srs]);
+        command.args(["--calls", &load.calls.to_string(), "--seconds", &load.seconds.to_string()]);
+        command.args(["--rate", &(f64::from(load.calls) / 2.0).max(10.0).to_string()]);
+        let logs = tempfile::Builder::new().prefix("load-").tempdir_in(&self.dir)?.keep();
+        Process::start("load", &logs, &mut command)
+    }
 }
 
 /// CPU and memory of every process of the installation.
@@ -185,10 +216,18 @@ fn processes() -> impl Iterator<Item = &'static str> {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let packets = self.packets_sent.max(1);
-        writeln!(f, "calls                 {} of {} s, {} complete", self.load.calls, self.load.seconds, self.completed)?;
+        writeln!(
+            f,
+            "calls                 {} of {} s, {} complete",
+            self.load.calls, self.load.seconds, self.completed
+        )?;
         writeln!(f, "packets sent          {}", self.packets_sent)?;
         writeln!(f, "packets recorded      {}", self.delays.packets_recorded)?;
-        writeln!(f, "packets lost          {}", self.packets_sent.saturating_sub(self.delays.packets_recorded))?;
+        writeln!(
+            f,
+            "packets lost          {}",
+            self.packets_sent.saturating_sub(self.delays.packets_recorded)
+        )?;
         writeln!(f, "slowest answer        {:.0} ms", self.slowest_answer_ms)?;
         writeln!(f, "generator late by     {:.0} ms at worst", self.worst_pacing_delay_ms)?;
         let stages = [("sealed", self.delays.sealed()), ("shipped", self.delays.shipped())];
@@ -201,7 +240,12 @@ impl fmt::Display for Outcome {
         for (name, used) in &self.used {
             let per_packet = used.cpu.as_micros() as f64 / packets as f64;
             let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-            writeln!(f, "{name:<10} {per_packet:>13.2}   {:.0} → {:.0}", mib(used.memory_before), mib(used.memory_peak))?;
+            writeln!(
+                f,
+                "{name:<10} {per_packet:>13.2}   {:.0} → {:.0}",
+                mib(used.memory_before),
+                mib(used.memory_peak)
+            )?;
         }
         Ok(())
     }

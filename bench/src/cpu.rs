@@ -26,7 +26,8 @@ pub fn used(process: u32) -> anyhow::Result<Duration> {
 /// The process is gone.
 pub fn resident(process: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("/proc/…/status reads otherwise")?;
+    let line =
+        status.lines().find(|line| line.starts_with("VmRSS:")).context("/proc/…/status reads otherwise")?;
     let kib: u64 = line.split_whitespace().nth(1).context("/proc/…/status reads otherwise")?.parse()?;
     Ok(kib * 1024)
 }

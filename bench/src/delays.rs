@@ -59,7 +59,8 @@ impl Delays {
 
     /// How many calls are all the way through.
     pub fn complete(&self) -> usize {
-        let through = |call: &&Stages| call.sealed.is_some() && call.shipped.is_some() && call.journalled.is_some();
+        let through =
+            |call: &&Stages| call.sealed.is_some() && call.shipped.is_some() && call.journalled.is_some();
         self.calls.values().filter(through).count()
     }
 

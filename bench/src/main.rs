@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use bench::capacity::{self, Load};
+use bench::capacity::{Capacity, Load};
 use clap::Parser;
 
 /// Puts calls through the whole system on this machine.
@@ -14,24 +14,24 @@ struct Args {
     /// Length of each call.
     #[arg(long, default_value_t = 30)]
     seconds: u32,
-    /// How often, in installations of their own.
+    /// How often, one after the other, into the same installation.
     #[arg(long, default_value_t = 1)]
-    runs: u32,
+    rounds: u32,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
+    let dir = tempfile::tempdir()?;
+    let capacity = Capacity::start(dir.path()).await?;
     let mut all_well = true;
-    for _ in 0..args.runs {
-        let dir = tempfile::tempdir()?;
-        let outcome = capacity::run(dir.path(), Load { calls: args.calls, seconds: args.seconds }).await?;
-        print!("{outcome}");
+    for round in 1..=args.rounds {
+        let outcome = capacity.round(Load { calls: args.calls, seconds: args.seconds }).await?;
+        println!("round {round} of {}\n{outcome}", args.rounds);
         if let Err(missing) = outcome.nothing_lost() {
-            println!("NOT COMPLETE: {missing}");
+            println!("NOT COMPLETE: {missing}\n");
             all_well = false;
         }
-        println!();
     }
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,10 +1,18 @@
-//! A hundred calls at once: not a packet is lost, everything is archived.
+//! A hundred calls at once, twice: not a packet is lost, everything is archived, memory stays flat.
 
-use bench::capacity::{self, Load};
+use bench::capacity::{Capacity, Load};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_calls_at_once_lose_not_one_packet() -> anyhow::Result<()> {
+async fn a_hundred_calls_at_once_lose_not_one_packet_and_leave_memory_flat() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let outcome = capacity::run(dir.path(), Load { calls: 100, seconds: 30 }).await?;
-    outcome.nothing_lost().map_err(|error| error.context(outcome.to_string()))
+    let capacity = Capacity::start(dir.path()).await?;
+    let first = capacity.round(Load { calls: 100, seconds: 30 }).await?;
+    first.nothing_lost().map_err(|error| error.context(first.to_string()))?;
+    let second = capacity.round(Load { calls: 100, seconds: 10 }).await?;
+    second.nothing_lost().map_err(|error| error.context(second.to_string()))?;
+    for (process, used) in &second.used {
+        let most = first.used[process].memory_peak.max(64 << 20);
+        assert!(used.memory_peak < most + most / 2, "{process} grows:\n{first}\n{second}");
+    }
+    Ok(())
 }
