@@ -7,7 +7,7 @@ use domain::{Channels, Direction, Lane, RecordingId};
 use evidence::{Channel, Gap, GapCause, Info, KeyId, LaneHead, Participant, Person, Section, Supplement};
 use jiff::{Timestamp, tz::TimeZone};
 use media::Codec;
-use wire::call_v1::{self, EndReason};
+use wire::call_v1::{self, CallEnded, EndReason};
 
 use super::layout::{ChannelPlan, FilePlan, side_of};
 use crate::state::call_record::{CallRecord, Laid, NumberRange, StreamLaid};
@@ -198,8 +198,18 @@ fn gaps_of(number: u16, file: &FilePlan, plan: &ChannelPlan, streams: &[&StreamL
 
 fn interrupted(call: &CallRecord, laid: &Laid) -> Option<String> {
     let silent = laid.tracks.is_empty().then_some("no RTP was received");
-    let reasons: Vec<&str> =
-        [Some(call.interrupted.as_str()), silent].into_iter().flatten().filter(|r| !r.is_empty()).collect();
+    // The people may have talked on.
+    let cut = call
+        .ended
+        .as_ref()
+        .map(CallEnded::reason)
+        .filter(|reason| matches!(reason, EndReason::Shutdown | EndReason::Silent))
+        .map(end_reason);
+    let reasons: Vec<&str> = [Some(call.interrupted.as_str()), cut, silent]
+        .into_iter()
+        .flatten()
+        .filter(|r| !r.is_empty())
+        .collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 

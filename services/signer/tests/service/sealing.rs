@@ -9,6 +9,7 @@ use std::{
 use bus::{CallPublisher, CallPublisherOptions};
 use keys::SigningKey as _;
 use tokio_util::sync::CancellationToken;
+use wire::call_v1::{EndReason, call_message::Body};
 
 use crate::support::{
     bench::{Bench, files_below},
@@ -129,6 +130,27 @@ async fn a_call_without_rtp_is_a_flagged_recording() {
     assert_eq!(bench.channels(&sealed, ".wav"), [Vec::<u8>::new(), Vec::new()]);
     assert_eq!(bench.info_value(&sealed, "Interrupted").as_deref(), Some("no RTP was received"));
     bench.audit_is_good(1);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_the_recorder_or_silence_ended_is_marked_as_interrupted() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    for (reason, said) in [
+        (EndReason::Shutdown, "the recorder was shut down"),
+        (EndReason::Silent, "neither media nor signalling any more"),
+        (EndReason::Cancel, "no"),
+    ] {
+        let call = Call::new(1);
+        let mut messages = call.messages();
+        let last = messages.last_mut().and_then(|message| message.body.as_mut());
+        let Some(Body::Ended(ended)) = last else { unreachable!("the last message ends the call") };
+        ended.reason = reason.into();
+        bench.publish(messages).await;
+        let sealed = bench.announced(1).await.remove(0);
+        assert_eq!(bench.info_value(&sealed, "Interrupted").as_deref(), Some(said));
+    }
     signer.stop().await;
 }
 
