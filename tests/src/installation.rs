@@ -61,8 +61,18 @@ impl Installation {
         };
         fs::create_dir_all(dir.join("config"))?;
         fs::create_dir_all(dir.join("data"))?;
-        fs::write(dir.join("config/resources.yaml"), resources)?;
-        Ok(Self { dir: dir.to_owned(), ports, extra: Vec::new(), http_ports: Mutex::default() })
+        let made = Self { dir: dir.to_owned(), ports, extra: Vec::new(), http_ports: Mutex::default() };
+        made.configure(resources)?;
+        Ok(made)
+    }
+
+    /// Puts other resources in the place of those that are there, in one step as editors do.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn configure(&self, resources: &str) -> anyhow::Result<()> {
+        fs::write(self.path("config/resources.new"), resources)?;
+        Ok(fs::rename(self.path("config/resources.new"), self.path("config/resources.yaml"))?)
     }
 
     /// A path below the folder.
@@ -80,7 +90,8 @@ impl Installation {
         let config = self.path("nats.conf");
         fs::write(&config, bus::server::config_text(self.ports.nats, self.ports.nats_monitor, &store))?;
         let program = bus::server::find_program().context("nats-server is missing: make test installs it")?;
-        let process = Process::start("nats", &self.path("logs"), Command::new(program).arg("-c").arg(&config))?;
+        let process =
+            Process::start("nats", &self.path("logs"), Command::new(program).arg("-c").arg(&config))?;
         let port = self.ports.nats;
         wait::until("NATS to listen", Duration::from_secs(20), || async move {
             TcpStream::connect(("127.0.0.1", port)).await.ok()

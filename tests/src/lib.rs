@@ -14,5 +14,6 @@ pub mod sip_by_hand;
 pub mod sipp;
 pub mod small_disk;
 pub mod sshd;
+pub mod up;
 pub mod wait;
 pub mod world;

@@ -31,7 +31,11 @@ impl World {
     ///
     /// # Errors
     /// A program is missing or does not become ready.
-    pub async fn start_with(dir: &Path, resources: &str, extra: &[(&'static str, &str)]) -> anyhow::Result<Self> {
+    pub async fn start_with(
+        dir: &Path,
+        resources: &str,
+        extra: &[(&'static str, &str)],
+    ) -> anyhow::Result<Self> {
         let mut installation = Installation::new(dir, resources)?;
         installation.extra = extra.iter().map(|(service, words)| (*service, (*words).to_owned())).collect();
         installation.make_key()?;
@@ -131,7 +135,12 @@ impl World {
     ///
     /// # Errors
     /// It does not within `deadline`; the text holds what it printed.
-    pub async fn wait_until_says(&self, name: &str, words: &[&str], deadline: Duration) -> anyhow::Result<String> {
+    pub async fn wait_until_says(
+        &self,
+        name: &str,
+        words: &[&str],
+        deadline: Duration,
+    ) -> anyhow::Result<String> {
         let process = self.process(name)?;
         wait::until(&format!("{name} to say {words:?}"), deadline, || async {
             let output = process.output();

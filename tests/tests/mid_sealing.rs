@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STEPS: [&str; 4] = ["flush-segments-written", "seal-signed", "seal-committed", "outbox-published"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signer_that_dies_in_mid_sealing_leaves_one_recording_one_chain_and_one_row() -> anyhow::Result<()> {
+async fn a_signer_that_dies_in_mid_sealing_leaves_one_recording_one_chain_and_one_row() -> anyhow::Result<()>
+{
     let dir = tempfile::tempdir()?;
     let quick = [("signer", "--lease=2"), ("signer", "--flush-every=1")];
     let mut world = World::start_with(dir.path(), &resources::record_everything(dir.path()), &quick).await?;

@@ -12,7 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PARTITIONS: &str = "callseal_signer_partitions";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_signers_keep_one_chain_and_one_takes_over_when_the_other_is_killed_in_mid_call() -> anyhow::Result<()> {
+async fn two_signers_keep_one_chain_and_one_takes_over_when_the_other_is_killed_in_mid_call()
+-> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let postgres = Postgres::start().await?;
     let state = format!("--state={}?schema=signer", postgres.url());

@@ -37,7 +37,9 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
     let client = calls::client(&world, SipTransport::Tcp).await?;
     let report = calls::quiet(&client, Duration::from_secs(6)).await?;
 
-    let shipped = recordings::wait_for(&vault, 1, Duration::from_secs(20)).await.map_err(|e| e.context(world.logs()))?;
+    let shipped = recordings::wait_for(&vault, 1, Duration::from_secs(20))
+        .await
+        .map_err(|e| e.context(world.logs()))?;
     let certificate = world.installation.path("data/callseal.pem");
     calls::is_complete(&shipped[0], &report)?;
     shipped[0].check_with_plain_tools(&certificate)?;

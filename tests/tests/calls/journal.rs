@@ -22,7 +22,11 @@ pub async fn rows_in_postgres(url: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// Waits until `rows` has as many rows as there are recordings; then they are the same, each once.
-pub async fn holds_each_once<F>(found: &[Recording], deadline: Duration, rows: impl Fn() -> F) -> anyhow::Result<()>
+pub async fn holds_each_once<F>(
+    found: &[Recording],
+    deadline: Duration,
+    rows: impl Fn() -> F,
+) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<Vec<String>>>,
 {

@@ -134,7 +134,10 @@ pub fn is_complete(recording: &Recording, report: &CallReport) -> anyhow::Result
             format!("{side:?}: {} bytes sent, {} bytes recorded, not the same", sent.len(), channel.len())
         })?;
         let silent = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xD5);
-        ensure!(silent(&channel[..start]) && silent(&channel[start + sent.len()..]), "{side:?}: more than was sent");
+        ensure!(
+            silent(&channel[..start]) && silent(&channel[start + sent.len()..]),
+            "{side:?}: more than was sent"
+        );
         starts.push(start as i64);
     }
     let step_ms = (starts[0] - starts[1]).abs() / 8;
@@ -149,7 +152,8 @@ pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> a
     let sent = sent(report, side)?;
     // The second second: the first may begin with a pause, which fits in more than one place.
     let second = sent.get(8_000..16_000).context("less than 2 s sent")?;
-    let found = channel.windows(second.len()).position(|w| w == second).context("the beginning is missing")?;
+    let found =
+        channel.windows(second.len()).position(|w| w == second).context("the beginning is missing")?;
     let start = found.checked_sub(8_000).context("the first second is missing")?;
     let same = channel[start..].iter().zip(&sent).take_while(|(recorded, sent)| recorded == sent).count();
     let rest = &channel[start + same..];

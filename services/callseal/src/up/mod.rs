@@ -22,11 +22,16 @@ pub fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = tokio.block_on(async {
         let drain = Duration::from_secs(args.drain);
-        let mut running = Running::start(&args).await?;
+        // From now on: a start that is broken off must not leave NATS behind.
+        let mut asked_to_stop = std::pin::pin!(runtime::wait_for_stop_signal());
+        let mut running = tokio::select! {
+            started = Running::start(&args) => started?,
+            () = &mut asked_to_stop => return Ok(()),
+        };
         println!("{}", running.ready());
         tokio::select! {
             failure = running.failed() => Err(failure),
-            () = runtime::wait_for_stop_signal() => running.stop(drain).await,
+            () = asked_to_stop => running.stop(drain).await,
         }
     });
     // Blocking work that hangs (a dead disk) must not hold the process.
