@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{demo, explain, journal_init, key, load, test_target, up, verify};
+use crate::{
+    deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, test_target, up,
+    verify,
+};
 
 /// Records calls that can be proven.
 #[derive(Debug, Parser)]
@@ -27,10 +30,16 @@ enum Command {
     /// Makes the signing key, or shows the one that is there.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Says what waits for which storage target or journal, since when, and why.
+    Targets(deliveries::AskArgs),
+    /// Tries a storage target or journal now, and what was set aside there once more.
+    Retry(deliveries::ChangeArgs),
+    /// Lets go on what was orphaned while its storage target or journal was not in the configuration.
+    Release(deliveries::ChangeArgs),
     /// Writes, reads back and removes a test file on a storage target.
-    TestTarget(test_target::TestTargetArgs),
+    TestTarget(OneResourceArgs),
     /// Makes the table of a journal.
-    JournalInit(journal_init::JournalInitArgs),
+    JournalInit(OneResourceArgs),
     /// Plays many SIPREC calls into a recorder and counts every packet.
     Load(load::LoadArgs),
 }
@@ -47,8 +56,11 @@ impl Cli {
             Command::Verify(args) => verify::run(args),
             Command::Explain(args) => block_on(explain::run(args)),
             Command::Key(command) => key::run(command),
-            Command::TestTarget(args) => block_on(test_target::run(args)),
-            Command::JournalInit(args) => block_on(journal_init::run(args)),
+            Command::Targets(args) => block_on(deliveries::list(args)),
+            Command::Retry(args) => block_on(deliveries::retry(args)),
+            Command::Release(args) => block_on(deliveries::release(args)),
+            Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
+            Command::JournalInit(args) => block_on(async { Ok(journal_init::run(args).await) }),
             Command::Load(args) => block_on(load::run(args)),
         }
     }

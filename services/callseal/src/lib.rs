@@ -1,11 +1,13 @@
 //! The one binary: all services in one process, and the tools around them.
 
 pub mod cli;
+pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod journal_init;
 pub mod key;
 pub mod load;
+pub mod one_resource;
 pub mod test_target;
 pub mod up;
 pub mod verify;

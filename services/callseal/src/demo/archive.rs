@@ -105,7 +105,9 @@ fn check_audio(files: &Files, sent: &SentAudio) -> anyhow::Result<()> {
     let mut file = fs::File::open(&path).context("the audio file is missing")?;
     let (_, channels) = media::wav::read_channels(&mut file)?;
     ensure!(channels.len() == 2, "the audio has {} channels, not two", channels.len());
-    for (side, channel, sent) in [("caller", &channels[0], &sent.caller), ("callee", &channels[1], &sent.callee)] {
+    for (side, channel, sent) in
+        [("caller", &channels[0], &sent.caller), ("callee", &channels[1], &sent.callee)]
+    {
         let found = channel.windows(sent.len().max(1)).any(|window| window == sent.as_slice());
         ensure!(!sent.is_empty() && found, "the {side}'s channel does not hold what the {side} said");
     }

@@ -63,7 +63,10 @@ async fn play(data: &Path) -> anyhow::Result<()> {
     running.stop(DRAIN).await.context("the system did not stop cleanly")?;
 
     archive::check(data, &recording, &sent).await?;
-    println!("{:>6.1} s  verified: every byte sent on either side stands in its channel", begun.elapsed().as_secs_f32());
+    println!(
+        "{:>6.1} s  verified: every byte sent on either side stands in its channel",
+        begun.elapsed().as_secs_f32()
+    );
     archive::show(data, &recording)
 }
 

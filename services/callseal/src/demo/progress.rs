@@ -33,7 +33,10 @@ impl Progress {
         loop {
             let next = tokio::time::timeout_at(deadline, self.events.next()).await;
             let Ok(event) = next else {
-                bail!("after {PATIENCE:?} the recording was not {}", if shipped { "journalled" } else { "shipped" });
+                bail!(
+                    "after {PATIENCE:?} the recording was not {}",
+                    if shipped { "journalled" } else { "shipped" }
+                );
             };
             let event = event.context("the bus is gone")?;
             if let Some(what) = &event.what {
@@ -59,9 +62,14 @@ impl Progress {
             }
             What::Sealed(sealed) => {
                 let position = sealed.chain_position;
-                format!("sealed: {:.2} s, signed, number {position} in its chain", seconds(sealed.duration_ms))
+                format!(
+                    "sealed: {:.2} s, signed, number {position} in its chain",
+                    seconds(sealed.duration_ms)
+                )
             }
-            What::Shipped(shipped) => format!("shipped: to {}, verified by {}", shipped.target, shipped.verified_by),
+            What::Shipped(shipped) => {
+                format!("shipped: to {}, verified by {}", shipped.target, shipped.verified_by)
+            }
             What::Journalled(journalled) => format!("journalled: in {}", journalled.journal),
             What::Fault(fault) => format!("fault: {}: {}", fault.r#where, fault.problem),
         };

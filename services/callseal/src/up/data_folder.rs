@@ -28,8 +28,8 @@ impl DataFolder {
             .create(&root)
             .with_context(|| format!("the data folder {} cannot be made", root.display()))?;
         let lock = root.join("lock");
-        let lock_file =
-            File::create(&lock).with_context(|| format!("the data folder {} cannot be written", root.display()))?;
+        let lock_file = File::create(&lock)
+            .with_context(|| format!("the data folder {} cannot be written", root.display()))?;
         if lock_file.try_lock().is_err() {
             bail!("another callseal works with the data folder {}: stop it first", root.display());
         }

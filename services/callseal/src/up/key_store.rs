@@ -35,7 +35,10 @@ pub fn enter_environment(hsm: Option<&Path>, variable: &str, data: &Path) -> any
     softhsm::write_conf(&folder)?;
     let program = env::current_exe().context("the path of this program is unknown")?;
     let mut again = Command::new(program);
-    again.args(env::args_os().skip(1)).env(softhsm::CONF_VARIABLE, softhsm::conf_path(&folder)).env(variable, data);
+    again
+        .args(env::args_os().skip(1))
+        .env(softhsm::CONF_VARIABLE, softhsm::conf_path(&folder))
+        .env(variable, data);
     Err(again.exec()).context("the program cannot be started with the environment that SoftHSM needs")
 }
 

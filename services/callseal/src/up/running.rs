@@ -91,7 +91,8 @@ impl Running {
         let mut parts = Parts { registry, parts: Vec::new() };
         // Each service reads the same words as in a process of its own.
         let options = command_line::ingest(args, &data)?;
-        parts.start("ingest", |service| callseal_ingest::run(options, bus.clone(), service, Some(sip_sender)));
+        parts
+            .start("ingest", |service| callseal_ingest::run(options, bus.clone(), service, Some(sip_sender)));
         let options = command_line::rules(args)?;
         parts.start("rules", |service| callseal_rules::run(options, bus.clone(), service));
         let options = command_line::signer(args, &data)?;

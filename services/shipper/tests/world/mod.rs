@@ -19,6 +19,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct World {
     pub dir: TempDir,
     pub bus: Bus,
+    #[allow(dead_code, reason = "not every test file listens")]
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
     _nats: NatsServer,
 }
@@ -108,6 +109,7 @@ impl World {
     }
 
     /// The next event for which `choose` has an answer.
+    #[allow(dead_code, reason = "not every test file listens")]
     pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
         let found = async {
             loop {
