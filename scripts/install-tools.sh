@@ -43,8 +43,11 @@ crate() { # crate NAME VERSION: a command built from crates.io
 }
 
 build() {
+  command -v cargo >/dev/null || { echo "error: Rust is missing: https://rustup.rs" >&2; exit 1; }
   debian /usr/bin/cc gcc
+  debian /usr/include/stdio.h libc6-dev
   debian /usr/bin/mold mold
+  command -v python3 >/dev/null || debian /usr/bin/python3 python3
   python3 -m pip --version >/dev/null 2>&1 || debian /usr/bin/pip3 python3-pip
 }
 
