@@ -74,6 +74,7 @@ test() {
   debian /usr/sbin/sshd openssh-server
   debian /usr/lib/postgresql/15/bin/postgres postgresql
   debian /usr/bin/sipp sip-tester
+  debian /usr/bin/rtpengine rtpengine-daemon
   debian /usr/bin/soxi sox
   debian /usr/bin/sqlite3 sqlite3
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi

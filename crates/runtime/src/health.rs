@@ -17,10 +17,14 @@ impl Health {
         Condition { health: self.clone(), name }
     }
 
-    /// `Ok` if every condition holds, else those that don't, with their reasons.
+    /// `Ok` if every condition holds, else those that don't, with their reasons. A service that has
+    /// named no condition yet has only just been started: it is not ready.
     pub fn ready(&self) -> Result<(), Vec<String>> {
-        let failed: Vec<String> = self
-            .lock()
+        let conditions = self.lock();
+        if conditions.is_empty() {
+            return Err(vec!["start: not yet".to_owned()]);
+        }
+        let failed: Vec<String> = conditions
             .iter()
             .filter_map(|(name, state)| state.as_ref().err().map(|reason| format!("{name}: {reason}")))
             .collect();
@@ -69,7 +73,7 @@ mod tests {
     #[test]
     fn a_service_is_ready_when_every_condition_holds_and_says_which_does_not() {
         let service = Service::new("test");
-        assert_eq!(service.health().ready(), Ok(()));
+        assert_eq!(service.health().ready(), Err(vec!["start: not yet".to_owned()]));
         let (nats, key) = (service.condition("nats"), service.condition("key"));
         nats.set_ok();
         assert_eq!(service.health().ready(), Err(vec!["key: not yet".to_owned()]));

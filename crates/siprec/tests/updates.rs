@@ -106,6 +106,28 @@ fn a_complete_update_replaces_but_streams_stay_on_their_side() {
 }
 
 #[test]
+fn sides_that_were_guessed_are_put_right_by_the_first_metadata() {
+    let offer = Offer::parse(OFFER.as_bytes()).unwrap();
+    let sip = SipIdentities::read([("From", "<sip:src@10.0.0.1>"), ("To", "<sip:srs@10.0.0.2>")]);
+    let guessed = who_is_who(&offer, &RecordingMetadata::default(), &sip);
+    assert_eq!(guessed.streams[0].side, Side::Caller);
+    // The first stream is the callee's: 1001 called, and sends the second one.
+    let xml = COMPLETE.replace("<label>0<", "<label>9<").replace("<label>1<", "<label>0<").replace("<label>9<", "<label>1<");
+    let mut known = RecordingMetadata::default();
+    known.apply(RecordingMetadata::parse(xml.as_bytes()).unwrap());
+    let carried = who_is_who(&offer, &known, &sip).carrying_on(&guessed);
+    assert_eq!([carried.streams[0].side, carried.streams[1].side], [Side::Callee, Side::Caller]);
+    assert_eq!((carried.caller.number.expose().as_str(), carried.callee.number.expose().as_str()), ("1001", "1002"));
+
+    // Who called is only said later, by an element of the vendor's.
+    let marked = xml.replacen("</name></nameID>", "</name></nameID><callingParty>false</callingParty>", 1);
+    known.apply(RecordingMetadata::parse(marked.as_bytes()).unwrap());
+    let said = who_is_who(&offer, &known, &sip).carrying_on(&carried);
+    assert_eq!([said.streams[0].side, said.streams[1].side], [Side::Caller, Side::Callee]);
+    assert_eq!((said.caller.number.expose().as_str(), said.callee.number.expose().as_str()), ("1002", "1001"));
+}
+
+#[test]
 fn what_cannot_be_read_is_a_problem_with_a_reason() {
     let big = vec![b' '; metadata::MAX_METADATA_BYTES + 1];
     let many = format!("<recording>{}</recording>", "<a/>".repeat(30_000));

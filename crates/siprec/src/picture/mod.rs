@@ -130,9 +130,18 @@ pub fn who_is_who(offer: &Offer, metadata: &RecordingMetadata, sip: &SipIdentiti
 }
 
 impl CallPicture {
-    /// A later picture of a call that has been going on: streams stay on the side where they were,
-    /// whatever an update says, because what is on disk is not turned round; caller and callee follow.
+    /// A later picture of a call that has been going on: streams stay on the side where they were, and
+    /// caller and callee follow. So a transfer, after which the client lists its participants in another
+    /// order, does not turn the call round.
+    ///
+    /// Where the earlier sides were a guess there is nothing to keep: nobody was known on any stream
+    /// (the metadata came later, by UPDATE), or only now a vendor's element says who called.
     pub fn carrying_on(mut self, previous: &Self) -> Self {
+        let was_guessed = previous.streams.iter().all(|s| s.number.is_empty() && s.name.is_empty());
+        let is_said_now = self.basis == Basis::Metadata && previous.basis != Basis::Metadata;
+        if was_guessed || is_said_now {
+            return self;
+        }
         let side_before = |index: usize| previous.streams.iter().find(|s| s.index == index).map(|s| s.side);
         let is_turned_round =
             self.streams.iter().find_map(|s| side_before(s.index).map(|before| before != s.side))

@@ -127,6 +127,8 @@ fn channels_of(call: &CallRecord, sides: &[Side], tracks: &[&TrackLaid]) -> Vec<
             None => channels.push(ChannelPlan { side, tracks: vec![track.clone()] }),
         }
     }
+    // Which of several streams was first by a millisecond says nothing to anybody.
+    channels[sides.len()..].sort_by_key(|channel| channel.tracks.first().map(|track| track.stream));
     channels
 }
 
