@@ -54,7 +54,7 @@ const MOST_ASIDE: u32 = 9;
 impl<F: Files> Target for F {
     async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError> {
         self.make_folder(folder).await?;
-        let unfinished = names::join(folder, &names::unfinished(content.sha256()));
+        let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
         let mut written = false;
         for number in 1..=MOST_ASIDE {
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };

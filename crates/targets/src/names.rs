@@ -5,12 +5,16 @@ use std::{
     time::SystemTime,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::Digest;
 
 /// Name of the unfinished file: hidden, without a number, and the same for each attempt at the same
-/// content, so that the next attempt finds and resumes what the last one left.
-pub(crate) fn unfinished(sha256: &Digest) -> String {
-    format!(".callseal-{}.part", hex::encode(&sha256[..12]))
+/// file, so that the next attempt finds and resumes what the last one left. The name is part of it:
+/// two calls in which nobody spoke have the same audio, and are put at the same time.
+pub(crate) fn unfinished(name: &str, sha256: &Digest) -> String {
+    let both = Sha256::new().chain_update(sha256).chain_update(name).finalize();
+    format!(".callseal-{}.part", hex::encode(&both[..12]))
 }
 
 /// `name` with a number before its ending: `a_info.txt` → `a_info (2).txt`.

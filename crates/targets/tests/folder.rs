@@ -4,7 +4,7 @@ mod content;
 
 use std::fs;
 
-use content::{Breaking, bytes, content_of};
+use content::{Breaking, bytes, content_of, unfinished};
 use harness::small_disk::SmallDisk;
 use targets::{Content, ErrorKind, Folder, Outcome, Target};
 
@@ -28,6 +28,19 @@ async fn the_same_file_again_counts_as_done() {
     let again = target.put("", "a.wav", &content_of(10)).await.unwrap();
     assert_eq!(again.outcome, Outcome::AlreadyThere);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn the_same_content_under_many_names_at_once_does_not_get_in_its_own_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let puts = (0..32).map(|n| {
+        let target = Folder::new(dir.path().into());
+        tokio::spawn(async move { target.put("", &format!("{n}.wav"), &content_of(200_000)).await })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        assert_eq!(put.await.unwrap().unwrap().outcome, Outcome::Stored);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 32);
 }
 
 #[tokio::test]
@@ -68,7 +81,7 @@ async fn an_interrupted_put_is_gone_on_with_and_nothing_half_done_is_ever_seen_u
 
     // What a killed process left is: here, a third of the file under the hidden name.
     let whole = content_of(3_000_000);
-    let hidden = format!(".callseal-{}.part", hex::encode(&whole.sha256()[..12]));
+    let hidden = unfinished("a.wav", &whole);
     fs::write(dir.path().join(&hidden), &bytes(3_000_000)[..1_000_000]).unwrap();
     target.put("", "a.wav", &broken).await.unwrap();
     assert_eq!(*opened.lock().unwrap(), [0, 1_000_000]);
@@ -80,7 +93,7 @@ async fn an_interrupted_put_is_gone_on_with_and_nothing_half_done_is_ever_seen_u
 async fn what_was_left_is_not_trusted_but_read_back_and_written_anew_when_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let (target, whole) = (Folder::new(dir.path().into()), content_of(2_000_000));
-    let hidden = format!(".callseal-{}.part", hex::encode(&whole.sha256()[..12]));
+    let hidden = unfinished("a.wav", &whole);
     fs::write(dir.path().join(hidden), vec![0; 1_000_000]).unwrap();
     target.put("", "a.wav", &whole).await.unwrap();
     assert_eq!(fs::read(dir.path().join("a.wav")).unwrap(), bytes(2_000_000));

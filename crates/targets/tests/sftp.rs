@@ -6,7 +6,7 @@ mod content;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use cable::Cable;
-use content::{Breaking, bytes, content_of};
+use content::{Breaking, bytes, content_of, unfinished};
 use domain::resources::{SftpAuth, SftpTarget};
 use harness::{account::Account, small_disk::SmallDisk, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
@@ -137,7 +137,7 @@ async fn a_server_that_goes_away_in_the_middle_is_gone_on_with_when_it_is_back()
     assert!(!error.is_permanent());
 
     // What the server had received before it died is kept and not sent again.
-    let hidden = format!(".callseal-{}.part", hex::encode(&content.sha256()[..12]));
+    let hidden = unfinished("a.wav", &content);
     fs::write(sshd.home().join(hidden), &bytes(4_000_000)[..2_500_000]).unwrap();
     sshd.start_again().await.unwrap();
     let (source, opened) = Breaking::never(4_000_000);

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use sha2::{Digest as _, Sha256};
 use targets::{Content, Reader, Source};
 use tokio::io::AsyncReadExt as _;
 
@@ -68,4 +69,10 @@ impl tokio::io::AsyncRead for Broken {
     ) -> std::task::Poll<io::Result<()>> {
         std::task::Poll::Ready(Err(io::Error::other("the disk of staging is broken")))
     }
+}
+
+/// The hidden name under which a put of `content` as `name` lies until it is complete.
+pub fn unfinished(name: &str, content: &Content) -> String {
+    let both = Sha256::new().chain_update(content.sha256()).chain_update(name).finalize();
+    format!(".callseal-{}.part", hex::encode(&both[..12]))
 }
