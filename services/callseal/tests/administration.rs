@@ -166,6 +166,6 @@ async fn journal_init_makes_the_table_and_says_what_is_wrong_with_one_that_is_th
     postgres.stop().unwrap();
     insta::assert_snapshot!(run(&["register"]), @r"
     1: register: the PostgreSQL server 127.0.0.1:PORT cannot be reached; check that it runs, and host, port and firewall
-      cause: pool timed out while waiting for an open connection
+      cause: error communicating with database: Connection refused (os error 111)
     ");
 }

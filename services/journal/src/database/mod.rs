@@ -2,6 +2,7 @@
 
 mod error;
 mod postgres;
+mod rows;
 mod sqlite;
 mod table;
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::Sensitive;
 use sqlx::{
-    AssertSqlSafe, PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
 };
+use tokio::{sync::Mutex, time::timeout};
 use wire::recording_v1::JournalRow;
 
-use super::{ErrorKind, JournalDb, JournalError, table::Table};
+use super::{ErrorKind, JournalDb, JournalError, rows, table::Table};
 
 /// How to log in.
 pub struct Login<'a> {
@@ -22,9 +23,15 @@ pub struct Login<'a> {
     pub tls: &'a str,
 }
 
-/// A table of a PostgreSQL database.
+/// How long connecting and logging in may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A table of a PostgreSQL database. One connection is enough: rows are written one after the other.
+/// A pool would try a refused connection again and again, and then say only that it took too long.
 pub struct Postgres {
-    pool: PgPool,
+    options: PgConnectOptions,
+    /// Taken out while it is used: one that is broken off in the middle is not used again.
+    kept: Mutex<Option<PgConnection>>,
     table: Table,
     server: String,
 }
@@ -49,12 +56,34 @@ impl Postgres {
         if let Some(password) = login.password {
             options = options.password(password.expose());
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(Duration::from_secs(10))
-            .idle_timeout(Duration::from_secs(300))
-            .connect_lazy_with(options);
-        Ok(Self { pool, table, server: format!("{}:{}", login.host, login.port) })
+        let (kept, server) = (Mutex::default(), format!("{}:{}", login.host, login.port));
+        Ok(Self { options, kept, table, server })
+    }
+
+    /// The connection of the last use, if it still lives, or a new one.
+    async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+        if let Some(mut kept) = self.kept.lock().await.take()
+            && kept.ping().await.is_ok()
+        {
+            return Ok(kept);
+        }
+        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        timeout(CONNECT_TIMEOUT, self.options.connect()).await.map_err(late)?
+    }
+
+    /// Keeps the connection for the next use.
+    async fn keep(&self, connection: PgConnection) {
+        *self.kept.lock().await = Some(connection);
+    }
+
+    async fn execute(&self, statement: String) -> Result<(), JournalError> {
+        let executed = async {
+            let mut connection = self.connection().await?;
+            connection.execute(AssertSqlSafe(statement)).await?;
+            self.keep(connection).await;
+            Ok(())
+        };
+        executed.await.map_err(|error| self.fault(error))
     }
 
     /// What the server said, by its SQLSTATE
@@ -129,75 +158,39 @@ impl Postgres {
 #[async_trait]
 impl JournalDb for Postgres {
     async fn check(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.probe()))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.fault(e))?;
-        Ok(())
+        self.execute(self.table.probe()).await
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.create()))
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fault(e))?;
+        self.execute(self.table.create()).await?;
         self.check().await
     }
 
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
         let insert = async {
-            let mut tx = self.pool.begin().await?;
+            let mut connection = self.connection().await?;
+            let mut tx = connection.begin().await?;
             // The table has no key: writers of this table go one by one. Each statement of READ
             // COMMITTED sees what was committed before it, so the look after the lock is true.
             sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
                 .bind(format!("callseal journal {}", self.table.name()))
                 .execute(&mut *tx)
                 .await?;
-            let mut written = 0;
-            for row in rows {
-                let there = sqlx::query(AssertSqlSafe(self.table.look())).bind(&row.base_file_name);
-                if there.fetch_optional(&mut *tx).await?.is_some() {
-                    continue;
-                }
-                sqlx::query(AssertSqlSafe(self.table.insert()))
-                    .bind(&row.base_file_name)
-                    .bind(&row.direction)
-                    .bind(row.time_unix_ms)
-                    .bind(&row.call_id)
-                    .bind(&row.caller_name)
-                    .bind(&row.caller)
-                    .bind(&row.callee)
-                    .bind(&row.setting)
-                    .bind(&row.signature)
-                    .execute(&mut *tx)
-                    .await?;
-                written += 1;
-            }
+            let written = rows::insert_new(&mut tx, &self.table, rows).await?;
             tx.commit().await?;
+            self.keep(connection).await;
             Ok(written)
         };
         insert.await.map_err(|error| self.fault(error))
     }
 
     async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let rows =
-            sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        let rows = rows.map_err(|error| self.fault(error))?;
-        rows.iter().map(row_of).collect::<Result<_, _>>().map_err(|error| self.fault(error))
+        let read = async {
+            let mut connection = self.connection().await?;
+            let read = rows::newest::<sqlx::Postgres>(&mut connection, &self.table, limit).await?;
+            self.keep(connection).await;
+            Ok(read)
+        };
+        read.await.map_err(|error| self.fault(error))
     }
-}
-
-fn row_of(row: &sqlx::postgres::PgRow) -> Result<JournalRow, sqlx::Error> {
-    let text = |column| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
-    Ok(JournalRow {
-        base_file_name: text("basefilename")?,
-        direction: text("direction")?,
-        time_unix_ms: row.try_get::<Option<i64>, _>("time")?.unwrap_or_default(),
-        call_id: text("callid")?,
-        caller_name: text("callername")?,
-        caller: text("caller")?,
-        callee: text("callee")?,
-        setting: text("setting")?,
-        signature: text("signature")?,
-    })
 }

@@ -4,12 +4,12 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    AssertSqlSafe, Row as _, SqlitePool,
+    AssertSqlSafe, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 use wire::recording_v1::JournalRow;
 
-use super::{ErrorKind, JournalDb, JournalError, table::Table};
+use super::{ErrorKind, JournalDb, JournalError, rows, table::Table};
 
 /// Codes of <https://www.sqlite.org/rescode.html>, without the extended part.
 mod code {
@@ -96,26 +96,7 @@ impl JournalDb for Sqlite {
         let insert = async {
             // The write lock from the beginning: nobody writes between the look and the insert.
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            let mut written = 0;
-            for row in rows {
-                let there = sqlx::query(AssertSqlSafe(self.table.look())).bind(&row.base_file_name);
-                if there.fetch_optional(&mut *tx).await?.is_some() {
-                    continue;
-                }
-                sqlx::query(AssertSqlSafe(self.table.insert()))
-                    .bind(&row.base_file_name)
-                    .bind(&row.direction)
-                    .bind(row.time_unix_ms)
-                    .bind(&row.call_id)
-                    .bind(&row.caller_name)
-                    .bind(&row.caller)
-                    .bind(&row.callee)
-                    .bind(&row.setting)
-                    .bind(&row.signature)
-                    .execute(&mut *tx)
-                    .await?;
-                written += 1;
-            }
+            let written = rows::insert_new(&mut tx, &self.table, rows).await?;
             tx.commit().await?;
             Ok(written)
         };
@@ -123,24 +104,10 @@ impl JournalDb for Sqlite {
     }
 
     async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let rows =
-            sqlx::query(AssertSqlSafe(self.table.read())).bind(i64::from(limit)).fetch_all(&self.pool).await;
-        let rows = rows.map_err(|error| self.fault(error))?;
-        rows.iter().map(row_of).collect::<Result<_, _>>().map_err(|error| self.fault(error))
+        let read = async {
+            let mut connection = self.pool.acquire().await?;
+            rows::newest::<sqlx::Sqlite>(&mut connection, &self.table, limit).await
+        };
+        read.await.map_err(|error| self.fault(error))
     }
-}
-
-fn row_of(row: &sqlx::sqlite::SqliteRow) -> Result<JournalRow, sqlx::Error> {
-    let text = |column| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
-    Ok(JournalRow {
-        base_file_name: text("basefilename")?,
-        direction: text("direction")?,
-        time_unix_ms: row.try_get::<Option<i64>, _>("time")?.unwrap_or_default(),
-        call_id: text("callid")?,
-        caller_name: text("callername")?,
-        caller: text("caller")?,
-        callee: text("callee")?,
-        setting: text("setting")?,
-        signature: text("signature")?,
-    })
 }
