@@ -4,7 +4,8 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
-    let files = ["call", "delivery", "rules", "recording", "event"].map(|area| format!("callseal/{area}/v1/{area}.proto"));
+    let files = ["call", "delivery", "rules", "recording", "event"]
+        .map(|area| format!("callseal/{area}/v1/{area}.proto"));
     println!("cargo::rerun-if-changed={}", root.display());
     let descriptors = protox::compile(&files, [root])?;
     prost_build::Config::new()

@@ -1,6 +1,8 @@
 //! Conversions between the messages of a call and the domain's types.
 
-use domain::{CallFacts, Decision, NotRecorded, Party, Recorded, RecordingId, ResourceName, Side, TenantId, Verdict};
+use domain::{
+    CallFacts, Decision, NotRecorded, Party, Recorded, RecordingId, ResourceName, Side, TenantId, Verdict,
+};
 
 use crate::call_v1;
 
@@ -125,7 +127,8 @@ impl From<&Recorded> for call_v1::Recorded {
 impl TryFrom<call_v1::Recorded> for Recorded {
     type Error = InvalidMessage;
     fn try_from(recorded: call_v1::Recorded) -> Result<Self, InvalidMessage> {
-        let names = |field, names: Vec<String>| names.iter().map(|n| parse(field, n)).collect::<Result<_, _>>();
+        let names =
+            |field, names: Vec<String>| names.iter().map(|n| parse(field, n)).collect::<Result<_, _>>();
         Ok(Self {
             rule: parse("recorded.rule", &recorded.rule)?,
             class: parse("recorded.class", &recorded.class)?,
@@ -188,7 +191,8 @@ mod tests {
         });
         let not = Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() });
         for verdict in [recorded, not] {
-            let decision = Decision { direction: Direction::Out, verdict, trace: vec!["desk: matches".into()] };
+            let decision =
+                Decision { direction: Direction::Out, verdict, trace: vec!["desk: matches".into()] };
             assert_eq!(Decision::try_from(call_v1::Decision::from(&decision)), Ok(decision));
         }
     }

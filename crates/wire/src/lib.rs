@@ -3,6 +3,7 @@
 //! Messages that hold numbers, names or audio print nothing of them in `Debug`.
 
 mod call;
+mod recording;
 mod redacted;
 
 #[expect(missing_docs, reason = "generated; the proto files hold the comments")]

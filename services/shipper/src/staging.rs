@@ -60,6 +60,12 @@ impl Staging {
         Ok(())
     }
 
+    /// Whether this is staging at all: a folder whose disk is not mounted is there and empty.
+    pub async fn is_there(&self) -> bool {
+        let Ok(sealed) = self.store.path_to_filesystem(&Key::from("sealed")) else { return false };
+        tokio::fs::metadata(sealed).await.is_ok_and(|found| found.is_dir())
+    }
+
     /// The recordings that have sealed files here, by tenant and recording id as the keys say them.
     ///
     /// # Errors
@@ -96,7 +102,7 @@ impl Staging {
 }
 
 fn key(sealed: &RecordingSealed, file: &SealedFile) -> Key {
-    Key::from(sealed.staging_prefix.as_str()).join(file.name.as_str())
+    Key::from(sealed.staging_key(&file.name))
 }
 
 struct Staged {

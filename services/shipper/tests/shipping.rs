@@ -179,7 +179,7 @@ async fn a_recording_whose_target_is_deleted_waits_in_staging_until_it_is_back_a
 async fn a_recording_damaged_in_staging_is_set_aside_and_the_others_go_on() {
     let mut world = World::new(ARCHIVE).await;
     let damaged = world.prepare(&["archive"]);
-    let wav = world.path("staging").join(&damaged.staging_prefix).join(&damaged.files[0].name);
+    let wav = world.path("staging").join(damaged.staging_key(&damaged.files[0].name));
     fs::write(wav, "not what was sealed").unwrap();
     world.bus.publish_sealed(&damaged).await.unwrap();
     let good = world.seal(&["archive"]).await;
@@ -192,4 +192,21 @@ async fn a_recording_damaged_in_staging_is_set_aside_and_the_others_go_on() {
     assert!(
         !files_below(&world.path("data/archive")).iter().any(|name| name.contains(&damaged.recording_id))
     );
+}
+
+#[tokio::test]
+async fn a_disk_of_staging_that_is_away_is_told_and_sets_no_recording_aside() {
+    let mut world = World::new(ARCHIVE).await;
+    let sealed = world.prepare(&["archive"]);
+    let (staging, away) = (world.path("staging"), world.path("unmounted"));
+    fs::rename(&staging, &away).unwrap();
+    fs::create_dir(&staging).unwrap();
+    world.bus.publish_sealed(&sealed).await.unwrap();
+    let _shipper = world.shipper(&[]);
+    let told = world.event("the fault", fault).await;
+    assert!(told.problem.contains("staging") && told.will_retry, "{}", told.problem);
+    fs::remove_dir(&staging).unwrap();
+    fs::rename(&away, &staging).unwrap();
+    assert_eq!(world.event("shipped", shipped).await, "archive");
+    until_gone(&world, &sealed).await;
 }

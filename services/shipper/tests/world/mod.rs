@@ -85,7 +85,7 @@ impl World {
         {
             let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
             let name = format!("{base}{ending}");
-            fs::write(self.path("staging").join(&prefix).join(&name), &content).unwrap();
+            fs::write(self.path("staging").join(&prefix).join(format!("{id}{ending}")), &content).unwrap();
             files.push(SealedFile { name, size: size as u64, sha256: Sha256::digest(&content).to_vec() });
         }
         RecordingSealed {

@@ -135,7 +135,7 @@ async fn put_files(context: &Context, row: &Unsent) -> Result<(), AnnounceError>
     let prepared = &row.prepared;
     let put = |(section, content): (Section, &Vec<u8>)| {
         let name = format!("{}{section}", row.message.base_name);
-        let key = Key::from(row.message.staging_prefix.as_str()).join(name);
+        let key = Key::from(row.message.staging_key(&name));
         let content = Bytes::from(content.clone());
         async move { context.staging.put_once(&key, content, "a sealed file").await }
     };

@@ -55,7 +55,7 @@ pub async fn write(
         let mut files = Vec::new();
         for plan in plans {
             let name = base.file(plan.section);
-            let key = Key::from(folder.as_str()).join(name.as_str());
+            let key = Key::from(folder.as_str()).join(format!("{}{}", base.recording(), plan.section));
             files.push(write_file(&staging, &runtime, key, name, &plan, &segments)?);
         }
         Ok(files)

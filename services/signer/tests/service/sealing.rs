@@ -60,8 +60,7 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
         sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
     assert_eq!(endings, [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig"]);
     for file in &sealed.files {
-        let content =
-            std::fs::read(bench.path("staging").join(&sealed.staging_prefix).join(&file.name)).unwrap();
+        let content = std::fs::read(bench.path("staging").join(sealed.staging_key(&file.name))).unwrap();
         assert_eq!(content.len() as u64, file.size);
         assert_eq!(evidence::Sha256Hash::of(&content).as_bytes().as_slice(), file.sha256);
     }
@@ -90,7 +89,7 @@ fn openssl_accepts(bench: &Bench, sealed: &wire::recording_v1::RecordingSealed) 
         rm pub.pem sig.bin"#;
     let certificate = bench.path("staging/certificates").join(format!("{}.pem", bench.key.key_id()));
     let done = Command::new("sh")
-        .current_dir(bench.path("staging").join(&sealed.staging_prefix))
+        .current_dir(bench.exported())
         .args(["-c", script, "sh", &sealed.base_name])
         .arg(certificate)
         .output()

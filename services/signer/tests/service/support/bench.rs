@@ -134,7 +134,7 @@ impl Bench {
     /// Bytes of a file of a recording in staging.
     pub fn file(&self, sealed: &RecordingSealed, ending: &str) -> Vec<u8> {
         let name = format!("{}{ending}", sealed.base_name);
-        let path = self.path("staging").join(&sealed.staging_prefix).join(name);
+        let path = self.path("staging").join(sealed.staging_key(&name));
         std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
@@ -149,10 +149,27 @@ impl Bench {
         media::wav::read_channels(&mut self.file(sealed, ending).as_slice()).unwrap().1
     }
 
+    /// All sealed files of staging under the names that they get at a target, in one folder.
+    pub fn exported(&self) -> PathBuf {
+        let export = self.path("export");
+        std::fs::create_dir_all(&export).unwrap();
+        for file in files_below(&self.path("staging/sealed")) {
+            let folder = file.parent().unwrap();
+            let id = folder.file_name().unwrap().to_str().unwrap();
+            // The hash list knows the names; without one (a death came first) there is nothing to name.
+            let Ok(list) = std::fs::read_to_string(folder.join(format!("{id}_hash.txt"))) else { continue };
+            let (_, first) = list.lines().next().unwrap().split_once("  ").unwrap();
+            let base = &first[..first.find(id).unwrap() + id.len()];
+            let ending = file.file_name().unwrap().to_str().unwrap().strip_prefix(id).unwrap();
+            std::fs::copy(&file, export.join(format!("{base}{ending}"))).unwrap();
+        }
+        export
+    }
+
     /// Verifies everything in staging as an auditor would.
     pub fn audit(&self, certificate_pem: &str) -> Report {
         let mut archive = Folder::new();
-        archive.add(&self.path("staging/sealed")).unwrap();
+        archive.add(&self.exported()).unwrap();
         let mut keys = Keyring::new();
         keys.add(Certificate::from_pem(certificate_pem).unwrap());
         verify(&archive, &keys)
