@@ -44,6 +44,14 @@ impl Settler {
     /// Deletes a recording's files, then notes that. Repeatable; what fails is left to the next sweep.
     pub async fn settle(&self, sealed: &RecordingSealed) {
         let recording = &sealed.recording_id;
+        if !self.staging.is_there().await {
+            // Nothing there is not the same as everything deleted.
+            tracing::warn!(
+                recording,
+                "its files are deleted from staging later: is the disk of staging mounted?"
+            );
+            return;
+        }
         if let Err(error) = self.staging.delete(sealed).await {
             // The store's text repeats file names: at debug level only.
             tracing::warn!(

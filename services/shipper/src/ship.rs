@@ -81,6 +81,35 @@ impl Shipping {
         self.reporter.fault(&order.destination.tenant, Some(order.recording), &place, problem, false);
     }
 
+    async fn bring(&self, order: &Order) -> Result<Shipped, Fault> {
+        let sealed = RecordingSealed::decode(order.payload.as_slice())
+            .map_err(|_| record("the order cannot be read: the state database is damaged"))?;
+        let Some(opened) = self.open(&order.destination).await else {
+            // The engine is about to stop this worker and to orphan the order.
+            let problem = "is not in the configuration any more".to_owned();
+            return Err(Fault::Destination { problem, permanent: false });
+        };
+        let start = Timestamp::from_millisecond(sealed.started_unix_ms)
+            .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
+        let zone = TimeZone::get(&sealed.time_zone)
+            .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
+        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone).map_err(|error| {
+            Fault::Destination { problem: format!("subFolder: {error}"), permanent: true }
+        })?;
+
+        let mut known = opened.certificates.lock().await;
+        certificates::bring(&self.staging, &*opened.target, &mut known).await.map_err(fault)?;
+        drop(known);
+        // The signer lists audio first and the signature last: a signature stands in an archive only
+        // when everything that it speaks for does.
+        for file in &sealed.files {
+            self.bring_file(order, &*opened.target, &folder, &sealed, file).await?;
+            fail_point::reached("file-put");
+        }
+        fail_point::reached("brought");
+        Ok(Shipped { folder, verified_by: Method::ReadBack, sealed_unix_ms: sealed.sealed_unix_ms })
+    }
+
     async fn bring_file(
         &self,
         order: &Order,
@@ -109,32 +138,15 @@ impl Work for Shipping {
     type Report = Shipped;
 
     async fn carry_out(&self, order: &Order) -> Result<Shipped, Fault> {
-        let sealed = RecordingSealed::decode(order.payload.as_slice())
-            .map_err(|_| record("the order cannot be read: the state database is damaged"))?;
-        let Some(opened) = self.open(&order.destination).await else {
-            // The engine is about to stop this worker and to orphan the order.
-            let problem = "is not in the configuration any more".to_owned();
-            return Err(Fault::Destination { problem, permanent: false });
-        };
-        let start = Timestamp::from_millisecond(sealed.started_unix_ms)
-            .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
-        let zone = TimeZone::get(&sealed.time_zone)
-            .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
-        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone).map_err(|error| {
-            Fault::Destination { problem: format!("subFolder: {error}"), permanent: true }
-        })?;
-
-        let mut known = opened.certificates.lock().await;
-        certificates::bring(&self.staging, &*opened.target, &mut known).await.map_err(fault)?;
-        drop(known);
-        // The signer lists audio first and the signature last: a signature stands in an archive only
-        // when everything that it speaks for does.
-        for file in &sealed.files {
-            self.bring_file(order, &*opened.target, &folder, &sealed, file).await?;
-            fail_point::reached("file-put");
+        match self.bring(order).await {
+            // No recording is to be set aside because the disk of all of them is away.
+            Err(Fault::Record { .. }) if !self.staging.is_there().await => {
+                let problem =
+                    "the staging folder holds nothing of the signer's: is its disk mounted?".to_owned();
+                Err(Fault::Destination { problem, permanent: false })
+            }
+            outcome => outcome,
         }
-        fail_point::reached("brought");
-        Ok(Shipped { folder, verified_by: Method::ReadBack, sealed_unix_ms: sealed.sealed_unix_ms })
     }
 
     fn carried_out(&self, order: &Order, report: Shipped) {
