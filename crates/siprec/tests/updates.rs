@@ -112,19 +112,28 @@ fn sides_that_were_guessed_are_put_right_by_the_first_metadata() {
     let guessed = who_is_who(&offer, &RecordingMetadata::default(), &sip);
     assert_eq!(guessed.streams[0].side, Side::Caller);
     // The first stream is the callee's: 1001 called, and sends the second one.
-    let xml = COMPLETE.replace("<label>0<", "<label>9<").replace("<label>1<", "<label>0<").replace("<label>9<", "<label>1<");
+    let xml = COMPLETE
+        .replace("<label>0<", "<label>9<")
+        .replace("<label>1<", "<label>0<")
+        .replace("<label>9<", "<label>1<");
     let mut known = RecordingMetadata::default();
     known.apply(RecordingMetadata::parse(xml.as_bytes()).unwrap());
     let carried = who_is_who(&offer, &known, &sip).carrying_on(&guessed);
     assert_eq!([carried.streams[0].side, carried.streams[1].side], [Side::Callee, Side::Caller]);
-    assert_eq!((carried.caller.number.expose().as_str(), carried.callee.number.expose().as_str()), ("1001", "1002"));
+    assert_eq!(
+        (carried.caller.number.expose().as_str(), carried.callee.number.expose().as_str()),
+        ("1001", "1002")
+    );
 
     // Who called is only said later, by an element of the vendor's.
     let marked = xml.replacen("</name></nameID>", "</name></nameID><callingParty>false</callingParty>", 1);
     known.apply(RecordingMetadata::parse(marked.as_bytes()).unwrap());
     let said = who_is_who(&offer, &known, &sip).carrying_on(&carried);
     assert_eq!([said.streams[0].side, said.streams[1].side], [Side::Caller, Side::Callee]);
-    assert_eq!((said.caller.number.expose().as_str(), said.callee.number.expose().as_str()), ("1002", "1001"));
+    assert_eq!(
+        (said.caller.number.expose().as_str(), said.callee.number.expose().as_str()),
+        ("1002", "1001")
+    );
 }
 
 #[test]

@@ -58,7 +58,9 @@ struct Stream {
 impl VendorCall {
     /// Places the call; returns what was sent. `seed` makes its audio unlike that of other calls.
     pub async fn place(&self, srs: SocketAddr, seed: u64) -> anyhow::Result<Vec<Sent>> {
-        let mut client = SipByHand::new(srs, Transport::Tcp).await?;
+        // Every other call comes over UDP.
+        let transport = if seed.is_multiple_of(2) { Transport::Udp } else { Transport::Tcp };
+        let mut client = SipByHand::new(srs, transport).await?;
         client.contact_parameters = self.contact.to_owned();
         if !self.from.is_empty() {
             client.from = format!("{};tag=a{seed}", self.from);

@@ -127,3 +127,12 @@ pub const BROADWORKS: &str = r#"<recording_metadata><datamode>complete</datamode
 /// Cisco sends no metadata, but says in headers who is on which m-line, counted from 0.
 pub const CISCO: &str = "X-Cisco-Recording-Participant: sip:10067@192.0.2.32;media-index=\"0\"\r\n\
     X-Cisco-Recording-Participant: sip:708068@192.0.2.5;media-index=\"1\"\r\n";
+
+/// What an attacker, or a user who may choose a display name, can put where numbers and names belong.
+pub const HOSTILE: &str = r#"<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode>
+<session session_id="czE="/>
+<participant participant_id="a"><nameID aor="sip:../../etc/passwd@pbx"><name>Müller &amp; Söhne: &lt;CON&gt;</name></nameID></participant>
+<participant participant_id="b"><nameID aor="sip:|?\@pbx"><name>日本 &#x202e;gpj.exe</name></nameID></participant>
+<stream stream_id="x" session_id="czE="><label>1</label></stream><stream stream_id="y" session_id="czE="><label>2</label></stream>
+<participantstreamassoc participant_id="a"><send>x</send></participantstreamassoc>
+<participantstreamassoc participant_id="b"><send>y</send></participantstreamassoc></recording>"#;

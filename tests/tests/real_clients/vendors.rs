@@ -17,7 +17,8 @@ use super::{
         VendorCall,
     },
     vendor_texts::{
-        BROADWORKS, CISCO, NO_LABELS, ORACLE, RIBBON, audiocodes, metadata, offer, stream, transfer, two,
+        BROADWORKS, CISCO, HOSTILE, NO_LABELS, ORACLE, RIBBON, audiocodes, metadata, offer, stream, transfer,
+        two,
     },
 };
 
@@ -159,6 +160,13 @@ fn who_is_who() -> Vec<VendorCall> {
         .says(&[("Caller", "2001"), ("Callee", "2002")]),
         usual("Ribbon", Content::both(&two(["a_leg", "b_leg"]), RIBBON))
             .says(&[("Caller", "+4970399900065"), ("Callee", "+4922199900066")]),
+        // The info escapes what would mislead its reader.
+        usual("numbers and names that are no file names", Content::both(&two(["1", "2"]), HOSTILE)).says(&[
+            ("Caller", "../../etc/passwd"),
+            ("CallerName", "Müller & Söhne: <CON>"),
+            ("Callee", "|?\\\\"),
+            ("CalleeName", "日本 \\u202egpj.exe"),
+        ]),
         usual("BroadWorks", Content::both(&offer(1, &[stream(40_000, "0 8", "")]), BROADWORKS))
             .with_steps(vec![Play(vec![(0, ULAW)])])
             .says(&[
@@ -245,6 +253,7 @@ fn changes() -> Vec<VendorCall> {
     let held = offer(2, &[stream(40_000, "8", "1"), stream(40_002, "8", "2")])
         .replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0");
     let resumed = offer(3, &[stream(40_000, "8", "1"), stream(40_002, "8", "2")]);
+    let all_off = offer(2, &[stream(0, "8", "1"), stream(0, "8", "2")]);
     let three = offer(2, &[stream(40_000, "8", "1"), stream(0, "8", "2"), stream(40_004, "8", "3")]);
     vec![
         // The first stream is the callee's: only the metadata knows.
@@ -282,6 +291,22 @@ fn changes() -> Vec<VendorCall> {
             ("Participant2", "callee +4989999000084"),
             ("Participant3", "callee +4989999000085"),
             ("PacketsReceived", "100,100"),
+        ]),
+        usual(
+            "hold by port 0 for all",
+            Content::both(&usual_two, &parties("+4930999000092", "+4989999000093")),
+        )
+        .with_steps(vec![
+            Play(vec![(0, ALAW), (1, ALAW)]),
+            Say("UPDATE", Content::sdp(&all_off)),
+            Rest,
+            Say("UPDATE", Content::sdp(&resumed)),
+            Play(vec![(0, ALAW), (1, ALAW)]),
+        ])
+        .says(&[
+            ("Caller", "+4930999000092"),
+            ("PacketsReceived", "100,100"),
+            ("Duration", "0:00:03.0…"),
         ]),
         usual("hold by 0.0.0.0", Content::both(&usual_two, &parties("+4930999000086", "+4989999000087")))
             .with_steps(vec![
