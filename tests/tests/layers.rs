@@ -6,8 +6,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates from the lowest up, as in docs/ARCHITECTURE.md. A crate may use those above it here.
 const LAYERS: &[&str] = &[
-    "domain", "policy", "siprec", "media", "evidence", "wire", "bus", "config", "keys", "sql", "targets", "delivery",
-    "runtime",
+    "domain", "policy", "siprec", "media", "evidence", "wire", "bus", "config", "keys", "sql", "targets",
+    "delivery", "runtime",
 ];
 
 /// Services: they use crates, never each other.
@@ -72,7 +72,12 @@ fn the_cores_know_no_asynchronous_runtime() {
     for package in metadata.packages.iter().filter(|p| CORES.contains(&p.name.as_str())) {
         for dependency in package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal) {
             let forbidden = ["tokio", "async-nats", "sqlx", "russh", "axum", "nix", "socket2"];
-            assert!(!forbidden.contains(&dependency.name.as_str()), "{} must not use {}", package.name, dependency.name);
+            assert!(
+                !forbidden.contains(&dependency.name.as_str()),
+                "{} must not use {}",
+                package.name,
+                dependency.name
+            );
         }
     }
 }

@@ -83,7 +83,8 @@ mod tests {
         service.registry().register(Box::new(counter.clone())).unwrap();
         counter.inc();
         let condition = service.condition("nats");
-        let address = serve("127.0.0.1:0".parse().unwrap(), vec![service.clone()], service.shutdown()).await.unwrap();
+        let address =
+            serve("127.0.0.1:0".parse().unwrap(), vec![service.clone()], service.shutdown()).await.unwrap();
         assert!(get_page(address, "/livez").await.starts_with("HTTP/1.1 200"));
         let page = get_page(address, "/readyz").await;
         assert!(page.starts_with("HTTP/1.1 503") && page.contains("test: nats: not yet"), "{page}");

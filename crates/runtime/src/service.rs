@@ -17,7 +17,12 @@ pub struct Service {
 impl Service {
     /// A service of this name that runs until [`shutdown`](Self::shutdown) is cancelled.
     pub fn new(name: &'static str) -> Self {
-        Self { name, shutdown: CancellationToken::new(), registry: Registry::new(), health: Health::default() }
+        Self {
+            name,
+            shutdown: CancellationToken::new(),
+            registry: Registry::new(),
+            health: Health::default(),
+        }
     }
 
     /// A service of one process with others: it shares their metrics, and is shut down on its own.

@@ -23,13 +23,17 @@ impl Database {
                 .map_err(failed())?;
         }
         sqlx::query(KNOWN).execute(&mut *tx).await.map_err(failed())?;
-        let (done,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(step), 0) FROM schema_steps WHERE component = $1")
-            .bind(component)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed())?;
+        let (done,): (i64,) =
+            sqlx::query_as("SELECT COALESCE(MAX(step), 0) FROM schema_steps WHERE component = $1")
+                .bind(component)
+                .fetch_one(&mut *tx)
+                .await
+                .map_err(failed())?;
         for (number, step) in (1_i64..).zip(steps).filter(|(number, _)| *number > done) {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(self.in_own_types(step))).execute(&mut *tx).await.map_err(failed())?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(self.in_own_types(step)))
+                .execute(&mut *tx)
+                .await
+                .map_err(failed())?;
             sqlx::query("INSERT INTO schema_steps (component, step) VALUES ($1, $2)")
                 .bind(component)
                 .bind(number)

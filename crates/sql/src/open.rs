@@ -20,7 +20,9 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
     /// The URL is neither of the two kinds.
-    #[error("a state database is \"sqlite:/path/to/file.sqlite\" or \"postgres://user:password@host/database\"")]
+    #[error(
+        "a state database is \"sqlite:/path/to/file.sqlite\" or \"postgres://user:password@host/database\""
+    )]
     Url,
     /// The schema parameter is not a plain name.
     #[error("the schema of a PostgreSQL state database must be 1 to 63 characters a-z, 0-9 or _")]
@@ -74,9 +76,15 @@ impl Database {
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     // The order matters: a busy file must be waited for before its mode is changed.
-                    for pragma in ["busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"]
-                    {
-                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"))).execute(&mut *connection).await?;
+                    for pragma in [
+                        "busy_timeout = 30000",
+                        "journal_mode = WAL",
+                        "synchronous = FULL",
+                        "foreign_keys = ON",
+                    ] {
+                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                            .execute(&mut *connection)
+                            .await?;
                     }
                     Ok(())
                 })
