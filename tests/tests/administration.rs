@@ -83,10 +83,15 @@ async fn a_person_sees_what_waits_has_it_tried_again_and_releases_orphans_with_s
     let client = calls::client(&world, SipTransport::Tcp).await?;
     let first = calls::quiet(&client, Duration::from_secs(2)).await?;
 
-    let said = until_said(&world, "cannot be reached").await?;
-    ensure!(said.contains("target acme/vault\n  1 recording waiting"), "{said}");
-    ensure!(said.contains("target acme/archive\n  nothing waits"), "{said}");
-    ensure!(said.contains("journal acme/main\n  nothing waits"), "{said}");
+    until_said(&world, "cannot be reached").await?;
+    // One that is away holds up neither the other target nor the journal.
+    for (place, stands) in [
+        ("target acme/vault", "1 recording waiting"),
+        ("target acme/archive", "nothing waits"),
+        ("journal acme/main", "nothing waits"),
+    ] {
+        until_said(&world, &format!("{place}\n  {stands}")).await?;
+    }
 
     // What is known survives the processes.
     for service in ["shipper", "journal"] {
