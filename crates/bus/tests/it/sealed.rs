@@ -46,6 +46,7 @@ async fn a_consumer_goes_on_after_a_restart_of_the_server_and_gets_again_what_it
     delivery.retry_in(Duration::from_millis(100)).await;
     let again = soon("the first again", consumer.next()).await.unwrap();
     assert_eq!((again.message.clone(), again.attempt), (first, 2));
+    let again_may_come = again.message.clone();
     again.ack().await.unwrap();
     nats.kill();
     until("disconnected", || !bus.is_connected()).await;
@@ -53,7 +54,12 @@ async fn a_consumer_goes_on_after_a_restart_of_the_server_and_gets_again_what_it
     nats.restart();
     until("connected", || bus.is_connected()).await;
     bus.publish_sealed(&second).await.unwrap();
-    let delivery = soon("the second", consumer.next()).await.unwrap();
+    let mut delivery = soon("the second", consumer.next()).await.unwrap();
+    if delivery.message == again_may_come {
+        // A server that is killed may forget an acknowledgement: delivery is at least once.
+        delivery.ack().await.unwrap();
+        delivery = soon("the second", consumer.next()).await.unwrap();
+    }
     assert_eq!(delivery.message, second);
     delivery.ack().await.unwrap();
 }
