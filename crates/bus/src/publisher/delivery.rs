@@ -36,7 +36,7 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
     let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
     let mut places = 0..;
     let mut sending = FuturesUnordered::new();
-    let mut room = Room::new();
+    let mut room = Room::new(WINDOW.min(super::share_of_stream(&inner.bus)));
     loop {
         while !room.was_refused && sending.len() < room.window {
             let Some((place, (segment, record))) = waiting.pop_first() else { break };
@@ -44,6 +44,7 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
             sending.push(async move { (place, segment, sent.await) });
         }
         let takes_more = waiting.is_empty() && sending.len() < room.window;
+        let mut is_unreadable = false;
         if takes_more {
             match reader.read().await {
                 Ok((segment, records)) if !records.is_empty() => {
@@ -52,11 +53,8 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
                 }
                 Ok(_) => inner.behind.store(false, Ordering::Relaxed),
                 Err(error) => {
-                    warn!(%error, "the spool cannot be read; trying on");
-                    tokio::select! {
-                        () = tokio::time::sleep(DISK_PAUSE) => {}
-                        () = shutdown.cancelled() => return,
-                    }
+                    warn!(%error, "a part of the spool cannot be read; trying on");
+                    is_unreadable = true;
                 }
             }
         }
@@ -74,7 +72,8 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
             },
             // Only when all have come back is the oldest one known.
             () = tokio::time::sleep(room.pause), if room.was_refused && sending.is_empty() => room.try_again(),
-            () = reader.changed(), if takes_more => {}
+            () = tokio::time::sleep(DISK_PAUSE), if is_unreadable => {}
+            () = reader.changed(), if takes_more && !is_unreadable => {}
         }
     }
 }
@@ -83,17 +82,18 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
 /// that it takes.
 struct Room {
     window: usize,
+    widest: usize,
     was_refused: bool,
     pause: Duration,
 }
 
 impl Room {
-    const fn new() -> Self {
-        Self { window: WINDOW, was_refused: false, pause: FIRST_PAUSE }
+    const fn new(widest: usize) -> Self {
+        Self { window: widest, widest, was_refused: false, pause: FIRST_PAUSE }
     }
 
     fn taken(&mut self) {
-        self.window = (self.window + 1).min(WINDOW);
+        self.window = (self.window + 1).min(self.widest);
         self.pause = FIRST_PAUSE;
     }
 

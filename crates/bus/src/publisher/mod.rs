@@ -35,6 +35,9 @@ use crate::{
 };
 use settled::Settled;
 
+/// A chunk of audio and what belongs to it, bytes.
+const LARGEST_MESSAGE: u32 = 64 << 10;
+
 /// How an ingest node publishes.
 #[derive(Debug, Clone)]
 pub struct CallPublisherOptions {
@@ -48,7 +51,8 @@ pub struct CallPublisherOptions {
     /// What JetStream has not acknowledged after this long goes to the spool. Not much over 1 s: it
     /// is what a crash of this process may lose while NATS hangs.
     pub ack_timeout: Duration,
-    /// How many messages may be on their way to JetStream; more go to the spool.
+    /// How many messages may be on their way to JetStream, a quarter of the stream CALLS at most; more go
+    /// to the spool.
     pub max_in_flight: usize,
 }
 
@@ -124,7 +128,7 @@ impl CallPublisher {
         let on_durable = Box::new(move |tickets: &[u64]| durable.settle(tickets));
         let spool = Spool::open(&options.spool_dir, bus.metrics().clone(), on_durable)?;
         let inner = Arc::new(Inner {
-            in_flight: Arc::new(Semaphore::new(options.max_in_flight.max(1))),
+            in_flight: Arc::new(Semaphore::new(options.max_in_flight.clamp(1, share_of_stream(&bus)))),
             epoch: EpochId::new(),
             settled,
             healthy: AtomicBool::new(true),
@@ -208,6 +212,16 @@ impl CallWriter {
         });
         self.number += 1;
     }
+}
+
+/// How many of the largest messages are a quarter of the stream CALLS. When it becomes full, of those on
+/// their way small ones may still get in and large ones not, and signer keeps the small ones in the
+/// stream until it has the large ones: these must always find room, so they must be few.
+fn share_of_stream(bus: &Bus) -> usize {
+    let largest = i64::from(LARGEST_MESSAGE);
+    let share = bus.options().calls_max_bytes / 4 / largest;
+    // No bound at all is stated as -1.
+    if share < 0 { usize::MAX } else { usize::try_from(share).unwrap_or(usize::MAX).max(1) }
 }
 
 impl Inner {

@@ -1,7 +1,7 @@
 //! Reads the spool oldest first, also while it is written, and deletes segments that are delivered.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
@@ -27,6 +27,8 @@ pub(crate) struct SpoolReader {
     commands: WeakUnboundedSender<Command>,
     changes: watch::Receiver<u64>,
     progress: BTreeMap<u64, Progress>,
+    /// Segments that the disk did not give. They are tried again when all others are read.
+    unreadable: BTreeSet<u64>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -47,19 +49,35 @@ struct Chunk {
 impl SpoolReader {
     pub(super) fn new(shared: Arc<Shared>, commands: WeakUnboundedSender<Command>) -> Self {
         let changes = shared.changes.subscribe();
-        Self { shared, commands, changes, progress: BTreeMap::new() }
+        Self { shared, commands, changes, progress: BTreeMap::new(), unreadable: BTreeSet::new() }
     }
 
     /// The next records with the number of their segment; empty if all is read. Each has to be
     /// answered with [`Self::acknowledged`].
     ///
-    /// Error: the disk; try again later.
+    /// Error: the disk, and all that can be read was read; try again later.
     pub async fn read(&mut self) -> io::Result<(u64, Vec<Record>)> {
+        let mut failed = None;
         loop {
-            let Some((segment, from, to)) = self.next_range() else { return Ok((0, Vec::new())) };
+            let Some((segment, from, to)) = self.next_range() else {
+                let was_unreadable = !std::mem::take(&mut self.unreadable).is_empty();
+                return match failed {
+                    Some(error) => Err(error),
+                    None if was_unreadable => continue,
+                    None => Ok((0, Vec::new())),
+                };
+            };
             let path = self.shared.path(segment);
             let chunk = tokio::task::spawn_blocking(move || read_chunk(&path, from, to)).await;
-            let chunk = chunk.map_err(io::Error::other)??;
+            let chunk = match chunk.map_err(io::Error::other).and_then(|read| read) {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    // It must not hold up those behind it.
+                    self.unreadable.insert(segment);
+                    failed = Some(error);
+                    continue;
+                }
+            };
             self.note_damage(segment, &chunk);
             let progress = self.progress.entry(segment).or_default();
             progress.read_to = chunk.read_to;
@@ -92,7 +110,9 @@ impl SpoolReader {
         let segments = self.shared.lock().clone();
         self.progress.retain(|segment, _| segments.contains_key(segment));
         let read_to = |segment| self.progress.get(segment).map_or(0, |p| p.read_to);
-        let unread = segments.iter().find(|(segment, length)| **length > read_to(segment));
+        let unread = segments
+            .iter()
+            .find(|(segment, length)| **length > read_to(segment) && !self.unreadable.contains(segment));
         // An old file without a byte: it was made and not yet written when its process died.
         let empty: Vec<u64> = segments.iter().filter(|(_, length)| **length == 0).map(|(s, _)| *s).collect();
         let range = unread.map(|(segment, length)| (*segment, read_to(segment), *length));

@@ -180,3 +180,48 @@ async fn many_segments_are_written_and_read_while_writing() {
     assert_eq!(seen, (0..640).collect::<Vec<_>>());
     until("all segments deleted", || files(&dir).is_empty()).await;
 }
+
+#[tokio::test]
+async fn delivered_segments_are_deleted_while_the_disk_takes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (spool, durable) = open(&dir);
+    append(&spool, &durable, 0..3).await;
+    drop(spool);
+    let (spool, durable) = open(&dir);
+    let old = files(&dir).remove(0);
+    // Stands for a full disk: no segment can be made.
+    let in_the_way: Vec<_> = (2..200).map(|n| dir.path().join(format!("{n:016}.spool"))).collect();
+    in_the_way.iter().for_each(|path| fs::write(path, b"").unwrap());
+    spool.append(record(3), 3).unwrap();
+    until("the disk fails", || spool.is_failing()).await;
+    let mut reader = spool.reader();
+    for (segment, _) in read_all(&mut reader).await {
+        reader.acknowledged(segment);
+    }
+    until("room was made", || !old.exists()).await;
+    spool.append(record(4), 4).unwrap();
+    in_the_way.iter().for_each(|path| fs::remove_file(path).unwrap());
+    until("what waited is written", || *durable.lock().unwrap() == [3, 4]).await;
+    let ids: Vec<String> = read_all(&mut reader).await.into_iter().map(|(_, record)| record.id).collect();
+    assert_eq!(ids, ["3", "4"]);
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_read_holds_up_no_other_and_is_tried_again() {
+    let dir = TempDir::new().unwrap();
+    let (spool, durable) = open(&dir);
+    append(&spool, &durable, 0..3).await;
+    drop(spool);
+    let (spool, durable) = open(&dir);
+    let first = files(&dir).remove(0);
+    append(&spool, &durable, 3..6).await;
+    let away = dir.path().join("away");
+    fs::rename(&first, &away).unwrap();
+    let mut reader = spool.reader();
+    let (_, records) = reader.read().await.unwrap();
+    assert_eq!(records, (3..6).map(record).collect::<Vec<_>>());
+    assert!(reader.read().await.is_err());
+    fs::rename(&away, &first).unwrap();
+    let (_, records) = reader.read().await.unwrap();
+    assert_eq!(records, (0..3).map(record).collect::<Vec<_>>());
+}

@@ -1,6 +1,7 @@
 //! The thread that writes and deletes segments. See the write order in the module above.
 
 use std::{
+    collections::VecDeque,
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -29,6 +30,8 @@ pub(super) struct Writer {
     on_durable: OnDurable,
     active: Option<Active>,
     next_segment: u64,
+    /// Came while the disk took nothing; before whatever comes now.
+    waiting: VecDeque<Command>,
 }
 
 struct Active {
@@ -67,27 +70,45 @@ impl Batch {
 impl Writer {
     pub fn new(shared: Arc<Shared>, on_durable: OnDurable) -> Self {
         let next_segment = shared.last_old + 1;
-        Self { shared, on_durable, active: None, next_segment }
+        Self { shared, on_durable, active: None, next_segment, waiting: VecDeque::new() }
     }
 
     /// Works until nobody can send any more, then ends with everything written.
     pub fn run(mut self, mut commands: UnboundedReceiver<Command>) {
-        while let Some(first) = commands.blocking_recv() {
+        while let Some(first) = self.waiting.pop_front().or_else(|| commands.blocking_recv()) {
             let mut batch = Batch::default();
             batch.add(first);
             while !batch.is_full() {
-                let Ok(command) = commands.try_recv() else { break };
+                let Some(command) = self.waiting.pop_front().or_else(|| commands.try_recv().ok()) else {
+                    break;
+                };
                 batch.add(command);
             }
-            self.write(&batch);
-            for (segment, to, keep) in batch.acknowledged {
-                self.delete(segment, to, keep);
-            }
+            self.write(&mut batch, &mut commands);
+            self.delete_acknowledged(&mut batch);
         }
     }
 
+    fn delete_acknowledged(&mut self, batch: &mut Batch) {
+        for (segment, to, keep) in batch.acknowledged.drain(..) {
+            self.delete(segment, to, keep);
+        }
+    }
+
+    /// Deletes what was delivered although nothing can be written: on a full disk nothing else makes
+    /// room.
+    fn make_room(&mut self, batch: &mut Batch, commands: &mut UnboundedReceiver<Command>) {
+        while let Ok(command) = commands.try_recv() {
+            match command {
+                Command::Append { .. } => self.waiting.push_back(command),
+                Command::Acknowledged { segment, to, keep } => batch.acknowledged.push((segment, to, keep)),
+            }
+        }
+        self.delete_acknowledged(batch);
+    }
+
     /// Writes until it succeeds.
-    fn write(&mut self, batch: &Batch) {
+    fn write(&mut self, batch: &mut Batch, commands: &mut UnboundedReceiver<Command>) {
         if batch.records.is_empty() {
             return;
         }
@@ -99,6 +120,7 @@ impl Writer {
             if let Some(broken) = self.active.take() {
                 let _ = broken.file.set_len(broken.length);
             }
+            self.make_room(batch, commands);
             thread::sleep(RETRY_PAUSE);
         }
         if self.shared.failing.swap(false, Ordering::Relaxed) {
@@ -152,10 +174,17 @@ fn create(shared: &Shared, next_segment: &mut u64) -> io::Result<Active> {
     let number = *next_segment;
     // Taken even if the rest fails: a number is never used twice.
     *next_segment += 1;
-    let mut file = File::options().create_new(true).append(true).mode(0o600).open(shared.path(number))?;
+    let path = shared.path(number);
+    let mut file = File::options().create_new(true).append(true).mode(0o600).open(&path)?;
     let mark = Mark::random();
-    file.write_all(&mark.header())?;
-    file.sync_all()?;
-    File::open(&shared.dir)?.sync_all()?;
+    let begun = file
+        .write_all(&mark.header())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| File::open(&shared.dir)?.sync_all());
+    if let Err(problem) = begun {
+        // Each further try makes another one.
+        let _ = fs::remove_file(&path);
+        return Err(problem);
+    }
     Ok(Active { number, file, mark, length: SEGMENT_HEADER as u64 })
 }
