@@ -7,11 +7,10 @@ use bus::{Bus, CallPublisher, CallPublisherOptions, Pressure};
 use runtime::Service;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wire::call_v1::EndReason;
 
 use crate::{
     Options,
-    call::{CallOptions, Calls, Told, budget::Budget},
+    call::{CallOptions, Calls, budget::Budget},
     media::{Media, MediaOptions},
     metrics::Metrics,
     srs::{Srs, SrsOptions, listen},
@@ -77,6 +76,7 @@ pub async fn run(
         metrics,
         options: CallOptions { silence: options.silence_timeout, decision: options.decision_timeout },
         tasks: TaskTracker::new(),
+        closing: CancellationToken::new(),
     });
     let srs_options = SrsOptions { advertise: options.advertise, t1: options.sip_t1 };
     let in_force = Arc::new(move || resources.current());
@@ -115,11 +115,8 @@ async fn drain(srs: &Srs, calls: &Calls, grace: Duration) {
     if tokio::time::timeout(grace, calls.tasks.wait()).await.is_ok() {
         return;
     }
-    let live = srs.live_calls();
-    tracing::warn!(calls = live.len(), "live calls are ended: the grace time is over");
-    for call in live {
-        call.tell(Told::Ended(EndReason::Shutdown));
-    }
+    tracing::warn!(calls = calls.metrics.calls_live.get(), "live calls are ended: the grace time is over");
+    calls.closing.cancel();
     let _ = tokio::time::timeout(LAST_WORDS, calls.tasks.wait()).await;
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bus::{Bus, CallPublisher};
 use domain::{CallFacts, RecordingId, resources::TenantResources};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::call_v1::{EndReason, Stream};
 
 use crate::{
@@ -60,6 +60,8 @@ pub struct Calls {
     pub options: CallOptions,
     /// The tasks of live calls, to be waited for when draining.
     pub tasks: TaskTracker,
+    /// The grace time is over: every call ends now, and what is undecided is decided without rules.
+    pub closing: CancellationToken,
 }
 
 /// What the INVITE said.

@@ -106,8 +106,19 @@ impl Runner {
         self.ask();
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let closing = self.calls.closing.clone();
+        let mut is_closing = false;
         while !self.is_over {
             tokio::select! {
+                () = closing.cancelled(), if !is_closing => {
+                    is_closing = true;
+                    self.hang_up(EndReason::Shutdown);
+                    self.end(EndReason::Shutdown, &mut inbox).await;
+                    // Also of a call that had ended by itself: nobody will be here for the answer.
+                    if self.state.is_undecided() {
+                        self.decide_without_rules("ingest stops");
+                    }
+                }
                 Some(chunk) = inbox.chunks.recv() => self.hear(chunk),
                 Some(told) = inbox.told.recv() => {
                     if let Some(reason) = self.hear_signalling(told) {
@@ -119,7 +130,7 @@ impl Runner {
                     self.is_asking_peer = false;
                     if is_alive {
                         self.last_signalling = Instant::now();
-                    } else {
+                    } else if self.is_silent() {
                         self.hang_up(EndReason::Silent);
                         self.end(EndReason::Silent, &mut inbox).await;
                     }
@@ -146,12 +157,7 @@ impl Runner {
         self.last_signalling = Instant::now();
         match told {
             Told::Alive => None,
-            Told::Ended(reason) => {
-                if reason == EndReason::Shutdown {
-                    self.hang_up(reason);
-                }
-                Some(reason)
-            }
+            Told::Ended(reason) => Some(reason),
             Told::NoAck if unix_us() - self.counters.last_arrival_unix_us() > RECENT_MEDIA_US => {
                 self.hang_up(EndReason::NoAck);
                 Some(EndReason::NoAck)
@@ -241,16 +247,23 @@ impl Runner {
         if self.has_ended || self.is_asking_peer {
             return;
         }
-        let patience = self.calls.options.silence * if self.expects_media { 1 } else { HELD };
-        let media_silent_us = unix_us() - self.counters.last_arrival_unix_us();
-        let media_silent = Duration::from_micros(u64::try_from(media_silent_us).unwrap_or(0));
-        if self.last_signalling.elapsed() >= patience && media_silent >= patience {
+        if self.is_silent() {
             self.is_asking_peer = true;
             let (peer, answer) = (self.peer.clone(), self.alive.0.clone());
             self.calls.tasks.spawn(async move {
                 let _ = answer.send(peer.still_knows_the_call().await);
             });
         }
+    }
+
+    /// Neither media nor signalling for so long that the client may be gone. Asked again when the
+    /// client did not answer: media that came back meanwhile (the network was cut, or the clock
+    /// jumped) shows that it is there.
+    fn is_silent(&self) -> bool {
+        let patience = self.calls.options.silence * if self.expects_media { 1 } else { HELD };
+        let media_silent_us = unix_us() - self.counters.last_arrival_unix_us();
+        let media_silent = Duration::from_micros(u64::try_from(media_silent_us).unwrap_or(0));
+        self.last_signalling.elapsed() >= patience && media_silent >= patience
     }
 
     /// Tells the client that we end the call; its answer is not waited for.
@@ -284,9 +297,6 @@ impl Runner {
             packets_received: packets_received.iter().sum(),
         }));
         self.step(Input::Ended(CallEnded { at_unix_us, reason: reason.into(), packets_received }));
-        if reason == EndReason::Shutdown && self.state.is_undecided() {
-            self.decide_without_rules("ingest stops");
-        }
     }
 
     fn step(&mut self, input: Input) {

@@ -107,11 +107,6 @@ impl Dialogs {
             }
         }
     }
-
-    /// The calls of all dialogs.
-    pub fn calls(&self) -> Vec<CallHandle> {
-        self.table().values().flatten().map(|(_, dialog)| lock(dialog).call.clone()).collect()
-    }
 }
 
 /// Locks a dialog. A panic within a lock leaves no half-made state that would be worse than none.

@@ -36,7 +36,7 @@ use rsipstack::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    call::{CallHandle, Calls, Told},
+    call::{Calls, Told},
     metrics::Metrics,
 };
 use dialog::Dialogs;
@@ -153,11 +153,6 @@ impl Srs {
 
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
-    }
-
-    /// The calls that live.
-    pub fn live_calls(&self) -> Vec<CallHandle> {
-        self.dialogs.calls()
     }
 
     fn resources(&self) -> Arc<Resources> {

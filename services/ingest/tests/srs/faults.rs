@@ -29,6 +29,23 @@ async fn a_client_that_vanished_is_asked_for_and_its_call_ended() {
 }
 
 #[tokio::test]
+async fn a_client_that_did_not_answer_but_sends_media_again_keeps_its_call() {
+    let mut rig = Rig::with(Some(Rules::Record), TENANT, &["--silence-timeout", "1"]).await;
+    let mut client = Client::udp(rig.sip).await;
+    let ports = client.call(1).await;
+    let question = client.receive().await;
+    assert!(question.head.starts_with("OPTIONS "), "{}", question.head);
+    let mut sender = Sender::to(ports[0], 8).await;
+    // Longer than an answer is waited for.
+    sender.send(7_000).await;
+    let bye = client.request("BYE", "", "", "");
+    client.send(bye.as_bytes()).await;
+    let heard = rig.recording().await;
+    assert_eq!(heard.ended().reason(), EndReason::Bye);
+    sender.assert_all(&heard.rtp(0));
+}
+
+#[tokio::test]
 async fn a_silent_call_whose_client_answers_goes_on() {
     let mut rig = Rig::with(Some(Rules::Record), TENANT, &["--silence-timeout", "1"]).await;
     let mut client = Client::udp(rig.sip).await;
@@ -128,6 +145,20 @@ async fn a_call_that_ends_within_the_grace_time_ends_as_any_other() {
     client.bye().await;
     rig.shut_down().await;
     assert_eq!(rig.recording().await.ended().reason(), EndReason::Bye);
+}
+
+#[tokio::test]
+async fn a_call_that_ended_undecided_is_decided_before_ingest_stops() {
+    let mut rig = Rig::with(None, TENANT, &[]).await;
+    let mut client = Client::udp(rig.sip).await;
+    let ports = client.call(1).await;
+    let mut sender = Sender::to(ports[0], 8).await;
+    sender.send(500).await;
+    client.bye().await;
+    rig.shut_down().await;
+    let heard = rig.recording().await;
+    assert_eq!(heard.ended().reason(), EndReason::Bye);
+    sender.assert_all(&heard.rtp(0));
 }
 
 #[tokio::test]
