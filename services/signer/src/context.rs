@@ -66,10 +66,19 @@ impl Context {
         }
     }
 
+    /// The bus did not answer although it is connected: its time begins anew.
+    pub fn bus_failed(&self, now: Instant) {
+        *self.connected_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
     /// How long the bus has been connected without a break that anybody noticed; `None`: it isn't.
     pub fn connected_for(&self, now: Instant) -> Option<Duration> {
         let mut since = self.connected_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.bus.is_connected() { Some(now - *since.get_or_insert(now)) } else { since.take().and(None) }
+        if self.bus.is_connected() {
+            Some(now.saturating_duration_since(*since.get_or_insert(now)))
+        } else {
+            since.take().and(None)
+        }
     }
 
     /// Tells people what happened to a recording.

@@ -36,6 +36,9 @@ const STREAM: &str = "CALLS";
 /// time between flushes is.
 const READY_BYTES: usize = 8 << 20;
 
+/// What `Interrupted` says of a recording that lacks parts.
+const PARTS_MISSING: &str = "parts of the call did not arrive in time";
+
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -78,6 +81,14 @@ pub async fn run(context: Arc<Context>, part: u16, lease: Held, stop: Cancellati
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(10)),
         }
     }
+}
+
+/// What is to be done about a recording whose messages do not come.
+enum Due {
+    /// It ends, for this reason.
+    End(String),
+    /// It goes on without what is missing.
+    Hole,
 }
 
 struct Worker {
@@ -145,6 +156,15 @@ impl Worker {
         let (Ok(recording), Ok(_tenant)) = (message.recording(), message.tenant.parse::<TenantId>()) else {
             return self.bury(sequence, "its ids are not valid", &message.encode_to_vec()).await;
         };
+        let origin = format!("{recording}/{}", message.epoch);
+        if self.directory.get_mut(&origin).is_some_and(|open| open.has_given_up(message.number)) {
+            // A section is laid in the order of its numbers: this one begins the next section.
+            self.end_early(&origin, PARTS_MISSING).await?;
+            if self.directory.get_mut(&origin).is_some() {
+                // The stream is read again from a place before this message.
+                return Ok(());
+            }
+        }
         let now = Instant::now();
         let opened = self.directory.open_count();
         let state = &self.context.state;
@@ -224,28 +244,27 @@ impl Worker {
         let options = &self.context.options;
         let patience = options.interrupted_after();
         let steady = self.context.connected_for(now).is_some_and(|since| since >= patience);
-        let mut due: Vec<(String, String)> = Vec::new();
-        if steady {
-            for open in self.directory.open() {
-                let silent = open.silent_for(now);
-                if let Some(since) = open.incomplete_for(now) {
-                    if since >= options.spool_deadline() && silent >= TICK {
-                        due.push((
-                            open.origin.clone(),
-                            "parts of the call did not arrive in time".to_owned(),
-                        ));
-                    }
-                } else if silent >= patience {
-                    due.push((
-                        open.origin.clone(),
-                        format!("the recorder sent nothing for {} seconds", patience.as_secs()),
-                    ));
-                }
-            }
+        let mut due: Vec<(String, Due)> = Vec::new();
+        for open in self.directory.open() {
+            let silent = open.silent_for(now);
+            let what = if let Some(since) = open.incomplete_for(now) {
+                let is_late = since >= options.spool_deadline() && silent >= TICK;
+                is_late.then(|| Due::End(PARTS_MISSING.to_owned()))
+            } else if silent >= patience {
+                Some(Due::End(format!("the recorder sent nothing for {} seconds", patience.as_secs())))
+            } else {
+                // The stream keeps all that waits: one call must not fill it for as long as it lasts.
+                let is_stuck = open.hole_for(now).is_some_and(|since| since >= options.spool_deadline());
+                (is_stuck && open.has_beginning()).then_some(Due::Hole)
+            };
+            due.extend(what.map(|what| (open.origin.clone(), what)));
         }
-        if !due.is_empty() && self.is_caught_up().await {
-            for (origin, reason) in due {
-                self.end_early(&origin, &reason).await?;
+        if !due.is_empty() && self.may_judge(steady).await {
+            for (origin, what) in due {
+                match what {
+                    Due::End(reason) => self.end_early(&origin, &reason).await?,
+                    Due::Hole => self.give_up_hole(&origin).await?,
+                }
             }
         }
         let ready: usize = self.directory.open().map(Assembler::ready_bytes).sum();
@@ -257,8 +276,27 @@ impl Worker {
         Ok(())
     }
 
-    async fn is_caught_up(&self) -> bool {
-        self.partition.last_sequence().await.is_ok_and(|last| last <= self.read)
+    /// Goes on with a call that lives without the part that it has waited for.
+    async fn give_up_hole(&mut self, origin: &str) -> Result<(), AssembleError> {
+        let Some(open) = self.directory.get_mut(origin) else { return Ok(()) };
+        tracing::warn!(recording = %open.id, "a part of the call did not arrive in time; it goes on without");
+        open.give_up_hole(Instant::now());
+        if open.is_whole() { self.finish(origin, String::new()).await } else { self.read_again(origin).await }
+    }
+
+    /// Whether silence is that of the recorder: all of the stream was read, and the bus has been there
+    /// for long enough. A bus that is connected and does not answer cannot have taken anything either.
+    async fn may_judge(&self, steady: bool) -> bool {
+        if !self.context.bus.is_connected() {
+            return false;
+        }
+        match self.partition.last_sequence().await {
+            Ok(last) => steady && last <= self.read,
+            Err(_) => {
+                self.context.bus_failed(Instant::now());
+                false
+            }
+        }
     }
 
     /// Steps 2 to 4 of the write order (see [`super`]) for all open recordings.
@@ -294,6 +332,10 @@ impl Worker {
         self.context.metrics.open.dec();
         let Some(lane) = open.lane() else { return self.finish_headless(open).await };
         let (id, origin) = (open.id, open.origin.clone());
+        let interrupted = match open.has_gaps() {
+            true if interrupted.is_empty() => PARTS_MISSING.to_owned(),
+            _ => interrupted,
+        };
         let was_interrupted = !interrupted.is_empty();
         let (runs, call) = open.finish(interrupted);
         let segments = segments::write(&self.context.staging, &id, runs).await?;

@@ -66,6 +66,8 @@ pub struct Assembler {
     changed: bool,
     last_seen: Instant,
     end_seen: Option<Instant>,
+    /// The number that others wait for, and since when.
+    hole: Option<(u64, Instant)>,
 }
 
 impl Assembler {
@@ -117,6 +119,7 @@ impl Assembler {
             changed: true,
             last_seen: now,
             end_seen: None,
+            hole: None,
         }
     }
 
@@ -128,6 +131,20 @@ impl Assembler {
         message: CallMessage,
         now: Instant,
     ) -> Offered {
+        let outcome = self.take(sequence, stored_unix_us, message, now);
+        self.look_for_hole(now);
+        outcome
+    }
+
+    fn look_for_hole(&mut self, now: Instant) {
+        let waits = !self.held.is_empty() || self.not_kept.is_some();
+        self.hole = match (self.numbers.next().filter(|_| waits), self.hole) {
+            (Some(next), Some(known)) if known.0 == next => Some(known),
+            (next, _) => next.map(|next| (next, now)),
+        };
+    }
+
+    fn take(&mut self, sequence: u64, stored_unix_us: i64, message: CallMessage, now: Instant) -> Offered {
         self.last_seen = now;
         self.call.last_stored_unix_us = self.call.last_stored_unix_us.max(stored_unix_us);
         let number = message.number;
@@ -175,18 +192,43 @@ impl Assembler {
     /// Stops waiting for numbers that are missing before those that are held, and applies the held
     /// ones.
     pub fn give_up_holes(&mut self) {
+        while self.give_up_first_hole() {}
+        self.hole = None;
+    }
+
+    /// The same for the first hole alone: what is missing behind it may still be on its way.
+    pub fn give_up_hole(&mut self, now: Instant) {
+        self.give_up_first_hole();
+        self.look_for_hole(now);
+    }
+
+    /// Whether more may be given up.
+    fn give_up_first_hole(&mut self) -> bool {
         self.changed = true;
-        loop {
-            // What was not kept is not missing: it is read again before anything behind it.
-            let (held, not_kept) =
-                (self.held.keys().next().copied(), self.not_kept.map(|lowest| lowest.number));
-            let Some(target) = held.into_iter().chain(not_kept).min() else { return };
-            self.call.given_up.extend(self.numbers.give_up_below(target));
-            if Some(target) == not_kept {
-                return;
-            }
-            self.apply_held();
+        // What was not kept is not missing: it is read again before anything behind it.
+        let (held, not_kept) = (self.held.keys().next().copied(), self.not_kept.map(|lowest| lowest.number));
+        let Some(target) = held.into_iter().chain(not_kept).min() else { return false };
+        self.call.given_up.extend(self.numbers.give_up_below(target));
+        if Some(target) == not_kept {
+            return false;
         }
+        self.apply_held();
+        true
+    }
+
+    /// How long messages have waited for the same missing one.
+    pub fn hole_for(&self, now: Instant) -> Option<Duration> {
+        self.hole.map(|(_, since)| now.saturating_duration_since(since))
+    }
+
+    /// The message was waited for in vain; later ones were applied without it.
+    pub fn has_given_up(&self, number: u64) -> bool {
+        self.call.given_up.iter().any(|range| (range.first..=range.last).contains(&number))
+    }
+
+    /// Parts are missing that were not waited for any longer.
+    pub fn has_gaps(&self) -> bool {
+        !self.call.given_up.is_empty()
     }
 
     /// Sequence from which the stream has to be read again, because a message that was not kept is

@@ -79,6 +79,13 @@ pub enum SealError {
     Stopped,
 }
 
+impl SealError {
+    /// It is about this recording or its lane; others can be sealed.
+    const fn concerns_one(&self) -> bool {
+        matches!(self, Self::Audio(_) | Self::Record(_) | Self::Head(_) | Self::State(StateError::Damaged(_)))
+    }
+}
+
 /// Seals and announces until `stop`, or until the lease is lost.
 pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
     if let Err(error) = announce::sweep_segments(&context).await {
@@ -142,9 +149,13 @@ async fn batch(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) -
         if stop.is_cancelled() {
             break;
         }
-        match outcome {
-            Ok(ready) => seal_one(context, lease, ready).await?,
-            Err(SealError::State(error)) => return Err(error.into()),
+        let sealed = match outcome {
+            Ok(ready) => seal_one(context, lease, ready).await,
+            Err(error) => Err(error),
+        };
+        match sealed {
+            Ok(()) => {}
+            Err(error) if !error.concerns_one() => return Err(error),
             Err(error) => {
                 context.fault("seal", "", &id.to_string(), &error);
                 context.state.postpone(lease, &id, POSTPONE).await?;

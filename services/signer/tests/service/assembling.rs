@@ -167,3 +167,22 @@ async fn a_call_of_which_nothing_is_heard_any_more_is_sealed_as_interrupted() {
     assert!(bench.info_value(&sealed, "Interrupted").unwrap().starts_with("the recorder sent nothing for"));
     signer.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_is_connected_and_does_not_answer_makes_no_call_silent() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    options.interrupted_after_s = 3.0;
+    let signer = bench.signer(options);
+    let call = Call::new(9);
+    bench.publish(call.messages()[..3].to_vec()).await;
+    signer.has_taken(3).await;
+    // Stands for JetStream that has no leader or no disk.
+    let client = async_nats::connect(bench.nats.url()).await.unwrap();
+    async_nats::jetstream::new(client).delete_stream("CALLS").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    bench.bus.ensure_streams().await.unwrap();
+    // The recorder gets as long as ever to deliver what it has kept.
+    assert!(bench.nothing_announced_for(Duration::from_millis(1_500)).await);
+    signer.stop().await;
+}

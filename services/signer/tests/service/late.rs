@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use domain::partition::partition_of;
+
 use crate::support::{
     bench::Bench,
     call::{Call, said},
@@ -91,5 +93,67 @@ async fn a_call_without_its_beginning_is_kept_as_dead_letters_and_never_sealed_b
     .await
     .unwrap();
     assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
+    signer.stop().await;
+}
+
+/// Waits until the mark has passed what the call has sent so far although a part of it is missing.
+async fn goes_on_without(bench: &Bench, call: &Call) {
+    let part = partition_of(&call.tenant, &call.recording);
+    let (state, sent) = (bench.state().await, bench.bus.partition(part).last_sequence().await.unwrap());
+    harness::wait::until("the mark to pass the hole", Duration::from_secs(20), || async {
+        // The call is not silent.
+        bench.publish([call.messages().remove(0)]).await;
+        (state.mark(part).await.unwrap() >= sent).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_never_comes_does_not_hold_up_a_call_that_goes_on() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    (options.interrupted_after_s, options.spool_deadline_s) = (2.5, 1.0);
+    let signer = bench.signer(options);
+    let call = Call::new(6);
+    let messages = call.messages();
+    bench.publish(messages[..2].to_vec()).await;
+    bench.publish(messages[3..5].to_vec()).await;
+    goes_on_without(&bench, &call).await;
+    bench.publish(messages[5..].to_vec()).await;
+    let sealed = bench.announced(1).await.remove(0);
+    assert_eq!(sealed.recording_id, call.recording.to_string());
+    assert_eq!(bench.channels(&sealed, ".wav")[0].len(), 6 * 8_000);
+    assert_eq!(bench.info_value(&sealed, "PartsMissing").as_deref(), Some("2"));
+    let why = bench.info_value(&sealed, "Interrupted").unwrap();
+    assert_eq!(why, "parts of the call did not arrive in time");
+    bench.publish(messages[2..3].to_vec()).await;
+    let late = bench.announced(1).await.remove(0);
+    assert_eq!(bench.channels(&late, ".wav"), [said(0, 1..2), said(1, 1..2)]);
+    bench.audit_is_good(2);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_comes_after_it_was_given_up_begins_a_section_in_which_the_call_goes_on() {
+    let bench = Bench::start().await;
+    let mut options = bench.options();
+    (options.interrupted_after_s, options.spool_deadline_s) = (2.5, 1.0);
+    let signer = bench.signer(options);
+    let call = Call::new(6);
+    let messages = call.messages();
+    bench.publish(messages[..2].to_vec()).await;
+    bench.publish(messages[3..5].to_vec()).await;
+    goes_on_without(&bench, &call).await;
+    bench.publish(messages[2..3].to_vec()).await;
+    bench.publish(messages[5..].to_vec()).await;
+    let [first, rest] = <[_; 2]>::try_from(bench.announced(2).await).unwrap();
+    assert_eq!(first.recording_id, call.recording.to_string());
+    assert_eq!(bench.info_value(&first, "PartsMissing").as_deref(), Some("2"));
+    assert_eq!(bench.channels(&first, ".wav")[0].len(), 4 * 8_000);
+    let channel = &bench.channels(&rest, ".wav")[0];
+    assert_eq!(channel[..8_000], said(0, 1..2));
+    assert_eq!(channel[channel.len() - 16_000..], said(0, 4..6));
+    bench.audit_is_good(2);
     signer.stop().await;
 }

@@ -174,6 +174,33 @@ async fn without_the_key_recordings_wait_and_the_service_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_whose_record_is_damaged_waits_and_the_others_are_sealed() {
+    let bench = Bench::start().await;
+    bench.key.unplugged.store(true, Ordering::SeqCst);
+    let signer = bench.signer(bench.options());
+    let (damaged, good) = (Call::new(1), Call::new(1));
+    let state = bench.state().await;
+    for (call, waiting) in [(&damaged, 1), (&good, 2)] {
+        bench.publish(call.messages()).await;
+        harness::wait::until("the queue", Duration::from_secs(20), || async {
+            (state.waiting_count().await.unwrap() == waiting).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+    sqlx::query("UPDATE recording SET call_record = $1 WHERE id = $2")
+        .bind(vec![0xFF_u8; 4])
+        .bind(damaged.recording.to_string())
+        .execute(state.database().pool())
+        .await
+        .unwrap();
+    bench.key.unplugged.store(false, Ordering::SeqCst);
+    assert_eq!(bench.announced(1).await[0].recording_id, good.recording.to_string());
+    assert_eq!(state.waiting_count().await.unwrap(), 1);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_calls_that_end_together_are_sealed_within_seconds() {
     let bench = Bench::start().await;
     let mut options = bench.options();
