@@ -1,6 +1,13 @@
 //! A worker: carries out the orders of one destination, one after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -65,7 +72,7 @@ impl<W: Work> Worker<W> {
 
     async fn handle(&self, order: &Order, stop: &CancellationToken) -> Result<(), DeliveryError> {
         let outcome = tokio::select! {
-            outcome = self.work.carry_out(order) => outcome,
+            outcome = self.carry_out(order) => outcome,
             () = self.keep(order) => return Ok(()),
             () = stop.cancelled() => Err(Fault::BrokenOff),
         };
@@ -73,6 +80,18 @@ impl<W: Work> Worker<W> {
             Ok(report) => self.succeeded(order, report).await,
             Err(fault) => self.failed(order, &fault).await,
         }
+    }
+
+    /// A record that makes the work panic is at fault itself: the worker lives on, for the others.
+    async fn carry_out(&self, order: &Order) -> Result<W::Report, Fault> {
+        let mut work = pin!(self.work.carry_out(order));
+        poll_fn(|context| {
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
+                let problem = "the attempt panicked: please report this as a bug".to_owned();
+                Poll::Ready(Err(Fault::Record { problem }))
+            })
+        })
+        .await
     }
 
     async fn succeeded(&self, order: &Order, report: W::Report) -> Result<(), DeliveryError> {

@@ -31,7 +31,8 @@ const OPTIONS: EngineOptions = EngineOptions {
     done_kept: Duration::from_secs(3600),
 };
 
-/// Notes what was done where; destinations in `dead` fail, those in `hanging` never end.
+/// Notes what was done where; destinations in `dead` fail, those in `hanging` never end, recordings in
+/// `poison` make it panic.
 #[derive(Default)]
 struct Noting {
     done: Mutex<BTreeMap<Destination, Vec<RecordingId>>>,
@@ -39,6 +40,7 @@ struct Noting {
     notices: Mutex<Vec<Notice>>,
     dead: Mutex<BTreeSet<Destination>>,
     hanging: Mutex<BTreeSet<Destination>>,
+    poison: Mutex<BTreeSet<RecordingId>>,
 }
 
 #[async_trait]
@@ -52,6 +54,8 @@ impl Work for Noting {
         if self.dead.lock().unwrap().contains(&order.destination) {
             return Err(Fault::Destination { problem: "is down".into(), permanent: false });
         }
+        let is_poison = self.poison.lock().unwrap().contains(&order.recording);
+        assert!(!is_poison, "as a bug would");
         self.done.lock().unwrap().entry(order.destination.clone()).or_default().push(order.recording);
         Ok(())
     }
@@ -89,6 +93,26 @@ fn start(
 async fn sqlite(dir: &std::path::Path) -> WorkList {
     let db = Database::open(&format!("sqlite:{}", dir.join("state.sqlite").display())).await.unwrap();
     WorkList::open(db, BACKOFF).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_recording_that_makes_the_work_panic_is_set_aside_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let ids: Vec<RecordingId> = (0..10).map(|_| RecordingId::new()).collect();
+    work.poison.lock().unwrap().insert(ids[0]);
+    let _tell = start(&list, &work, &["alive"], &stop);
+    for id in &ids {
+        list.enqueue(&[order_for("alive", *id)], Timestamp::now()).await.unwrap();
+    }
+    wait::until("the others to be done and the one set aside", PATIENCE, || async {
+        let states = list.states_of(&destination("alive").tenant, ids[0]).await.unwrap();
+        (work.count("alive") == 9 && states[0].1 == State::SetAside).then_some(())
+    })
+    .await
+    .unwrap();
+    stop.cancel();
 }
 
 #[tokio::test]
