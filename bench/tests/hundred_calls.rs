@@ -8,11 +8,12 @@ async fn a_hundred_calls_at_once_lose_not_one_packet_and_leave_memory_flat() -> 
     let capacity = Capacity::start(dir.path()).await?;
     let first = capacity.round(Load { calls: 100, seconds: 30 }).await?;
     first.nothing_lost().map_err(|error| error.context(first.to_string()))?;
-    let second = capacity.round(Load { calls: 100, seconds: 10 }).await?;
+    let second = capacity.round(Load { calls: 100, seconds: 30 }).await?;
     second.nothing_lost().map_err(|error| error.context(second.to_string()))?;
     for (process, used) in &second.used {
-        let most = first.used[process].memory_peak.max(64 << 20);
-        assert!(used.memory_peak < most + most / 2, "{process} grows:\n{first}\n{second}");
+        // The same load again needs no more than it did; a few MiB come and go with pages and threads.
+        let most = first.used[process].memory_peak * 5 / 4 + (8 << 20);
+        assert!(used.memory_peak < most, "{process} grows:\n{first}\n{second}");
     }
     Ok(())
 }

@@ -127,7 +127,13 @@ impl Bus {
 
     /// Acknowledged messages were lost by NATS with its default of syncing every two minutes.
     async fn check_sync(&self) {
-        let Some(url) = &self.options().monitor_url else { return };
+        let Some(url) = &self.options().monitor_url else {
+            warn!(
+                "whether NATS writes to disk before it acknowledges is not checked: give the address of its \
+                 monitoring (--nats-monitor)"
+            );
+            return;
+        };
         match sync_always(url).await {
             Ok(true) => self.metrics().sync_always.set(1),
             Ok(false) => {

@@ -125,6 +125,11 @@ pub(crate) fn sign_raw(
 ) -> Result<Vec<u8>, KeyError> {
     let signed = session.sign(&Mechanism::Sha256RsaPkcs, key, message);
     let bytes = signed.map_err(|source| KeyError::Hsm { doing: "sign", source })?;
+    verified(bytes, message, public)
+}
+
+/// Hands a signature out only if it is one.
+fn verified(bytes: Vec<u8>, message: &[u8], public: &PublicKey) -> Result<Vec<u8>, KeyError> {
     let signature = Signature::new(bytes);
     let verified = public.verify(message, &signature);
     verified.map_err(|_| KeyError::WrongSignature(String::new()))?;
@@ -165,5 +170,37 @@ impl fmt::Debug for Pkcs11Key {
             .field("token", &self.token.label())
             .field("key_id", &self.key_id())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn openssl(dir: &std::path::Path, script: &str) -> Vec<u8> {
+        let done = Command::new("sh").args(["-ec", script]).current_dir(dir).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
+    }
+
+    /// What a token with a damaged key does: it reports success and returns other bytes.
+    #[test]
+    fn a_signature_that_the_public_key_refuses_is_never_handed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let der = openssl(
+            dir.path(),
+            "openssl genrsa -out key.pem 2048 2>/dev/null; openssl rsa -in key.pem -pubout -outform DER 2>/dev/null",
+        );
+        let public = PublicKey::from_spki_der(&der).unwrap();
+        let right = openssl(dir.path(), "printf text | openssl dgst -sha256 -sign key.pem");
+        assert_eq!(verified(right.clone(), b"text", &public).unwrap(), right);
+        for place in [0, right.len() / 2, right.len() - 1] {
+            let mut wrong = right.clone();
+            wrong[place] ^= 1;
+            assert!(matches!(verified(wrong, b"text", &public), Err(KeyError::WrongSignature(_))));
+        }
+        assert!(matches!(verified(right, b"another text", &public), Err(KeyError::WrongSignature(_))));
     }
 }

@@ -57,9 +57,8 @@ async fn play(data: &Path) -> anyhow::Result<()> {
     println!("{}", running.ready());
 
     let mut progress = progress::Progress::watch(running.bus(), begun).await?;
-    let call = tokio::spawn(call::play(running.ready().sip, CALL_LENGTH));
-    let recording = progress.follow_to_the_end().await?;
-    let sent = call.await?.context("the call failed")?;
+    let call = async { call::play(running.ready().sip, CALL_LENGTH).await.context("the call failed") };
+    let (sent, recording) = tokio::try_join!(call, progress.follow_to_the_end())?;
     running.stop(DRAIN).await.context("the system did not stop cleanly")?;
 
     archive::check(data, &recording, &sent).await?;
