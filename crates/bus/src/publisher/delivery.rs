@@ -46,12 +46,15 @@ pub(super) async fn deliver_spool(inner: Arc<Inner>, shutdown: CancellationToken
         let takes_more = waiting.is_empty() && sending.len() < room.window;
         let mut is_unreadable = false;
         if takes_more {
+            // Asked before the reading: what was written in between is read.
+            let is_written = inner.spool.is_written();
             match reader.read().await {
                 Ok((segment, records)) if !records.is_empty() => {
                     waiting.extend(places.by_ref().zip(records.into_iter().map(|record| (segment, record))));
                     continue;
                 }
-                Ok(_) => inner.behind.store(false, Ordering::Relaxed),
+                Ok(_) if is_written => inner.behind.store(false, Ordering::Relaxed),
+                Ok(_) => {}
                 Err(error) => {
                     warn!(%error, "a part of the spool cannot be read; trying on");
                     is_unreadable = true;

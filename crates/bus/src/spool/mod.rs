@@ -143,6 +143,11 @@ impl Spool {
         self.shared.size_bytes()
     }
 
+    /// Whether nothing waits for the disk: a reader finds everything.
+    pub fn is_written(&self) -> bool {
+        self.shared.queued_bytes.load(Ordering::Acquire) == 0
+    }
+
     /// Whether the last write failed.
     pub fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)

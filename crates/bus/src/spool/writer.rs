@@ -128,7 +128,8 @@ impl Writer {
         }
         self.shared.metrics.spooled_records.inc_by(batch.records.len() as u64);
         self.shared.metrics.spooled_bytes.inc_by(batch.bytes);
-        self.shared.queued_bytes.fetch_sub(batch.bytes, Ordering::Relaxed);
+        // Released after the segment has grown: see `Spool::is_written`.
+        self.shared.queued_bytes.fetch_sub(batch.bytes, Ordering::Release);
         self.shared.changed();
         (self.on_durable)(&batch.tickets);
     }
