@@ -99,8 +99,15 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     }
     let (new, earlier): (Vec<Unsent>, Vec<Unsent>) =
         unsent.into_iter().partition(|row| row.stage == Stage::Committed);
+    let (new, failed) = laid_out(context, new).await;
+    if earlier.is_empty() && new.is_empty() {
+        return failed.into_iter().next().map_or(Ok(0), |(_, error)| Err(error));
+    }
+    for (recording, error) in failed {
+        // The others need not wait until somebody has looked after it.
+        context.fault("outbox", "", &recording.to_string(), &error);
+    }
     if !new.is_empty() {
-        in_parallel(&new, |row| put_files(context, row)).await?;
         fail_point::reached("outbox-files-put");
         let ids: Vec<RecordingId> = new.iter().map(|row| row.recording).collect();
         context.state.commit_stage(lease, &ids, Stage::FilesPut).await?;
@@ -116,6 +123,25 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     let ids: Vec<RecordingId> = all.iter().map(|row| row.recording).collect();
     context.state.commit_stage(lease, &ids, Stage::Announced).await?;
     Ok(all.len())
+}
+
+/// Puts the files of each row, a few rows at a time: those that lie in staging now, and those that
+/// could not be put there.
+async fn laid_out(context: &Context, rows: Vec<Unsent>) -> (Vec<Unsent>, Vec<(RecordingId, AnnounceError)>) {
+    let put = |row: Unsent| async move {
+        let outcome = put_files(context, &row).await;
+        (row, outcome)
+    };
+    let work: Vec<_> = rows.into_iter().map(put).collect();
+    let (mut there, mut failed) = (Vec::new(), Vec::new());
+    let mut outcomes = stream::iter(work).buffered(AT_ONCE);
+    while let Some((row, outcome)) = outcomes.next().await {
+        match outcome {
+            Ok(()) => there.push(row),
+            Err(error) => failed.push((row.recording, error)),
+        }
+    }
+    (there, failed)
 }
 
 /// Does `work` for each row, a few at a time; the first error ends it.

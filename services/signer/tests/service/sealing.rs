@@ -201,6 +201,32 @@ async fn a_recording_whose_record_is_damaged_waits_and_the_others_are_sealed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_whose_files_cannot_be_laid_out_holds_up_no_other_and_is_not_overwritten() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let (taken, good) = (Call::new(1), Call::new(1));
+    let id = taken.recording.to_string();
+    let in_the_way = bench.path("staging/sealed/acme").join(&id).join(format!("{id}_info.txt"));
+    std::fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+    std::fs::write(&in_the_way, "somebody else's").unwrap();
+    bench.publish(taken.messages()).await;
+    let state = bench.state().await;
+    harness::wait::until("the sealing", Duration::from_secs(20), || async {
+        (state.unsent(10).await.unwrap().len() == 1).then_some(())
+    })
+    .await
+    .unwrap();
+    bench.publish(good.messages()).await;
+    assert_eq!(bench.announced(1).await[0].recording_id, good.recording.to_string());
+    assert_eq!(std::fs::read_to_string(&in_the_way).unwrap(), "somebody else's");
+    // Once that is out of the way it follows.
+    std::fs::remove_file(&in_the_way).unwrap();
+    assert_eq!(bench.announced(1).await[0].recording_id, id);
+    bench.audit_is_good(2);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_calls_that_end_together_are_sealed_within_seconds() {
     let bench = Bench::start().await;
     let mut options = bench.options();
