@@ -15,6 +15,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Datagrams taken with one system call.
 const BATCH: usize = 16;
+/// Batches taken from a socket at one visit: more than its buffer holds. A sender that is faster than
+/// we are must not keep the thread from the sockets of other calls.
+const BATCHES: usize = 128;
 /// Room for one datagram. RTP of 20 ms G.711 has 172 bytes; what is larger than this is not speech.
 const DATAGRAM_BYTES: usize = 4096;
 /// The kernel keeps this much while nobody looks: over a second of RTP even where it accounts a
@@ -62,11 +65,11 @@ impl Batch {
         Self { headers: fresh_headers(), memory: vec![0; BATCH * DATAGRAM_BYTES] }
     }
 
-    /// Takes everything that waits at `socket` and hands it to `take`, in the order of arrival.
-    /// Returns how many datagrams there were.
+    /// Takes what waits at `socket`, at most [`BATCHES`] batches, and hands it to `take`, in the order
+    /// of arrival. Returns how many datagrams there were.
     pub fn empty(&mut self, socket: &UdpSocket, mut take: impl FnMut(&Datagram<'_>)) -> usize {
         let mut total = 0;
-        loop {
+        for _ in 0..BATCHES {
             let (taken, control_was_cut) = self.once(socket, &mut take);
             total += taken;
             if control_was_cut {
@@ -75,9 +78,10 @@ impl Batch {
                 self.headers = fresh_headers();
             }
             if taken < BATCH {
-                return total;
+                break;
             }
         }
+        total
     }
 
     fn once(&mut self, socket: &UdpSocket, take: &mut impl FnMut(&Datagram<'_>)) -> (usize, bool) {
@@ -201,5 +205,15 @@ mod tests {
         let mut cut = Vec::new();
         Batch::new().empty(&receiver, |d| cut.push((d.cut, d.data.len())));
         assert_eq!(cut, [(true, DATAGRAM_BYTES)]);
+    }
+
+    #[test]
+    fn a_sender_that_never_pauses_does_not_keep_the_thread() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (to, sender) = (socket.local_addr().unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let send = || assert_eq!(sender.send_to(b"flood", to).unwrap(), 5);
+        (0..2 * BATCH).for_each(|_| send());
+        // One more comes for each that is taken.
+        assert_eq!(Batch::new().empty(&socket, |_| send()), BATCHES * BATCH);
     }
 }
