@@ -2,8 +2,7 @@
 //!
 //! When JetStream is full the order matters: signer empties the stream only up to the first message
 //! that waits for an earlier one. If later messages took the little room that comes free, the earlier
-//! one could stay outside for ever. So what was refused goes before anything else, alone at first, and
-//! live messages queue behind the spool ([`Inner::behind`]) until all of it is on its way.
+//! one could stay outside for ever. So what was refused goes before anything else, alone at first.
 
 use std::{
     collections::BTreeMap,
@@ -140,7 +139,8 @@ async fn deliver(inner: &Inner, probe: &Mutex<()>, record: Record) -> Fate {
                 return Fate::Settled;
             }
             Err(BusError::StreamFull { .. }) => {
-                inner.full();
+                inner.healthy.store(false, Ordering::Relaxed);
+                inner.behind.store(true, Ordering::Relaxed);
                 return Fate::Refused(record);
             }
             Err(reason @ BusError::TooLarge { .. }) => {

@@ -41,10 +41,7 @@ impl Inner {
             }
             Err(error) => {
                 // Before the append: the delivery of what is appended sets it to true again.
-                let is_full = matches!(error, BusError::StreamFull { .. });
-                let was_healthy =
-                    if is_full { self.full() } else { self.healthy.swap(false, Ordering::Relaxed) };
-                if was_healthy {
+                if self.healthy.swap(false, Ordering::Relaxed) {
                     warn!(%error, "NATS does not take call messages; they go to the spool");
                 } else {
                     debug!(%error, "a call message goes to the spool");

@@ -4,9 +4,12 @@
 //! A message goes straight to the spool when there is no connection, when JetStream has just refused
 //! or been late, or when too many are on their way. Otherwise it has `ack_timeout` to be
 //! acknowledged, and goes to the spool when it is not, or when the connection is lost. So what is in
-//! memory only is bounded in number and in age. The spool is delivered beside the live messages, except
-//! after JetStream was full; within one recording the order on the bus may thus be mixed, signer sorts
-//! by number.
+//! memory only is bounded in number and in age.
+//!
+//! As long as something in the spool waits, live messages queue up behind it. They must not overtake:
+//! signer keeps in the stream whatever waits for an earlier message, and all behind it, so a stream
+//! full of later ones would never have room for the earlier one. Those that were on their way when it
+//! became full may stand before others; signer sorts by number.
 
 mod delivery;
 mod live;
@@ -95,8 +98,8 @@ struct Inner {
     /// False after JetStream has refused a message or been late, until it takes one from the spool.
     /// Whoever sets it to false has put something into the spool.
     healthy: AtomicBool,
-    /// True from when JetStream was full until all of the spool is on its way again: live messages go
-    /// behind it. Set as `healthy` is.
+    /// True from when a message goes to the spool until all of the spool is on its way: live messages
+    /// queue up behind it.
     behind: AtomicBool,
     in_flight: Arc<Semaphore>,
     /// Messages may come from a thread that knows no runtime.
@@ -245,13 +248,9 @@ impl Inner {
             && !self.behind.load(Ordering::Relaxed)
     }
 
-    /// JetStream is full. Returns whether it took messages before.
-    fn full(&self) -> bool {
-        self.behind.store(true, Ordering::Relaxed);
-        self.healthy.swap(false, Ordering::Relaxed)
-    }
-
     fn to_spool(&self, record: Record, ticket: u64) {
+        // Before the append: the delivery of what is appended sets it to false again.
+        self.behind.store(true, Ordering::Relaxed);
         if let Err(record) = self.spool.append(record, ticket) {
             self.bus.metrics().lost.inc();
             tracing::error!(
