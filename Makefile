@@ -40,4 +40,4 @@ bench:
 soak:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
-	target/release/bench --calls 200 --seconds 60 --rounds 8
+	target/release/bench --calls 200 --seconds 60 --rounds 6

@@ -41,6 +41,21 @@ async fn a_file_is_stored_in_nested_folders_below_the_home_and_reads_back() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_changed_or_lost_on_the_server_does_not_verify() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let (target, content) = (Sftp::new(described(&sshd, "")), content_of(300_000));
+    target.put("", "a.wav", &content).await.unwrap();
+    let mut changed = bytes(300_000);
+    changed[150_000] ^= 1;
+    fs::write(sshd.home().join("a.wav"), changed).unwrap();
+    for name in ["a.wav", "b.wav"] {
+        let error = target.verify("", name, content.size(), content.sha256()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn another_file_of_the_name_is_kept_and_the_new_one_stands_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;

@@ -120,6 +120,24 @@ async fn recordings_of_a_lane_are_chained_and_lanes_are_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_rule_for_one_side_only_that_side_is_kept() {
+    let bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    for (channels, ending, stream) in [("callerOnly", "_caller.wav", 0), ("calleeOnly", "_callee.wav", 1)] {
+        let mut call = Call::new(2);
+        call.channels = channels;
+        bench.publish(call.messages()).await;
+        let sealed = bench.announced(1).await.remove(0);
+        let audio: Vec<_> = sealed.files.iter().filter(|file| file.name.ends_with(".wav")).collect();
+        assert_eq!(audio.len(), 1, "{channels}");
+        assert!(audio[0].name.ends_with(ending), "{channels}");
+        assert_eq!(bench.channels(&sealed, ending), [said(stream, 0..2)], "{channels}");
+    }
+    bench.audit_is_good(2);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_without_rtp_is_a_flagged_recording() {
     let bench = Bench::start().await;
     let signer = bench.signer(bench.options());
