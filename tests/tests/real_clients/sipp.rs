@@ -65,13 +65,12 @@ const GIVEN_UP: &[(&str, &str)] =
 
 /// SIPp counts a repeated 200 over TCP as a mistake of ours (it is none: RFC 3261, section 13.3.1.4),
 /// so that the missing ACK is tried over UDP alone.
-static SCENARIOS: [(&str, &[Transport], Comes); 8] = [
+static SCENARIOS: [(&str, &[Transport], Comes); 7] = [
     ("recorded_call", &[Udp, Tcp], Comes::Audio(CLARA_CALLS_BORIS)),
     ("hold_and_update", &[Udp, Tcp], Comes::Audio(TRANSFERRED_TO_DORIS)),
-    ("retransmitted_invite", &[Udp, Tcp], Comes::Audio(CLARA_CALLS_BORIS)),
     ("ack_missing_with_media", &[Udp], Comes::Audio(CLARA_CALLS_BORIS)),
     ("ack_missing_without_media", &[Udp], Comes::Silence(NO_ANSWER_TAKEN)),
-    ("cancel_after_100", &[Udp, Tcp], Comes::Silence(GIVEN_UP)),
+    ("cancel_too_late", &[Udp, Tcp], Comes::Silence(GIVEN_UP)),
     ("plain_call", &[Udp, Tcp], Comes::Nothing),
     ("options", &[Udp, Tcp], Comes::Nothing),
 ];
