@@ -134,19 +134,23 @@ async fn neither_a_dead_nor_a_hanging_destination_holds_up_another() {
     .await
     .unwrap();
     assert!(work.complete.lock().unwrap().is_empty());
+    let told = |wanted: fn(&Notice) -> bool| {
+        let work = &work;
+        move || async move { work.notices.lock().unwrap().iter().any(wanted).then_some(()) }
+    };
+    let is_failing = |n: &Notice| matches!(n, Notice::Failing { .. });
+    wait::until("people to be told of the dead one", PATIENCE, told(is_failing)).await.unwrap();
 
     work.dead.lock().unwrap().clear();
     wait::until("the dead one to have all", PATIENCE, || async { (work.count("dead") == 10).then_some(()) })
         .await
         .unwrap();
+    let has_recovered =
+        |n: &Notice| matches!(n, Notice::Recovered { destination: d, .. } if *d == destination("dead"));
+    wait::until("people to be told that it is back", PATIENCE, told(has_recovered)).await.unwrap();
     let notices = work.notices.lock().unwrap().clone();
-    let failing = notices.iter().filter(|n| matches!(n, Notice::Failing { .. })).count();
+    let failing = notices.iter().filter(|n| is_failing(n)).count();
     assert_eq!(failing, 1, "told on change, not on each attempt: {notices:?}");
-    assert!(
-        notices
-            .iter()
-            .any(|n| matches!(n, Notice::Recovered { destination: d, .. } if *d == destination("dead")))
-    );
     stop.cancel();
 }
 
