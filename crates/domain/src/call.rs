@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, Sensitive, TenantId};
+use crate::{Direction, Override, Sensitive, TenantId};
 
 /// Which side of the call somebody is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,4 +55,7 @@ pub struct CallFacts {
     /// Who was called.
     #[serde(default)]
     pub callee: Party,
+    /// What the PBX wishes for this call, as it said in signalling (F-16).
+    #[serde(default, rename = "override")]
+    pub override_by_pbx: Override,
 }

@@ -1,15 +1,15 @@
 //! What was decided about a call, and why.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{InvalidId, ResourceName};
+use crate::{AskedBy, Consent, ConsentMode, ResourceName, Side};
 
 macro_rules! named_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
         }
@@ -24,23 +24,25 @@ macro_rules! named_enum {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidId;
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
+        impl std::str::FromStr for $name {
+            type Err = crate::InvalidId;
+            fn from_str(text: &str) -> Result<Self, crate::InvalidId> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err(InvalidId::expected(stringify!($name), concat!("one of", $(" ", $text),+))),
+                    _ => Err(crate::InvalidId::expected(stringify!($name), concat!("one of", $(" ", $text),+))),
                 }
             }
         }
     };
 }
+
+pub(crate) use named_enum;
 
 named_enum!(
     /// The direction of a call, seen from the tenant.
@@ -65,6 +67,27 @@ named_enum!(
         Manual = "manual",
     }
 );
+
+named_enum!(
+    /// What the PBX wishes for one call (F-16).
+    Override {
+        /// The rules decide.
+        Auto = "auto",
+        /// Record, whatever the conditions of the rules say.
+        Force = "force",
+        /// Never record.
+        Deny = "deny",
+        /// Do not record by itself; a user may start a recording.
+        Manual = "manual",
+    }
+);
+
+#[expect(clippy::derivable_impls, reason = "the enum comes out of a macro")]
+impl Default for Override {
+    fn default() -> Self {
+        Self::Auto
+    }
+}
 
 named_enum!(
     /// Which sides are kept, and in which files (F-33). Channels are never mixed.
@@ -98,6 +121,8 @@ pub struct Decision {
 pub enum Verdict {
     /// The call is recorded.
     Record(Recorded),
+    /// The call is recorded once consent stands; until then nothing of it is kept.
+    AskConsent(Box<ConsentAsked>),
     /// The call is not recorded; whatever was heard is wiped.
     DoNotRecord(NotRecorded),
 }
@@ -116,6 +141,56 @@ pub struct Recorded {
     pub targets: Vec<ResourceName>,
     /// The journals that get a row.
     pub journals: Vec<ResourceName>,
+    /// The consent that the recording rests on; `None` where none is needed.
+    pub consent: Option<Consent>,
+    /// The keys that stop the recording (F-32); `None`: no keys do.
+    pub stop_keys: Option<StopKeys>,
+}
+
+/// The keys by which one of the tenant's own users stops a recording (F-32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopKeys {
+    /// The keys, one after the other: `*1`.
+    pub code: String,
+    /// The sides that are the tenant's own users; never an outside party.
+    pub sides: Vec<Side>,
+    /// Tones within the speech count, too.
+    pub in_band: bool,
+}
+
+/// A question that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentAsked {
+    /// How the call is recorded once consent stands; its `consent` is still empty.
+    pub recorded: Recorded,
+    /// What can be chosen.
+    pub mode: ConsentMode,
+    /// Where the answer comes from.
+    pub asked_by: AskedBy,
+    /// Who is asked: the outside party.
+    pub asked_side: Side,
+    /// What is played.
+    pub announcement: Option<AnnouncementPlayed>,
+    /// The only key that counts; `None`: any.
+    pub key: Option<char>,
+    /// How long after the announcement a key is waited for, milliseconds.
+    pub window_ms: u32,
+    /// Tones within the speech count as keys, too.
+    pub in_band: bool,
+}
+
+/// An announcement, as a proof names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnnouncementPlayed {
+    /// Its name.
+    pub name: ResourceName,
+    /// SHA-256 of its file, lower-case hex.
+    pub sha256: String,
+    /// How long it takes, milliseconds.
+    pub duration_ms: u32,
 }
 
 /// Why a call is not recorded.
@@ -131,7 +206,7 @@ impl Decision {
     pub fn recorded(&self) -> Option<&Recorded> {
         match &self.verdict {
             Verdict::Record(recorded) => Some(recorded),
-            Verdict::DoNotRecord(_) => None,
+            Verdict::AskConsent(_) | Verdict::DoNotRecord(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Sensitive`] value, so that it cannot reach a log by accident.
 
 pub mod call;
+pub mod consent;
 pub mod decision;
 pub mod ids;
 pub mod partition;
@@ -11,6 +12,10 @@ pub mod resources;
 pub mod sensitive;
 
 pub use call::{CallFacts, Party, Side};
-pub use decision::{Channels, Class, Decision, Direction, NotRecorded, Recorded, Verdict};
+pub use consent::{AskedBy, Consent, ConsentMode, ConsentOutcome, ConsentSource};
+pub use decision::{
+    AnnouncementPlayed, Channels, Class, ConsentAsked, Decision, Direction, NotRecorded, Override, Recorded,
+    StopKeys, Verdict,
+};
 pub use ids::{EpochId, InvalidId, Lane, NodeId, RecordingId, ResourceName, TenantId};
 pub use sensitive::Sensitive;
