@@ -1,8 +1,6 @@
 //! Conversions between the messages of a call and the domain's types.
 
-use domain::{
-    CallFacts, Decision, NotRecorded, Party, Recorded, RecordingId, ResourceName, Side, TenantId, Verdict,
-};
+use domain::{CallFacts, Override, Party, RecordingId, Side, TenantId};
 
 use crate::call_v1;
 
@@ -16,14 +14,14 @@ pub struct InvalidMessage {
     pub problem: String,
 }
 
-fn parse<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, InvalidMessage>
+pub(crate) fn parse<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, InvalidMessage>
 where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|e: T::Err| InvalidMessage { field, problem: e.to_string() })
 }
 
-fn missing(field: &'static str) -> InvalidMessage {
+pub(crate) fn missing(field: &'static str) -> InvalidMessage {
     InvalidMessage { field, problem: "is missing".to_owned() }
 }
 
@@ -67,6 +65,7 @@ impl From<&CallFacts> for call_v1::CallFacts {
             direction: facts.direction.map(|d| d.to_string()).unwrap_or_default(),
             caller: Some((&facts.caller).into()),
             callee: Some((&facts.callee).into()),
+            r#override: facts.override_by_pbx.to_string(),
         }
     }
 }
@@ -83,58 +82,10 @@ impl TryFrom<call_v1::CallFacts> for CallFacts {
             },
             caller: facts.caller.map(Into::into).unwrap_or_default(),
             callee: facts.callee.map(Into::into).unwrap_or_default(),
-        })
-    }
-}
-
-impl From<&Decision> for call_v1::Decision {
-    fn from(decision: &Decision) -> Self {
-        let (recorded, reason) = match &decision.verdict {
-            Verdict::Record(recorded) => (Some(recorded.into()), String::new()),
-            Verdict::DoNotRecord(not) => (None, not.reason.clone()),
-        };
-        Self { direction: decision.direction.to_string(), recorded, reason, trace: decision.trace.clone() }
-    }
-}
-
-impl TryFrom<call_v1::Decision> for Decision {
-    type Error = InvalidMessage;
-    fn try_from(decision: call_v1::Decision) -> Result<Self, InvalidMessage> {
-        Ok(Self {
-            direction: parse("decision.direction", &decision.direction)?,
-            verdict: match decision.recorded {
-                Some(recorded) => Verdict::Record(recorded.try_into()?),
-                None => Verdict::DoNotRecord(NotRecorded { reason: decision.reason }),
+            override_by_pbx: match facts.r#override.as_str() {
+                "" => Override::Auto,
+                text => parse("facts.override", text)?,
             },
-            trace: decision.trace,
-        })
-    }
-}
-
-impl From<&Recorded> for call_v1::Recorded {
-    fn from(recorded: &Recorded) -> Self {
-        let names = |names: &[ResourceName]| names.iter().map(ToString::to_string).collect();
-        Self {
-            rule: recorded.rule.to_string(),
-            class: recorded.class.to_string(),
-            channels: recorded.channels.to_string(),
-            targets: names(&recorded.targets),
-            journals: names(&recorded.journals),
-        }
-    }
-}
-
-impl TryFrom<call_v1::Recorded> for Recorded {
-    type Error = InvalidMessage;
-    fn try_from(recorded: call_v1::Recorded) -> Result<Self, InvalidMessage> {
-        let names =
-            |field, names: Vec<String>| names.iter().map(|n| parse(field, n)).collect::<Result<_, _>>();
-        Ok(Self {
-            rule: parse("recorded.rule", &recorded.rule)?,
-            class: parse("recorded.class", &recorded.class)?,
-            channels: parse("recorded.channels", &recorded.channels)?,
-            targets: names("recorded.targets", recorded.targets)?,
-            journals: names("recorded.journals", recorded.journals)?,
         })
     }
 }
@@ -148,20 +99,27 @@ impl From<Side> for call_v1::Side {
     }
 }
 
+impl TryFrom<call_v1::Side> for Side {
+    type Error = InvalidMessage;
+    fn try_from(side: call_v1::Side) -> Result<Self, InvalidMessage> {
+        match side {
+            call_v1::Side::Caller => Ok(Self::Caller),
+            call_v1::Side::Callee => Ok(Self::Callee),
+            call_v1::Side::Unspecified => Err(missing("side")),
+        }
+    }
+}
+
 impl call_v1::Stream {
     /// The side this stream belongs to. Error: not said.
     pub fn known_side(&self) -> Result<Side, InvalidMessage> {
-        match self.side() {
-            call_v1::Side::Caller => Ok(Side::Caller),
-            call_v1::Side::Callee => Ok(Side::Callee),
-            call_v1::Side::Unspecified => Err(missing("stream.side")),
-        }
+        self.side().try_into().map_err(|_| missing("stream.side"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{Channels, Class, Direction};
+    use domain::Direction;
 
     use super::*;
 
@@ -172,29 +130,13 @@ mod tests {
             direction: Some(Direction::In),
             caller: Party { number: "+4970311".into(), ..Party::default() },
             callee: Party { number: "22".into(), name: "Desk".into(), identities: vec!["22@pbx".into()] },
+            override_by_pbx: Override::Manual,
         }
     }
 
     #[test]
     fn facts_survive_the_bus() {
         assert_eq!(CallFacts::try_from(call_v1::CallFacts::from(&facts())), Ok(facts()));
-    }
-
-    #[test]
-    fn both_verdicts_survive_the_bus() {
-        let recorded = Verdict::Record(Recorded {
-            rule: "desk".parse().unwrap(),
-            class: Class::Regulated,
-            channels: Channels::Stereo,
-            targets: vec!["archive".parse().unwrap()],
-            journals: vec![],
-        });
-        let not = Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() });
-        for verdict in [recorded, not] {
-            let decision =
-                Decision { direction: Direction::Out, verdict, trace: vec!["desk: matches".into()] };
-            assert_eq!(Decision::try_from(call_v1::Decision::from(&decision)), Ok(decision));
-        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Messages that hold numbers, names or audio print nothing of them in `Debug`.
 
 mod call;
+mod decision;
 mod recording;
 mod redacted;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{call_v1, recording_v1};
+use crate::{call_v1, event_v1, recording_v1, rules_v1};
 
 macro_rules! redacted {
     ($($type:ty => |$value:ident, $f:ident| $body:expr;)+) => {
@@ -19,6 +19,11 @@ redacted! {
     call_v1::Party => |_party, f| f.write_str("Party(‹sensitive›)");
     call_v1::Packet => |p, f| write!(f, "Packet(stream {}, {} bytes{})", p.stream, p.data.len(), if p.rtcp { ", RTCP" } else { "" });
     call_v1::Stream => |s, f| write!(f, "Stream({}, side {})", s.index, s.side);
+    call_v1::StoppedBy => |by, f| write!(f, "StoppedBy({})", by.way);
+    // A key may be part of a secret; whoever prints this wants the outcome.
+    call_v1::Consent => |c, f| write!(f, "Consent({}, {}, by {})", c.mode, c.outcome, c.source);
+    event_v1::ConsentAnswered => |c, f| write!(f, "ConsentAnswered({}, {}, by {})", c.mode, c.outcome, c.source);
+    rules_v1::Start => |_start, f| f.write_str("Start(‹sensitive›)");
     recording_v1::JournalRow => |_row, f| f.write_str("JournalRow(‹sensitive›)");
     recording_v1::SealedFile => |file, f| write!(f, "SealedFile({} bytes)", file.size);
     recording_v1::RecordingSealed => |r, f| write!(f, "RecordingSealed({}, position {})", r.recording_id, r.chain_position);
