@@ -7,6 +7,7 @@
 //! ```
 
 mod condition;
+pub mod consent;
 mod number;
 mod people;
 mod rule;
@@ -73,6 +74,8 @@ impl Rule {
             channels: self.channels,
             targets: self.targets.clone(),
             journals: self.journals.clone(),
+            consent: None,
+            stop_keys: None,
         }
     }
 }

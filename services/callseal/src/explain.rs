@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use config::Loaded;
-use domain::{CallFacts, Decision, Direction, Party, TenantId, Verdict, resources::TenantResources};
+use domain::{CallFacts, Decision, Direction, Override, Party, TenantId, Verdict, resources::TenantResources};
 use serde::Deserialize;
 
 /// Nothing could be explained.
@@ -36,6 +36,8 @@ struct Facts {
     direction: Option<Direction>,
     caller: Party,
     callee: Party,
+    #[serde(rename = "override")]
+    override_: Override,
 }
 
 /// Prints the decision and its trace. Exit code 0: explained, recorded or not; 2: folder or file
@@ -87,8 +89,15 @@ fn with_tenant(loaded: &Loaded, facts: Facts) -> anyhow::Result<(&TenantResource
             format!("there is no tenant in force{}", problems.concat())
         })?,
     };
-    let Facts { call_id, direction, caller, callee, .. } = facts;
-    let facts = CallFacts { tenant: tenant.tenant.id.clone(), call_id, direction, caller, callee };
+    let Facts { call_id, direction, caller, callee, override_, .. } = facts;
+    let facts = CallFacts {
+        tenant: tenant.tenant.id.clone(),
+        call_id,
+        direction,
+        caller,
+        callee,
+        override_by_pbx: override_,
+    };
     Ok((tenant, facts))
 }
 
@@ -109,6 +118,10 @@ impl fmt::Display for Explained<'_> {
                 writeln!(f, "  channels   {}", recorded.channels)?;
                 writeln!(f, "  targets    {}", list(&recorded.targets))?;
                 writeln!(f, "  journals   {}", list(&recorded.journals))?;
+            }
+            Verdict::AskConsent(asked) => {
+                writeln!(f, "recorded by rule {} if consent stands", asked.recorded.rule)?;
+                writeln!(f, "  direction  {}", self.0.direction)?;
             }
             Verdict::DoNotRecord(not) => {
                 writeln!(f, "not recorded: {}", not.reason)?;

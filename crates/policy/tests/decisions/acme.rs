@@ -90,6 +90,7 @@ pub fn call(caller: &str, callee: &str) -> CallFacts {
         direction: None,
         caller: party(caller),
         callee: party(callee),
+        override_by_pbx: domain::Override::Auto,
     }
 }
 

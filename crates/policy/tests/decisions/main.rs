@@ -3,4 +3,5 @@
 
 mod acme;
 mod properties;
+mod question;
 mod specification;
