@@ -1,10 +1,14 @@
 //! The subjects of the bus. All tokens are validated ids, so none can hold a dot or a wildcard.
 
 use domain::{NodeId, RecordingId, TenantId, partition::partition_of};
+use sha2::Digest;
 use wire::{event_v1::Event, recording_v1::RecordingSealed};
 
 /// Request/reply: ingest asks rules for a decision (`rules_v1::DecideRequest`).
 pub const RULES_DECIDE: &str = "rpc.rules.decide";
+
+/// Request/reply: ingest hands over what a consent call came to (`rules_v1::StoreConsentRequest`).
+pub const RULES_STORE_CONSENT: &str = "rpc.rules.store-consent";
 
 /// Stands where a message has no id that could be a token.
 const NONE: &str = "_";
@@ -17,6 +21,18 @@ pub fn call(tenant: &TenantId, recording: &RecordingId) -> String {
 /// Where an ingest node says to a partition that it started: `calls.<partition>._node.<node>`.
 pub fn node(partition: u16, node: &NodeId) -> String {
     format!("calls.{partition:02}._node.{node}")
+}
+
+/// Request/reply: rules tells every live leg of a call something (`rules_v1::CallControl`). The PBX's
+/// call id may hold anything and may lead to a person: its hash stands in its place.
+pub fn control(tenant: &TenantId, call_id: &str) -> String {
+    format!("control.{tenant}.{}", call_token(call_id))
+}
+
+/// A PBX's call id as a token of subjects and keys: the first 32 hex digits of its SHA-256.
+pub fn call_token(call_id: &str) -> String {
+    let hash = sha2::Sha256::digest(call_id.as_bytes());
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Everything of one partition.
@@ -73,6 +89,13 @@ mod tests {
         let partition = partition_of(&tenant, &recording);
         assert_eq!(call(&tenant, &recording), format!("calls.{partition:02}.acme.{recording}"));
         assert_eq!(node(3, &"node-1".parse().unwrap()), "calls.03._node.node-1");
+    }
+
+    #[test]
+    fn a_call_id_of_any_form_makes_a_token() {
+        let tenant: TenantId = "acme".parse().unwrap();
+        assert_eq!(control(&tenant, "a.b > *@pbx"), "control.acme.f2feb8a07973828bbcc67e4dfb627b2a");
+        assert_ne!(call_token("1"), call_token("2"));
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub fn when_undecided(tenant: &TenantResources, facts: &CallFacts) -> Decision {
                 channels: Channels::Stereo,
                 targets: once_each(duties().flat_map(|rule| &rule.targets)),
                 journals: once_each(duties().flat_map(|rule| &rule.journals)),
+                consent: None,
+                stop_keys: None,
             })
         }
     };

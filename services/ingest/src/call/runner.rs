@@ -227,12 +227,19 @@ impl Runner {
         let was_undecided = self.state.is_undecided();
         let (recorded, rule, reason) = match &decision.verdict {
             Verdict::Record(recorded) => (true, recorded.rule.to_string(), String::new()),
+            Verdict::AskConsent(asked) => (false, asked.recorded.rule.to_string(), String::new()),
             Verdict::DoNotRecord(not) => (false, String::new(), not.reason.clone()),
         };
         if was_undecided || (recorded && self.state.is_not_recorded()) {
             tracing::info!(recording = %self.recording, recorded, rule, "decided");
             let trace = decision.trace.clone();
-            self.event(What::Decided(event_v1::Decided { recorded, rule, reason, trace }));
+            self.event(What::Decided(event_v1::Decided {
+                recorded,
+                rule,
+                reason,
+                trace,
+                asks_consent: matches!(decision.verdict, Verdict::AskConsent(_)),
+            }));
         }
         self.step(Input::Decided(decision));
         self.was_recorded |= recorded;
@@ -296,7 +303,12 @@ impl Runner {
             reason: reason.as_str_name().trim_start_matches("END_REASON_").to_ascii_lowercase(),
             packets_received: packets_received.iter().sum(),
         }));
-        self.step(Input::Ended(CallEnded { at_unix_us, reason: reason.into(), packets_received }));
+        self.step(Input::Ended(CallEnded {
+            at_unix_us,
+            reason: reason.into(),
+            packets_received,
+            stopped_by: None,
+        }));
     }
 
     fn step(&mut self, input: Input) {

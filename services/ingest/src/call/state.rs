@@ -217,6 +217,8 @@ mod tests {
             channels: Channels::Stereo,
             targets: vec![],
             journals: vec![],
+            consent: None,
+            stop_keys: None,
         };
         let not = NotRecorded { reason: "no rule matches".into() };
         let verdict = if record { Verdict::Record(recorded) } else { Verdict::DoNotRecord(not) };

@@ -76,6 +76,7 @@ impl Srs {
             direction: picture.direction,
             caller: picture.caller.clone(),
             callee: picture.callee.clone(),
+            override_by_pbx: domain::Override::Auto,
         };
         let mut streams = BTreeMap::new();
         learn_streams(&mut streams, &offer, &picture, &ports);

@@ -313,6 +313,8 @@ fn decision(record: bool) -> Decision {
         channels: Channels::Stereo,
         targets: vec!["archive".parse().unwrap()],
         journals: vec![],
+        consent: None,
+        stop_keys: None,
     };
     let not = NotRecorded { reason: "no rule matches".into() };
     let verdict = if record { Verdict::Record(recorded) } else { Verdict::DoNotRecord(not) };

@@ -92,6 +92,7 @@ impl Call {
                 direction: "in".to_owned(),
                 caller: Some(party("+4922198765", "Erika Mustermann")),
                 callee: Some(party("+4970311234", "")),
+                ..CallFacts::default()
             }),
             decision: Some(Decision {
                 direction: "in".to_owned(),
@@ -101,9 +102,11 @@ impl Call {
                     channels: self.channels.to_owned(),
                     targets: vec!["archive".to_owned()],
                     journals: vec!["main".to_owned()],
+                    ..Recorded::default()
                 }),
                 reason: String::new(),
                 trace: Vec::new(),
+                ..Decision::default()
             }),
             streams: vec![stream(0, Side::Caller), stream(1, Side::Callee)],
         })
