@@ -5,11 +5,11 @@ mod write;
 
 use std::time::Duration;
 
-use domain::{Direction, Lane, RecordingId, Sensitive, Side};
+use domain::{Consent, Direction, Lane, RecordingId, Sensitive, Side};
 use jiff::{Timestamp, Zoned};
 
 pub use self::parsed::ParsedInfo;
-pub(crate) use self::write::{answered, local, side};
+pub(crate) use self::write::{local, side, time_of};
 use crate::{BaseName, KeyId, LaneHead};
 
 /// Everything that `_info.txt` and `_journal.json` say.
@@ -40,8 +40,8 @@ pub struct Info {
     pub channels: Vec<Channel>,
     /// `Interrupted`: why the recording does not hold the whole call; `None` is written `no`.
     pub interrupted: Option<String>,
-    /// `Consent`: how it was given (F-24); `None` is written `none`.
-    pub consent: Option<String>,
+    /// `Consent`: what it rests on (F-24), the proof in one line; `None` is written `none`.
+    pub consent: Option<Consent>,
     /// `Gaps`: their number, and a line `Gap<n>` for each: all silence that nobody sent as such.
     pub gaps: Vec<Gap>,
     /// `Product`: name and version.
@@ -60,6 +60,9 @@ pub struct Info {
     /// `SupplementTo`, `SupplementReason`: this holds audio that came after the named recording was
     /// sealed.
     pub supplement: Option<Supplement>,
+    /// `Stopped`, `StoppedBy`: somebody ended the recording before the call was over (F-32); `None`
+    /// leaves the keys out.
+    pub stopped: Option<Stopped>,
     /// Further keys, after all others. Keys are ASCII letters and digits.
     pub more: Vec<(String, String)>,
 }
@@ -93,6 +96,17 @@ pub struct Person {
     pub number: Sensitive<String>,
     /// The display name, or nothing.
     pub name: Sensitive<String>,
+}
+
+/// A stop in mid-call. Signed with the rest, it is the attributed record of who wanted it (F-32).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// When.
+    pub at: Timestamp,
+    /// Where the wish came from: `keys on the callee's phone`, `API`.
+    pub way: String,
+    /// The user, if it was said who.
+    pub user: Sensitive<String>,
 }
 
 /// One channel of the audio.

@@ -4,6 +4,7 @@
 //! The column `signature` is not in it: the signature covers this file.
 
 use domain::Direction;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{HashedFile, Info, info};
@@ -47,7 +48,8 @@ struct Document<'a> {
     duration_ms: u64,
     channels: Vec<Channel<'a>>,
     interrupted: Option<&'a str>,
-    consent: Option<&'a str>,
+    consent: Option<Consent<'a>>,
+    stopped: Option<Stopped<'a>>,
     gaps: Vec<Gap>,
     participants: Vec<Participant<'a>>,
     supplement: Option<Supplement<'a>>,
@@ -98,6 +100,25 @@ struct Supplement<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Consent<'a> {
+    outcome: &'static str,
+    mode: &'static str,
+    key: Option<char>,
+    at: Option<String>,
+    announcement: Option<&'a str>,
+    announcement_sha256: Option<&'a str>,
+    source: &'static str,
+}
+
+#[derive(Serialize)]
+struct Stopped<'a> {
+    at: String,
+    way: &'a str,
+    user: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct File<'a> {
     name: &'a str,
     size: u64,
@@ -122,11 +143,12 @@ impl<'a> Document<'a> {
             datetime: info::local(&info.started),
             call_direction: info.direction.as_str(),
             calleename: info.callee.name.expose(),
-            answered: info.answered.map(|at| info::answered(info, at)),
+            answered: info.answered.map(|at| info::time_of(info, at)),
             duration_ms: u64::try_from(info.duration.as_millis()).unwrap_or(u64::MAX),
             channels: info.channels.iter().map(Channel::new).collect(),
             interrupted: info.interrupted.as_deref(),
-            consent: info.consent.as_deref(),
+            consent: info.consent.as_ref().map(|consent| Consent::new(info, consent)),
+            stopped: info.stopped.as_ref().map(|stopped| Stopped::new(info, stopped)),
             gaps: info.gaps.iter().map(Gap::new).collect(),
             participants: info.participants.iter().map(Participant::new).collect(),
             supplement: info
@@ -165,6 +187,28 @@ impl<'a> Participant<'a> {
         let person = &participant.person;
         let side = participant.side.map(info::side);
         Self { side, number: person.number.expose(), name: person.name.expose() }
+    }
+}
+
+impl<'a> Consent<'a> {
+    fn new(info: &Info, consent: &'a domain::Consent) -> Self {
+        let at = Timestamp::from_microsecond(consent.at_unix_us).ok();
+        Self {
+            outcome: consent.outcome.as_str(),
+            mode: consent.mode.as_str(),
+            key: consent.key,
+            at: at.map(|at| info::time_of(info, at)),
+            announcement: consent.announcement.as_ref().map(domain::ResourceName::as_str),
+            announcement_sha256: consent.announcement_sha256.as_deref(),
+            source: consent.source.as_str(),
+        }
+    }
+}
+
+impl<'a> Stopped<'a> {
+    fn new(info: &Info, stopped: &'a crate::Stopped) -> Self {
+        let user = Some(stopped.user.expose().as_str()).filter(|user| !user.is_empty());
+        Self { at: info::time_of(info, stopped.at), way: &stopped.way, user }
     }
 }
 

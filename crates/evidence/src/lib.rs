@@ -28,7 +28,7 @@ pub use chain::{ChainLink, ChainProblem, LaneHead, Previous};
 pub use documents::Documents;
 pub use hash::{HashedFile, HashingReader, HashingWriter, Sha256Hash};
 pub use hash_list::{HashList, HashListError};
-pub use info::{Channel, Gap, GapCause, Info, ParsedInfo, Participant, Person, Supplement};
+pub use info::{Channel, Gap, GapCause, Info, ParsedInfo, Participant, Person, Stopped, Supplement};
 pub use key_id::KeyId;
 pub use name::{AudioFormat, BaseName, InvalidBaseName, Section};
 pub use signature::{PublicKey, PublicKeyError, Signature, SignatureError};

@@ -4,7 +4,8 @@ mod signed;
 
 use std::fs;
 
-use evidence::{Documents, HashedFile, ParsedInfo, PublicKey, Section, Signature, SignatureError};
+use domain::{Consent, ConsentMode, ConsentOutcome, ConsentSource};
+use evidence::{Documents, HashedFile, ParsedInfo, PublicKey, Section, Signature, SignatureError, Stopped};
 use signed::{TestArchive, TestKey, info, recording, run};
 
 #[test]
@@ -48,6 +49,44 @@ fn the_info_file_has_its_keys_in_order_and_one_line_each() {
         key.certificate.public_key().id()
     );
     assert_eq!(String::from_utf8(info.to_bytes()).unwrap(), expected);
+}
+
+#[test]
+fn f24_f32_the_proof_of_consent_and_who_stopped_stand_in_info_and_journal() {
+    let key = TestKey::new();
+    let mut info = info(1, &key, None);
+    info.consent = Some(Consent {
+        mode: ConsentMode::OptIn,
+        outcome: ConsentOutcome::Granted,
+        key: Some('1'),
+        at_unix_us: "2026-11-22T09:15:33.120Z".parse::<jiff::Timestamp>().unwrap().as_microsecond(),
+        announcement: Some("greeting".parse().unwrap()),
+        announcement_sha256: Some("00ff".into()),
+        source: ConsentSource::ConsentCall,
+    });
+    info.stopped = Some(Stopped {
+        at: "2026-11-22T09:16:00Z".parse().unwrap(),
+        way: "keys on the callee's phone".into(),
+        user: "erika".into(),
+    });
+    let text = String::from_utf8(info.to_bytes()).unwrap();
+    let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(&format!("{key}: "))).unwrap();
+    assert_eq!(
+        line("Consent"),
+        "granted; optIn; key 1; 2026-11-22T10:15:33.120+01:00; announcement greeting; sha256 00ff; consent call"
+    );
+    assert_eq!(line("Stopped"), "2026-11-22T10:16:00.000+01:00 by keys on the callee's phone");
+    assert_eq!(line("StoppedBy"), "erika");
+
+    let json: serde_json::Value = serde_json::from_slice(&Documents::new(&info, vec![]).journal).unwrap();
+    assert_eq!(
+        json["consent"],
+        serde_json::json!({
+            "outcome": "granted", "mode": "optIn", "key": "1", "at": "2026-11-22T10:15:33.120+01:00",
+            "announcement": "greeting", "announcementSha256": "00ff", "source": "consent call",
+        })
+    );
+    assert_eq!(json["stopped"]["user"], "erika");
 }
 
 #[test]

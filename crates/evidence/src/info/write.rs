@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Side;
+use domain::{Consent, Side};
 use jiff::{Timestamp, Zoned};
 
 use super::{Channel, Gap, Info, Participant, Person};
@@ -27,14 +27,14 @@ pub(crate) fn lines(info: &Info) -> Vec<(String, String)> {
         ("CallerName", info.caller.name.expose().clone()),
         ("Callee", info.callee.number.expose().clone()),
         ("CalleeName", info.callee.name.expose().clone()),
-        ("Answered", info.answered.map_or_else(|| "no".to_owned(), |at| answered(info, at))),
+        ("Answered", info.answered.map_or_else(|| "no".to_owned(), |at| time_of(info, at))),
         ("Duration", clock(info.duration)),
         ("Channels", per_channel(info, |channel| side(channel.side).to_owned())),
         ("Codec", codec(&info.channels)),
         ("PacketsReceived", per_channel(info, |channel| channel.packets_received.to_string())),
         ("PacketsLost", per_channel(info, |channel| channel.packets_lost.to_string())),
         ("Interrupted", info.interrupted.clone().unwrap_or_else(|| "no".to_owned())),
-        ("Consent", info.consent.clone().unwrap_or_else(|| "none".to_owned())),
+        ("Consent", info.consent.as_ref().map_or_else(|| "none".to_owned(), |c| consent(info, c))),
         ("Gaps", info.gaps.len().to_string()),
         ("Product", info.product.clone()),
         ("Installation", info.installation.clone()),
@@ -48,6 +48,12 @@ pub(crate) fn lines(info: &Info) -> Vec<(String, String)> {
     if let Some(supplement) = &info.supplement {
         lines.push(("SupplementTo".to_owned(), supplement.to.to_string()));
         lines.push(("SupplementReason".to_owned(), supplement.reason.clone()));
+    }
+    if let Some(stopped) = &info.stopped {
+        lines.push(("Stopped".to_owned(), format!("{} by {}", time_of(info, stopped.at), stopped.way)));
+        if !stopped.user.expose().is_empty() {
+            lines.push(("StoppedBy".to_owned(), stopped.user.expose().clone()));
+        }
     }
     for (number, participant) in (1..).zip(&info.participants) {
         lines.push((format!("Participant{number}"), participant_text(participant)));
@@ -64,9 +70,20 @@ pub(crate) fn local(at: &Zoned) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
 }
 
-/// When the call was answered, in the tenant's zone.
-pub(crate) fn answered(info: &Info, at: Timestamp) -> String {
+/// A moment of the call in the tenant's zone.
+pub(crate) fn time_of(info: &Info, at: Timestamp) -> String {
     local(&at.to_zoned(info.started.time_zone().clone()))
+}
+
+/// The proof in one line: outcome, mode, key, time, announcement and its hash, where it was asked.
+fn consent(info: &Info, consent: &Consent) -> String {
+    let mut parts = vec![consent.outcome.to_string(), consent.mode.to_string()];
+    parts.extend(consent.key.map(|key| format!("key {key}")));
+    parts.extend(Timestamp::from_microsecond(consent.at_unix_us).ok().map(|at| time_of(info, at)));
+    parts.extend(consent.announcement.as_ref().map(|name| format!("announcement {name}")));
+    parts.extend(consent.announcement_sha256.as_ref().map(|hash| format!("sha256 {hash}")));
+    parts.push(consent.source.to_string());
+    parts.join("; ")
 }
 
 pub(crate) const fn side(side: Side) -> &'static str {

@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{Channels, Direction, Lane, RecordingId};
-use evidence::{Channel, Gap, GapCause, Info, KeyId, LaneHead, Participant, Person, Section, Supplement};
+use domain::{Channels, Consent, Direction, Lane, RecordingId};
+use evidence::{
+    Channel, Gap, GapCause, Info, KeyId, LaneHead, Participant, Person, Section, Stopped, Supplement,
+};
 use jiff::{Timestamp, tz::TimeZone};
 use media::Codec;
 use wire::call_v1::{self, CallEnded, EndReason};
@@ -32,6 +34,8 @@ pub struct Terms {
     pub targets: Vec<String>,
     /// Journals.
     pub journals: Vec<String>,
+    /// The consent that it rests on.
+    pub consent: Option<Consent>,
 }
 
 impl Terms {
@@ -52,6 +56,11 @@ impl Terms {
             channels: recorded.channels.parse().map_err(|_| Unusable("channels"))?,
             targets: recorded.targets.clone(),
             journals: recorded.journals.clone(),
+            consent: recorded
+                .consent
+                .clone()
+                .map(|c| c.try_into().map_err(|_| Unusable("consent")))
+                .transpose()?,
         })
     }
 }
@@ -106,7 +115,7 @@ pub fn info(
         duration: duration(&laid),
         channels,
         interrupted: interrupted(call, &laid),
-        consent: None,
+        consent: terms.consent.clone(),
         gaps,
         product: concat!("Callseal ", env!("CARGO_PKG_VERSION")).to_owned(),
         installation: around.installation.clone(),
@@ -115,6 +124,7 @@ pub fn info(
         files: Vec::new(),
         participants: participants(call),
         supplement: supplement(call),
+        stopped: stopped(call),
         more: more(call, &laid),
     }
 }
@@ -239,6 +249,13 @@ fn supplement(call: &CallRecord) -> Option<Supplement> {
     Some(Supplement { to: call.supplements.parse().ok()?, reason: reason.to_owned() })
 }
 
+fn stopped(call: &CallRecord) -> Option<Stopped> {
+    let ended = call.ended.as_ref().filter(|ended| ended.reason() == EndReason::Stopped)?;
+    let by = ended.stopped_by.clone().unwrap_or_default();
+    let at = Timestamp::from_microsecond(ended.at_unix_us).ok()?;
+    Some(Stopped { at, way: by.way, user: by.user.into() })
+}
+
 fn more(call: &CallRecord, laid: &Laid) -> Vec<(String, String)> {
     let mut more = Vec::new();
     let mut add = |key: &str, value: String| more.push((key.to_owned(), value));
@@ -282,5 +299,6 @@ const fn end_reason(reason: EndReason) -> &'static str {
         EndReason::Silent => "neither media nor signalling any more",
         EndReason::Shutdown => "the recorder was shut down",
         EndReason::NoAck => "the answer was never acknowledged",
+        EndReason::Stopped => "stopped by a user",
     }
 }

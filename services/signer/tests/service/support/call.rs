@@ -122,6 +122,7 @@ impl Call {
             at_unix_us: BEGIN_US + i64::try_from(self.seconds).unwrap() * 1_000_000,
             reason: EndReason::Bye as i32,
             packets_received: vec![self.seconds * 50; 2],
+            stopped_by: None,
         })
     }
 }
