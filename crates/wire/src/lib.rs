@@ -3,6 +3,7 @@
 //! Messages that hold numbers, names or audio print nothing of them in `Debug`.
 
 mod call;
+mod control;
 mod decision;
 mod recording;
 mod redacted;
@@ -15,6 +16,8 @@ mod generated {
 
 /// `callseal.call.v1`: the stream CALLS.
 pub use generated::callseal::call::v1 as call_v1;
+/// `callseal.control.v1`: what a PBX can tell and ask, over gRPC and as JSON.
+pub use generated::callseal::control::v1 as control_v1;
 /// `callseal.delivery.v1`: request and reply between the command line and shipper or journal.
 pub use generated::callseal::delivery::v1 as delivery_v1;
 /// `callseal.event.v1`: the stream EVENTS.
@@ -23,6 +26,8 @@ pub use generated::callseal::event::v1 as event_v1;
 pub use generated::callseal::recording::v1 as recording_v1;
 /// `callseal.rules.v1`: request and reply between ingest and rules.
 pub use generated::callseal::rules::v1 as rules_v1;
+/// `callseal.state.v1`: run-time state in NATS KV.
+pub use generated::callseal::state::v1 as state_v1;
 
 pub use call::InvalidMessage;
 pub use prost::Message;
