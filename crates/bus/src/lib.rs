@@ -5,6 +5,7 @@
 //! acknowledges. Delivery is at least once everywhere; consumers de-duplicate by the ids in the
 //! messages. Undecided audio never gets here.
 
+mod control;
 mod dead;
 mod error;
 mod events;
@@ -28,6 +29,7 @@ use async_nats::jetstream;
 use prometheus::Registry;
 use tokio::sync::watch;
 
+pub use control::{Asked, Listener};
 pub use error::{BoxError, BusError};
 pub use partition::{Entry, Partition, PartitionReader, Poison};
 pub use publisher::{CallPublisher, CallPublisherOptions, CallWriter, Pressure};
