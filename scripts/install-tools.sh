@@ -77,6 +77,10 @@ test() {
   debian /usr/bin/rtpengine rtpengine-daemon
   debian /usr/bin/soxi sox
   debian /usr/bin/sqlite3 sqlite3
+  # What reads the recipes of docs/pbx: Kamailio itself, a linter for Asterisk's dial plan, and curl.
+  debian /usr/sbin/kamailio kamailio
+  debian /usr/bin/curl curl
+  pypi asterisklint asterisklint-jjs==0.5.0
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
 }
 
