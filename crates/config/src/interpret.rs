@@ -12,7 +12,8 @@ use domain::{
 };
 
 use crate::{
-    Loaded, Problem,
+    Loaded, Place, Problem,
+    audio::{Library, Stamps},
     document::{Document, documents},
     located::Position,
     source::Source,
@@ -24,6 +25,8 @@ pub(crate) struct History {
     good: LastGood,
     /// Which file each resource came from.
     origins: BTreeMap<ResourceKey, PathBuf>,
+    /// The files that announcements consist of, as they were.
+    pub audio: Stamps,
 }
 
 /// A file and what could be read of it.
@@ -34,13 +37,14 @@ struct File {
     torn: bool,
 }
 
-/// Reads all documents and puts them together. Pure: `history` in, the next one out.
-pub(crate) fn interpret(sources: Vec<Source>, history: &History) -> (Loaded, History) {
+/// Reads all documents and puts them together. Of `folder` nothing but the audio of announcements
+/// is read.
+pub(crate) fn interpret(folder: &Path, sources: Vec<Source>, history: &History) -> (Loaded, History) {
     let mut reading = Reading::default();
     let files: Vec<File> = sources.into_iter().map(|source| reading.file(source)).collect();
     reading.carry_over(&files, history);
     reading.declare(&files);
-    reading.assemble(&files, history)
+    reading.assemble(folder, &files, history)
 }
 
 #[derive(Default)]
@@ -151,8 +155,10 @@ impl Reading {
         None
     }
 
-    fn assemble(mut self, files: &[File], history: &History) -> (Loaded, History) {
-        let assembled = Resources::assemble(&self.declared, &history.good);
+    fn assemble(mut self, folder: &Path, files: &[File], history: &History) -> (Loaded, History) {
+        let library = Library::new(folder, &self.origins);
+        let assembled = Resources::assemble(&self.declared, &history.good, &library);
+        let audio = library.into_stamps();
         for fault in assembled.faults {
             let Some((file, document)) = self.places.get(&fault.key) else { continue };
             let file = &files[*file];
@@ -161,8 +167,17 @@ impl Reading {
             self.problem(&file.path, document, position, fault.error.path.to_string(), fault.error.reason);
         }
         self.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        let loaded = Loaded { resources: Arc::new(assembled.resources), problems: Arc::new(self.problems) };
-        (loaded, History { good: assembled.good, origins: self.origins })
+        let places = self.places.iter().map(|(key, (file, document))| {
+            let File { path, documents, .. } = &files[*file];
+            let line = documents[*document].find(&FieldPath::root()).line;
+            (key.clone(), Place { file: path.clone(), line, alone: documents.len() == 1 })
+        });
+        let loaded = Loaded {
+            resources: Arc::new(assembled.resources),
+            places: Arc::new(places.collect()),
+            problems: Arc::new(self.problems),
+        };
+        (loaded, History { good: assembled.good, origins: self.origins, audio })
     }
 
     fn problem(&mut self, file: &Path, document: &Document, at: Position, field: String, reason: String) {

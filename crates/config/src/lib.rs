@@ -7,9 +7,12 @@
 //!   rules.yaml       … or needs to say nothing, as long as there is one tenant only
 //! ```
 //!
+//! Announcements name audio files beside their own; a changed one is a change of configuration.
+//!
 //! What cannot be read is reported with file, line, field and reason, and its last good version
 //! stays in force; see [`domain::resources::assemble`] for the rules.
 
+mod audio;
 mod document;
 pub mod folder;
 mod interpret;
@@ -19,6 +22,7 @@ mod source;
 mod watched;
 pub mod yaml;
 
-pub use folder::{Loaded, load};
+pub use audio::check_audio;
+pub use folder::{Loaded, Place, load};
 pub use problem::{ConfigError, Problem};
 pub use watched::{Watched, watch};

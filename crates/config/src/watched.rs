@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    ConfigError, Loaded, Problem, folder,
+    ConfigError, Loaded, Problem,
+    audio::{self, Stamps},
+    folder,
     interpret::{History, interpret},
     source::{self, Source},
 };
@@ -73,11 +75,11 @@ pub fn watch(dir: &Path, shutdown: CancellationToken) -> Result<Watched, ConfigE
     // Before the first reading, so that no change falls between the two.
     let watcher = start_watcher(dir, told.clone());
     let sources = source::read(dir);
-    let fingerprint = source::fingerprint(&sources);
-    let (loaded, history) = interpret(sources, &History::default());
+    let texts = source::fingerprint(&sources);
+    let (loaded, history) = interpret(dir, sources, &History::default());
     report(&loaded, &[]);
     let (sender, receiver) = watch::channel(loaded);
-    let follower = Follower { dir: dir.to_owned(), told, fingerprint, history, sender };
+    let follower = Follower { dir: dir.to_owned(), told, texts, history: Arc::new(history), sender };
     tokio::spawn(async move {
         let _watcher = watcher;
         follower.run(shutdown).await;
@@ -108,9 +110,24 @@ fn start_watcher(dir: &Path, told: Arc<Notify>) -> Option<notify::RecommendedWat
 struct Follower {
     dir: PathBuf,
     told: Arc<Notify>,
-    fingerprint: u64,
-    history: History,
+    /// Fingerprint of the texts in force.
+    texts: u64,
+    history: Arc<History>,
     sender: watch::Sender<Loaded>,
+}
+
+/// A folder as it is at one moment.
+struct Seen {
+    sources: Vec<Source>,
+    texts: u64,
+    /// Of the files that announcements in force consist of.
+    audio: Stamps,
+}
+
+impl Seen {
+    fn same(&self, other: &Self) -> bool {
+        self.texts == other.texts && self.audio == other.audio
+    }
 }
 
 impl Follower {
@@ -118,40 +135,46 @@ impl Follower {
         let follow = async {
             loop {
                 let _ = tokio::time::timeout(POLL, self.told.notified()).await;
-                if let Some(sources) = self.changed_sources().await {
-                    self.publish(sources);
+                if let Some(seen) = self.changed().await {
+                    self.publish(seen).await;
                 }
             }
         };
         shutdown.run_until_cancelled(follow).await;
     }
 
-    /// The files, if they differ from those in force and have come to rest.
-    async fn changed_sources(&self) -> Option<Vec<Source>> {
-        let mut sources = self.read().await?;
+    /// The folder, if it differs from what is in force and has come to rest.
+    async fn changed(&self) -> Option<Seen> {
+        let mut seen = self.look().await?;
         for _ in 0..MAX_SETTLE_ROUNDS {
-            let before = source::fingerprint(&sources);
-            if before == self.fingerprint {
+            if seen.texts == self.texts && seen.audio == self.history.audio {
                 return None;
             }
             tokio::time::sleep(SETTLE).await;
-            sources = self.read().await?;
-            if source::fingerprint(&sources) == before {
+            let before = std::mem::replace(&mut seen, self.look().await?);
+            if seen.same(&before) {
                 break;
             }
         }
-        Some(sources)
+        Some(seen)
     }
 
-    async fn read(&self) -> Option<Vec<Source>> {
-        let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || source::read(&dir)).await.ok()
+    async fn look(&self) -> Option<Seen> {
+        let (dir, history) = (self.dir.clone(), self.history.clone());
+        let look = move || {
+            let sources = source::read(&dir);
+            Seen { texts: source::fingerprint(&sources), sources, audio: audio::stamps(history.audio.keys()) }
+        };
+        tokio::task::spawn_blocking(look).await.ok()
     }
 
-    fn publish(&mut self, sources: Vec<Source>) {
-        self.fingerprint = source::fingerprint(&sources);
-        let (loaded, history) = interpret(sources, &self.history);
-        self.history = history;
+    async fn publish(&mut self, Seen { sources, texts, .. }: Seen) {
+        let (dir, history) = (self.dir.clone(), self.history.clone());
+        // Decodes audio: not on a thread where others wait.
+        let work = tokio::task::spawn_blocking(move || interpret(&dir, sources, &history));
+        let Ok((loaded, history)) = work.await else { return };
+        self.texts = texts;
+        self.history = Arc::new(history);
         report(&loaded, &self.sender.borrow().problems);
         self.sender.send_replace(loaded);
     }

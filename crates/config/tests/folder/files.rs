@@ -22,6 +22,12 @@ impl Folder {
         fs::write(path, text).unwrap();
     }
 
+    /// In one step, as editors do: nobody reads half of it, however long this process is held up.
+    pub fn replace(&self, name: &str, text: &str) {
+        self.write(".new", text);
+        fs::rename(self.0.path().join(".new"), self.0.path().join(name)).unwrap();
+    }
+
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.0.path().join(name)).unwrap();
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    DirectorySpec, ExceptionListSpec, JournalTargetSpec, Kind, RecordingRuleSpec, SecretSpec,
-    StorageTargetSpec, TenantSpec,
+    AnnouncementSpec, DirectorySpec, ExceptionListSpec, JournalTargetSpec, Kind, RecordingRuleSpec,
+    SecretSpec, StorageTargetSpec, TenantSpec,
 };
 use crate::Sensitive;
 
@@ -41,6 +41,7 @@ pub enum RawResource {
     Secret(SecretSpec),
     Directory(DirectorySpec),
     ExceptionList(ExceptionListSpec),
+    Announcement(AnnouncementSpec),
     StorageTarget(StorageTargetSpec),
     JournalTarget(JournalTargetSpec),
     RecordingRule(Box<RecordingRuleSpec>),
@@ -96,6 +97,7 @@ impl RawResource {
             }
             Kind::Directory => Self::Directory(spec(document)?),
             Kind::ExceptionList => Self::ExceptionList(spec(document)?),
+            Kind::Announcement => Self::Announcement(spec(document)?),
             Kind::StorageTarget => Self::StorageTarget(spec(document)?),
             Kind::JournalTarget => Self::JournalTarget(spec(document)?),
             Kind::RecordingRule => Self::RecordingRule(Box::new(spec(document)?)),
@@ -109,6 +111,7 @@ impl RawResource {
             Self::Secret(_) => Kind::Secret,
             Self::Directory(_) => Kind::Directory,
             Self::ExceptionList(_) => Kind::ExceptionList,
+            Self::Announcement(_) => Kind::Announcement,
             Self::StorageTarget(_) => Kind::StorageTarget,
             Self::JournalTarget(_) => Kind::JournalTarget,
             Self::RecordingRule(_) => Kind::RecordingRule,

@@ -95,9 +95,33 @@ impl Findings {
         result.map_err(|error| self.add(path, error.to_string())).ok()
     }
 
+    /// The value that `text` is the word for, or nothing and a note which `words` there are.
+    pub(crate) fn choose<T: std::str::FromStr>(
+        &mut self,
+        path: FieldPath,
+        text: &str,
+        words: &str,
+    ) -> Option<T> {
+        text.parse().map_err(|_| self.add(path, format!("{text:?} is not known; use {words}"))).ok()
+    }
+
+    /// The parsed value of an optional field, or nothing and a note of the error.
+    pub(crate) fn parse<T>(&mut self, path: FieldPath, text: Option<&str>) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: fmt::Display,
+    {
+        text.and_then(|text| self.take(path, text.parse()))
+    }
+
     /// True if nothing was noted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// All notes.
+    pub(crate) fn into_errors(self) -> Vec<FieldError> {
+        self.0
     }
 
     /// `value` if nothing was noted, else the notes.

@@ -18,6 +18,8 @@ pub enum Kind {
     Directory,
     /// [`super::ExceptionList`]
     ExceptionList,
+    /// [`super::Announcement`]
+    Announcement,
     /// [`super::StorageTarget`]
     StorageTarget,
     /// [`super::JournalTarget`]
@@ -27,12 +29,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds; each comes after those that it may refer to.
-    pub const ALL: [Self; 7] = [
+    /// All kinds; each comes after those that its validation needs.
+    pub const ALL: [Self; 8] = [
         Self::Tenant,
         Self::Secret,
         Self::Directory,
         Self::ExceptionList,
+        Self::Announcement,
         Self::StorageTarget,
         Self::JournalTarget,
         Self::RecordingRule,
@@ -45,6 +48,7 @@ impl Kind {
             Self::Secret => "Secret",
             Self::Directory => "Directory",
             Self::ExceptionList => "ExceptionList",
+            Self::Announcement => "Announcement",
             Self::StorageTarget => "StorageTarget",
             Self::JournalTarget => "JournalTarget",
             Self::RecordingRule => "RecordingRule",

@@ -1,6 +1,8 @@
 //! Resources of configuration, validated. The raw form (what stands in YAML) lives beside each
 //! kind; everything behind the parser works on these types alone.
 
+pub mod announcement;
+pub mod announcement_uses;
 pub mod assemble;
 pub mod directory;
 pub mod document;
@@ -20,6 +22,8 @@ mod tenant_of_call;
 
 use std::collections::BTreeMap;
 
+pub use announcement::{Announcement, AnnouncementSpec, Audio, AudioLibrary, AudioSource};
+pub use announcement_uses::AnnouncementUse;
 pub use assemble::{Assembled, Declared, Fault, LastGood, Resource};
 pub use directory::{Directory, DirectorySpec, Group, GroupSpec, User, UserSpec};
 pub use document::{Header, Metadata, RawResource};
@@ -28,13 +32,19 @@ pub use field::{FieldError, FieldPath, Segment};
 pub use journal_target::{JournalDatabase, JournalTarget, JournalTargetSpec, PostgresSpec, SqliteSpec};
 pub use kind::{API_VERSION, Kind, ResourceKey, UnknownKind};
 pub use number_pattern::{NumberPattern, NumberPatternSpec};
-pub use rule::{Profile, RecordingRule, RecordingRuleSpec};
+pub use rule::{
+    ConsentSpec, ConsentTerms, HeardBy, ManualRecording, ManualRecordingSpec, Origin,
+    OutcomeAnnouncementsSpec, Profile, RecordingRule, RecordingRuleSpec, RuleAnnouncements,
+    RuleAnnouncementsSpec,
+};
 pub use scope::{Scope, ScopeSpec, SelectedSpec};
 pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
 pub use storage_target::{
     FolderSpec, FolderTarget, SftpAuth, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
 };
-pub use tenant::{SipMatch, SipMatchSpec, Tenant, TenantSpec, WhenUndecided};
+pub use tenant::{
+    Api, ApiSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant, TenantSpec, WhenUndecided,
+};
 
 use crate::{ResourceName, TenantId};
 
@@ -47,6 +57,8 @@ pub struct TenantResources {
     pub rules: Vec<RecordingRule>,
     /// Exception lists by name.
     pub exception_lists: BTreeMap<ResourceName, ExceptionList>,
+    /// Announcements by name.
+    pub announcements: BTreeMap<ResourceName, Announcement>,
     /// Users and groups of all `Directory` resources together.
     pub directory: Directory,
     /// Storage targets by name.
@@ -62,6 +74,7 @@ impl TenantResources {
             tenant,
             rules: Vec::new(),
             exception_lists: BTreeMap::new(),
+            announcements: BTreeMap::new(),
             directory: Directory::default(),
             storage_targets: BTreeMap::new(),
             journal_targets: BTreeMap::new(),

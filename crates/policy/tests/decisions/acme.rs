@@ -44,16 +44,10 @@ pub fn acme(rules: Vec<RecordingRule>, lists: Vec<ExceptionList>) -> TenantResou
 /// A rule as it stands in a file, with `change` made to it.
 pub fn rule(name: &str, scope: ScopeSpec, change: impl FnOnce(&mut RecordingRuleSpec)) -> RecordingRule {
     let mut spec = RecordingRuleSpec {
-        order: 0,
-        enabled: true,
-        profile: "legalDuty".into(),
         scope,
-        directions: None,
-        numbers: vec![],
-        exception_lists: vec![],
-        channels: None,
         targets: vec!["archive".into()],
         journals: vec!["main".into()],
+        ..RecordingRuleSpec::default()
     };
     change(&mut spec);
     spec.validate(name.parse().unwrap()).unwrap()

@@ -1,11 +1,22 @@
 //! `Tenant`: whose calls they are, in which time zone, and how a call finds its tenant.
 
+mod api;
+mod numbers;
+
+pub use api::{Api, ApiSpec};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+pub use numbers::{Numbering, NumberingSpec};
 use serde::{Deserialize, Serialize};
 
 use super::{FieldError, FieldPath, field::Findings};
-use crate::TenantId;
+use crate::{ResourceName, TenantId};
+
+/// The header with the PBX's call id, where the tenant does not say.
+const CALL_ID_HEADER: &str = "X-Call-ID";
+
+/// The keys that stop a recording, where the tenant does not say (F-32).
+const STOP_CODE: &str = "*1";
 
 /// A validated `Tenant`.
 #[derive(Debug, Clone)]
@@ -20,6 +31,18 @@ pub struct Tenant {
     pub when_undecided: WhenUndecided,
     /// How a call finds this tenant.
     pub sip: SipMatch,
+    /// How its PBX writes numbers.
+    pub numbers: Numbering,
+    /// The SIP header with the PBX's call id.
+    pub call_id_header: String,
+    /// The keys by which an own user stops a recording (F-32); `None`: no keys do.
+    pub stop_code: Option<String>,
+    /// Tones within the speech count as keys, too.
+    pub in_band_keys: bool,
+    /// The rule under which `force` records a call that no rule matches (F-16).
+    pub forced_calls_rule: Option<ResourceName>,
+    /// Who may use the API.
+    pub api: Api,
 }
 
 /// Which SIP requests belong to a tenant. With a single tenant every call is its own.
@@ -53,6 +76,18 @@ pub struct TenantSpec {
     pub when_undecided: Option<String>,
     /// How a call finds this tenant.
     pub sip: SipMatchSpec,
+    /// How its PBX writes numbers.
+    pub numbers: NumberingSpec,
+    /// The SIP header with the PBX's call id; `X-Call-ID` by default.
+    pub call_id_header: Option<String>,
+    /// 1 to 8 keys; `*1` by default, `""` for none.
+    pub stop_code: Option<String>,
+    /// `false` by default.
+    pub in_band_keys: bool,
+    /// Name of a rule.
+    pub forced_calls_rule: Option<String>,
+    /// Who may use the API.
+    pub api: ApiSpec,
 }
 
 /// The raw form of [`SipMatch`].
@@ -66,7 +101,8 @@ pub struct SipMatchSpec {
 }
 
 impl TenantSpec {
-    /// The validated tenant called `id`, or everything that is wrong.
+    /// The validated tenant called `id`, or everything that is wrong. Whether `forcedCallsRule` and
+    /// the API's secrets exist is seen only when all resources of the tenant are together.
     pub fn validate(&self, id: TenantId) -> Result<Tenant, Vec<FieldError>> {
         let spec = FieldPath::spec();
         let mut findings = Findings::default();
@@ -94,8 +130,39 @@ impl TenantSpec {
             }
         };
         let sip = self.sip.validate(&spec.key("sip"), &mut findings);
-        findings.finish(Some(Tenant { id, time_zone, country, when_undecided, sip }))
+        let numbers = self.numbers.validate(&spec.key("numbers"), &mut findings);
+        let call_id_header = self.call_id_header.clone().unwrap_or_else(|| CALL_ID_HEADER.to_owned());
+        if !is_header_name(&call_id_header) {
+            let reason = "must be the name of a SIP header, for example X-Call-ID";
+            findings.add(spec.key("callIdHeader"), reason);
+        }
+        let stop_code = self.stop_code.clone().unwrap_or_else(|| STOP_CODE.to_owned());
+        if stop_code.len() > 8 || !stop_code.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#')) {
+            let reason = "must be 1 to 8 keys of 0-9, * and #, in quotes; \"\" switches it off";
+            findings.add(spec.key("stopCode"), reason);
+        }
+        let rule = self.forced_calls_rule.as_deref();
+        let forced_calls_rule = findings.parse(spec.key("forcedCallsRule"), rule);
+        findings.finish(Some(Tenant {
+            id,
+            time_zone,
+            country,
+            when_undecided,
+            sip,
+            numbers,
+            call_id_header,
+            stop_code: Some(stop_code).filter(|code| !code.is_empty()),
+            in_band_keys: self.in_band_keys,
+            forced_calls_rule,
+            api: self.api.unresolved(),
+        }))
     }
+}
+
+/// A token of RFC 3261, section 25.1.
+fn is_header_name(text: &str) -> bool {
+    let sign = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
+    !text.is_empty() && text.bytes().all(sign)
 }
 
 impl SipMatchSpec {
@@ -137,6 +204,17 @@ mod tests {
                 domains: vec!["sip:acme".into(), "a/b".into()],
                 sources: vec!["10.0.0.0/99".into()],
             },
+            numbers: NumberingSpec {
+                international_prefix: Some(String::new()),
+                national_prefix: Some("0".into()),
+                area_code: Some("07031".into()),
+                outside_line: Some("0-".into()),
+                extension_digits: Some(0),
+            },
+            call_id_header: Some("X-Call-ID:".into()),
+            stop_code: Some("stop".into()),
+            forced_calls_rule: Some("The Rule".into()),
+            ..Default::default()
         };
         let errors = spec.validate("acme".parse().unwrap()).unwrap_err();
         let paths: Vec<_> = errors.iter().map(|e| e.path.to_string()).collect();
@@ -148,9 +226,27 @@ mod tests {
                 "spec.whenUndecided",
                 "spec.sip.domains[0]",
                 "spec.sip.domains[1]",
-                "spec.sip.sources[0]"
+                "spec.sip.sources[0]",
+                "spec.numbers.internationalPrefix",
+                "spec.numbers.outsideLine",
+                "spec.numbers.areaCode",
+                "spec.numbers.extensionDigits",
+                "spec.callIdHeader",
+                "spec.stopCode",
+                "spec.forcedCallsRule",
             ]
         );
+    }
+
+    #[test]
+    fn f32_the_stop_code_is_star_one_unless_the_tenant_says_otherwise() {
+        let code = |code: Option<&str>| {
+            let spec = TenantSpec { stop_code: code.map(str::to_owned), ..Default::default() };
+            spec.validate("acme".parse().unwrap()).unwrap().stop_code
+        };
+        assert_eq!(code(None).as_deref(), Some("*1"));
+        assert_eq!(code(Some("#77#")).as_deref(), Some("#77#"));
+        assert_eq!(code(Some("")), None);
     }
 
     #[test]
