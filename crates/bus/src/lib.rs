@@ -9,6 +9,7 @@ mod control;
 mod dead;
 mod error;
 mod events;
+pub mod kv;
 mod link;
 mod metrics;
 mod monitoring;
