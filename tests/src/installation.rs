@@ -15,10 +15,13 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 /// The services, in the order in which they are started.
 pub const SERVICES: [&str; 5] = ["rules", "signer", "shipper", "journal", "ingest"];
+
+/// Ports for RTP.
+const RTP_PORTS: u16 = 2_000;
 
 /// Ports of an installation, chosen once so that a restarted process takes the same ones.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +54,11 @@ impl Installation {
     /// # Errors
     /// A port or a program is missing.
     pub fn new(dir: &Path, resources: &str) -> anyhow::Result<Self> {
-        let sip = programs::free_sip_port()?;
         let ports = Ports {
-            sip,
-            // A range of its own for each test process, away from the ephemeral ports.
-            rtp: 10_000 + (std::process::id() % 100) as u16 * 200,
-            nats: programs::free_tcp_port()?,
-            nats_monitor: programs::free_tcp_port()?,
+            sip: ports::claim()?,
+            rtp: *ports::claim_rtp(RTP_PORTS)?.start(),
+            nats: ports::claim()?,
+            nats_monitor: ports::claim()?,
         };
         fs::create_dir_all(dir.join("config"))?;
         fs::create_dir_all(dir.join("data"))?;
@@ -93,7 +94,7 @@ impl Installation {
         let process =
             Process::start("nats", &self.path("logs"), Command::new(program).arg("-c").arg(&config))?;
         let port = self.ports.nats;
-        wait::until("NATS to listen", Duration::from_secs(20), || async move {
+        wait::until("NATS to listen", Duration::from_secs(60), || async move {
             TcpStream::connect(("127.0.0.1", port)).await.ok()
         })
         .await?;
@@ -154,7 +155,7 @@ impl Installation {
             .env("CALLSEAL_STAGING", data.join("staging"))
             .env("CALLSEAL_DATA", &data)
             .env("CALLSEAL_SIP", format!("127.0.0.1:{}", self.ports.sip))
-            .env("CALLSEAL_RTP_PORTS", format!("{}-{}", self.ports.rtp, self.ports.rtp + 1999))
+            .env("CALLSEAL_RTP_PORTS", format!("{}-{}", self.ports.rtp, self.ports.rtp + RTP_PORTS - 1))
             .env("CALLSEAL_SPOOL", data.join("spool"))
             .env("CALLSEAL_SIGNER_STATE", sqlite("signer.sqlite"))
             .env("CALLSEAL_SHIPPER_STATE", sqlite("shipper.sqlite"))
@@ -176,7 +177,7 @@ impl Installation {
         if let Some(port) = ports.get(name) {
             return Ok(*port);
         }
-        let port = programs::free_tcp_port()?;
+        let port = ports::claim()?;
         ports.insert(name.to_owned(), port);
         Ok(port)
     }
@@ -184,10 +185,10 @@ impl Installation {
     /// Waits until a service says that it is ready.
     ///
     /// # Errors
-    /// It does not within half a minute; the text holds what it printed.
+    /// It does not within a minute; the text holds what it printed.
     pub async fn wait_until_ready(&self, name: &str, process: &Process) -> anyhow::Result<()> {
         let port = self.http_port(name)?;
-        wait::until(&format!("{name} to be ready"), Duration::from_secs(30), || async move {
+        wait::until(&format!("{name} to be ready"), Duration::from_secs(60), || async move {
             http_get(port, "/readyz").await.ok().filter(|(status, _)| *status == 200)
         })
         .await

@@ -16,7 +16,7 @@ use nix::{
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 const PLACES: [&str; 4] = [
     "/usr/lib/postgresql/17/bin",
@@ -48,7 +48,7 @@ impl Postgres {
     /// PostgreSQL is missing or does not come up.
     pub async fn start() -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("callseal-pg-").tempdir()?;
-        let mut postgres = Self { dir, port: programs::free_tcp_port()?, process: None };
+        let mut postgres = Self { dir, port: ports::claim()?, process: None };
         let (dir, password) = (postgres.dir.path().to_owned(), postgres.dir.path().join("password"));
         fs::write(&password, Self::PASSWORD)?;
         for path in [&dir, &password] {
@@ -123,7 +123,7 @@ impl Postgres {
         let process = self.process.take().context("PostgreSQL does not run")?;
         process.signal(signal)?;
         // The signal sent again by `stop` changes nothing: a slower shutdown does not replace a faster one.
-        process.stop(Duration::from_secs(30))?;
+        process.stop(Duration::from_secs(60))?;
         Ok(())
     }
 

@@ -1,11 +1,8 @@
 //! Where the project's own programs and the servers under test lie.
 
-use std::{
-    net::{TcpListener, UdpSocket},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 /// The workspace's root folder.
 pub fn workspace() -> &'static Path {
@@ -34,27 +31,4 @@ pub fn installed(candidates: &[&str], package: &str) -> anyhow::Result<PathBuf> 
         .map(PathBuf::from)
         .find(|path| path.exists())
         .with_context(|| format!("{} is missing: install Debian's {package} (make test does)", candidates[0]))
-}
-
-/// A TCP port of loopback that nobody listens on.
-///
-/// # Errors
-/// The machine has no port left.
-pub fn free_tcp_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// A port of loopback that is free for both UDP and TCP.
-///
-/// # Errors
-/// The machine has no port left.
-pub fn free_sip_port() -> anyhow::Result<u16> {
-    for _ in 0..64 {
-        let tcp = TcpListener::bind("127.0.0.1:0")?;
-        let port = tcp.local_addr()?.port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port is free for both UDP and TCP")
 }

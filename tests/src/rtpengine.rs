@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command, 
 use anyhow::{Context, bail, ensure};
 use tokio::net::UdpSocket;
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 /// Ports for its media: above those of installations, below the ephemeral ones.
 const MEDIA_PORTS: (&str, &str) = ("--port-min=32000", "--port-max=32700");
@@ -40,7 +40,7 @@ impl Rtpengine {
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         let program = programs::installed(&["/usr/bin/rtpengine"], "rtpengine-daemon")?;
         let socket = UdpSocket::bind("127.0.0.1:0").await?;
-        let address = SocketAddr::from(([127, 0, 0, 1], programs::free_sip_port()?));
+        let address = SocketAddr::from(([127, 0, 0, 1], ports::claim()?));
         let mut command = Command::new(program);
         command
             .args(["--foreground", "--table=-1", "--config-file=none", "--interface=127.0.0.1"])
@@ -49,7 +49,7 @@ impl Rtpengine {
             .args([MEDIA_PORTS.0, MEDIA_PORTS.1, "--num-threads=2", "--log-stderr", "--log-level=6"]);
         let mut started =
             Self { process: Process::start("rtpengine", dir, &mut command)?, socket, address, asked: 0 };
-        let answered = wait::until("rtpengine to answer", Duration::from_secs(10), async || {
+        let answered = wait::until("rtpengine to answer", Duration::from_secs(60), async || {
             started.ask("ping", &[]).await.ok()
         });
         let answered = answered.await;

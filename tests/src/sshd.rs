@@ -14,7 +14,7 @@ use nix::{
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 /// The kinds of host keys it has.
 pub const HOST_KEYS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
@@ -37,12 +37,8 @@ impl Sshd {
     /// OpenSSH is missing or does not come up.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(dir.join("home"))?;
-        let mut sshd = Self {
-            dir: dir.to_owned(),
-            port: programs::free_tcp_port()?,
-            settings: Vec::new(),
-            process: None,
-        };
+        let mut sshd =
+            Self { dir: dir.to_owned(), port: ports::claim()?, settings: Vec::new(), process: None };
         sshd.new_host_keys()?;
         sshd.make_key("client", "ed25519", "")?;
         fs::copy(dir.join("client.pub"), dir.join("authorized_keys"))?;
@@ -146,7 +142,7 @@ impl Sshd {
         command.args(["-D", "-e", "-f"]).arg(&config);
         self.process = Some(Process::start("sshd", &self.dir, &mut command)?);
         let port = self.port;
-        wait::until("sshd to greet", Duration::from_secs(20), || async move {
+        wait::until("sshd to greet", Duration::from_secs(60), || async move {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
             let mut greeting = [0; 4];
             stream.read_exact(&mut greeting).await.ok()?;

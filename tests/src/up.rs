@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 /// What it printed when it was ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl Up {
     /// It is not built.
     pub fn start(dir: &Path, name: &str, further: &[&str]) -> anyhow::Result<Self> {
         let data = dir.join("data");
-        let rtp = 10_000 + (std::process::id() % 100) * 200;
+        let rtp = ports::claim_rtp(200)?;
         let mut command = Command::new(programs::own("callseal")?);
         command
             .args(["up", "--sip", "127.0.0.1:0", "--http", "127.0.0.1:0"])
-            .args(["--rtp-ports", &format!("{rtp}-{}", rtp + 199)])
+            .args(["--rtp-ports", &format!("{}-{}", rtp.start(), rtp.end())])
             .arg("--config")
             .arg(dir.join("config"))
             .arg("--data")

@@ -22,10 +22,11 @@ pub struct Nats {
 impl Nats {
     pub fn start() -> Self {
         let dir = TempDir::new().unwrap();
-        let server =
-            server::NatsServer::start(&server::find_program().unwrap(), &dir.path().join("nats"), None);
-        let server = server.unwrap();
-        Self { dir, port: server.port(), server: Some(server) }
+        // While it is stopped nobody else may get its port.
+        let port = harness::ports::claim().unwrap();
+        let mut nats = Self { dir, port, server: None };
+        nats.restart();
+        nats
     }
 
     pub fn url(&self) -> String {
@@ -68,7 +69,8 @@ impl Nats {
         let mut options = BusOptions { calls_max_bytes: 64 << 20, ..BusOptions::new(self.url(), "test") };
         change(&mut options);
         let bus = Bus::connect(options).await.unwrap();
-        bus.ensure_streams().await.unwrap();
+        let ready = bus.ensure_streams_when_reachable(CancellationToken::new());
+        soon("the streams", ready).await.unwrap();
         bus
     }
 
