@@ -28,13 +28,22 @@ impl Bus {
     {
         let deadline = Instant::now() + timeout;
         let payload = bytes::Bytes::from(request.encode_to_vec());
-        let late = || BusError::Timeout { whom: subject.to_owned(), after: timeout };
+        // What NATS said last: when the time runs out, that is why there is no answer.
+        let mut nobody_listens = false;
+        let late = |nobody_listens: bool| {
+            let (whom, after) = (subject.to_owned(), timeout);
+            if nobody_listens {
+                BusError::NoResponder { subject: whom }
+            } else {
+                BusError::Timeout { whom, after }
+            }
+        };
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let ask = Request::new().payload(payload.clone()).timeout(Some(left));
             // Without a connection the client's queue may be full, and sending into it has no timeout.
             let sent = self.client().send_request(subject.to_owned(), ask);
-            let answered = tokio::time::timeout_at(deadline, sent).await.map_err(|_| late())?;
+            let answered = tokio::time::timeout_at(deadline, sent).await.map_err(|_| late(nobody_listens))?;
             match answered {
                 Ok(answer) => {
                     return A::decode(answer.payload)
@@ -42,12 +51,13 @@ impl Bus {
                 }
                 Err(error) => match error.kind() {
                     RequestErrorKind::NoResponders if Instant::now() + NO_RESPONDER_PAUSE < deadline => {
+                        nobody_listens = true;
                         tokio::time::sleep(NO_RESPONDER_PAUSE).await;
                     }
                     RequestErrorKind::NoResponders => {
                         return Err(BusError::NoResponder { subject: subject.to_owned() });
                     }
-                    RequestErrorKind::TimedOut => return Err(late()),
+                    RequestErrorKind::TimedOut => return Err(late(nobody_listens)),
                     _ => return Err(BusError::jetstream("pass a request on", error)),
                 },
             }

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -143,6 +143,10 @@ impl Writer {
         records.iter().for_each(|record| active.mark.encode(record, &mut bytes));
         active.file.write_all(&bytes)?;
         active.file.sync_data()?;
+        // What nobody can open any more is not safe, however well it is synced.
+        if active.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "somebody has deleted the segment"));
+        }
         active.length += bytes.len() as u64;
         self.shared.lock().insert(active.number, active.length);
         Ok(())
