@@ -12,6 +12,9 @@ use wire::{
 
 use crate::setup::*;
 
+/// Longer than anything takes.
+const LONG: Duration = Duration::from_secs(60);
+
 fn ask() -> DecideRequest {
     DecideRequest { recording_id: recording().to_string(), facts: None }
 }
@@ -24,9 +27,7 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
     let expected = request.recording_id.clone();
     let asking = tokio::spawn({
         let bus = bus.clone();
-        async move {
-            bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &request, Duration::from_secs(10)).await
-        }
+        async move { bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &request, LONG).await }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     let shutdown = CancellationToken::new();
@@ -42,13 +43,12 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
     assert_eq!(asking.await.unwrap().unwrap().error, expected);
     // Rubbish gets no answer and stops nobody.
     nats.raw().await.client().publish(subjects::RULES_DECIDE, "\u{1}rubbish".into()).await.unwrap();
-    let answer: DecideResponse =
-        bus.request(subjects::RULES_DECIDE, &ask(), Duration::from_secs(5)).await.unwrap();
+    let answer: DecideResponse = bus.request(subjects::RULES_DECIDE, &ask(), LONG).await.unwrap();
     assert!(!answer.error.is_empty());
     shutdown.cancel();
     soon("serving ends", serving).await.unwrap().unwrap();
     let nobody =
-        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &ask(), Duration::from_millis(300)).await;
+        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &ask(), Duration::from_secs(2)).await;
     assert!(matches!(nobody, Err(BusError::NoResponder { .. })), "{nobody:?}");
 }
 
@@ -58,10 +58,11 @@ async fn a_request_without_nats_ends_in_time() {
     let bus = nats.bus().await;
     nats.kill();
     until("disconnected", || !bus.is_connected()).await;
-    let start = std::time::Instant::now();
-    let answer =
-        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &ask(), Duration::from_millis(400)).await;
-    assert!(answer.is_err() && start.elapsed() < Duration::from_secs(3), "{answer:?}");
+    let question = ask();
+    let asking =
+        bus.request::<_, DecideResponse>(subjects::RULES_DECIDE, &question, Duration::from_millis(400));
+    let answer = soon("the end of a request without NATS", asking).await;
+    assert!(answer.is_err(), "{answer:?}");
 }
 
 fn event(tenant: &str, what: What) -> Event {
@@ -93,7 +94,7 @@ async fn events_are_seen_by_tenant_and_survive_an_absence_of_nats() {
     }
     assert!(!bus.events_flushed(Duration::from_millis(200)).await);
     nats.restart();
-    assert!(bus.events_flushed(Duration::from_secs(20)).await);
+    assert!(bus.events_flushed(LONG).await);
     let stored = nats.raw().await.get_stream("EVENTS").await.unwrap().cached_info().state.messages;
     assert_eq!(stored, 12);
 }
