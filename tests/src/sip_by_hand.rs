@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::sipp::Transport;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Headers by which an INVITE is a recording session's.
 pub const SIPREC: &str = "Require: siprec\r\n";

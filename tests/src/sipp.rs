@@ -62,7 +62,7 @@ impl Sipp {
             .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1", "-nostdin"])
             .args(["-t", if transport == Transport::Udp { "u1" } else { "t1" }])
             .args(["-key", "pbx_call", pbx_call])
-            .args(["-timeout", "30s", "-timeout_error"])
+            .args(["-timeout", "120s", "-timeout_error"])
             .args(["-trace_logs", "-log_file", "logged.txt", "-trace_err", "-error_file", "errors.txt"]);
         let process = Process::start("sipp", dir, &mut command)?;
         Ok(Self { process, dir: dir.to_owned() })
@@ -71,7 +71,7 @@ impl Sipp {
     /// Waits until the scenario has logged `key=<value>` and gives the value.
     ///
     /// # Errors
-    /// It does not within 15 s; the text holds what SIPp complained about.
+    /// It does not within a minute; the text holds what SIPp complained about.
     pub async fn logged(&self, key: &str) -> anyhow::Result<String> {
         let prefix = format!("{key}=");
         let value = || {
@@ -80,7 +80,7 @@ impl Sipp {
             let whole = &text[..text.rfind('\n')?];
             whole.lines().find_map(|line| line.strip_prefix(&prefix)).map(str::to_owned)
         };
-        wait::until(&format!("SIPp to log {key}"), Duration::from_secs(15), async || value())
+        wait::until(&format!("SIPp to log {key}"), Duration::from_secs(60), async || value())
             .await
             .with_context(|| self.complaints())
     }
@@ -92,7 +92,7 @@ impl Sipp {
     pub async fn succeeded(&mut self) -> anyhow::Result<()> {
         let process = &mut self.process;
         let ended =
-            wait::until("SIPp to end", Duration::from_secs(40), async || process.ended().ok().flatten());
+            wait::until("SIPp to end", Duration::from_secs(150), async || process.ended().ok().flatten());
         let status = ended.await?;
         ensure!(status.success(), "SIPp: {status}\n{}", self.complaints());
         Ok(())

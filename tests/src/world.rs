@@ -83,7 +83,7 @@ impl World {
     /// Waits until a process that was started says that it is ready.
     ///
     /// # Errors
-    /// It does not within half a minute.
+    /// It does not within a minute.
     pub async fn wait_until_ready(&self, name: &str) -> anyhow::Result<()> {
         self.installation.wait_until_ready(name, self.process(name)?).await
     }
@@ -107,10 +107,10 @@ impl World {
     /// Waits until a service says at `/readyz` that it is not ready, in these words.
     ///
     /// # Errors
-    /// It does not within a quarter of a minute.
+    /// It does not within a minute.
     pub async fn wait_until_not_ready(&self, name: &str, why: &str) -> anyhow::Result<()> {
         let port = self.installation.http_port(name)?;
-        wait::until(&format!("{name} to say: {why}"), Duration::from_secs(15), || async move {
+        wait::until(&format!("{name} to say: {why}"), Duration::from_secs(60), || async move {
             let (status, said) = http_get(port, "/readyz").await.ok()?;
             (status == 503 && said.contains(why)).then_some(())
         })

@@ -13,7 +13,7 @@ use callseal::load::SipTransport;
 use harness::{postgres::Postgres, programs, recordings, resources, sshd::Sshd, wait, world::World};
 use sqlx::{Connection, PgConnection};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn vault(sshd: &Sshd) -> anyhow::Result<String> {
     let key = sshd.client_key()?.lines().map(|line| format!("    {line}\n")).collect::<String>();
@@ -126,8 +126,11 @@ async fn a_person_sees_what_waits_has_it_tried_again_and_releases_orphans_with_s
     let mut database = PgConnection::connect(&postgres.url()).await?;
     for (schema, orders) in [("shipper", 4), ("journal", 2)] {
         let count = format!("SELECT count(*) FROM {schema}.delivery_orders WHERE state = 'done'");
-        let (done,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(count)).fetch_one(&mut database).await?;
-        ensure!(done == orders, "{schema}: {done} orders done");
+        wait::until(&format!("{orders} orders of {schema} to be done"), SOON, async || {
+            let count = sqlx::query_as(sqlx::AssertSqlSafe(count.as_str())).fetch_one(&mut database).await;
+            count.ok().filter(|(done,): &(i64,)| *done == orders)
+        })
+        .await?;
     }
     world.kill("journal")?;
     let (code, said) = ask(&world, &["targets"])?;

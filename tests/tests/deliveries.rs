@@ -17,7 +17,7 @@ use harness::{
 };
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tuned so that a retry comes within a test, not within an hour.
 const QUICK: [(&str, &str); 4] = [

@@ -6,7 +6,7 @@ mod calls;
 use std::time::Duration;
 
 use callseal::load::{Call, SipTransport};
-use harness::{recordings, resources, world::World};
+use harness::{recordings, resources, wait, world::World};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between the signature and the announcement, where a second start has most to repeat. The signer's
@@ -40,9 +40,16 @@ async fn a_signer_that_dies_in_mid_sealing_leaves_one_recording_one_chain_and_on
     calls::journal::holds_each_once(&found, PATIENCE, || calls::journal::rows(dir.path())).await?;
     for service in ["shipper", "journal"] {
         let verb = if service == "shipper" { "shipped" } else { "journalled" };
-        let output = world.process(service)?.output();
-        let told = output.lines().filter(|line| line.contains(&format!("\"message\":\"{verb}\""))).count();
-        assert_eq!(told, STEPS.len(), "{service}: {output}");
+        let told = || -> anyhow::Result<usize> {
+            let output = world.process(service)?.output();
+            Ok(output.lines().filter(|line| line.contains(&format!("\"message\":\"{verb}\""))).count())
+        };
+        // It tells a moment after the file or the row is there.
+        wait::until(&format!("{service} to tell of each"), PATIENCE, async || {
+            told().ok().filter(|told| *told >= STEPS.len())
+        })
+        .await?;
+        assert_eq!(told()?, STEPS.len(), "{service}: {}", world.process(service)?.output());
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ use harness::{
 };
 use sqlx::{Connection, PgConnection};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 type Row = (String, String, i64, String, String, String, String, String, String);
 
 const COLUMNS: &str = "SELECT basefilename, direction, time, callid, callername, caller, callee, setting, signature \
@@ -37,16 +39,14 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
     let client = calls::client(&world, SipTransport::Tcp).await?;
     let report = calls::quiet(&client, Duration::from_secs(6)).await?;
 
-    let shipped = recordings::wait_for(&vault, 1, Duration::from_secs(20))
-        .await
-        .map_err(|e| e.context(world.logs()))?;
+    let shipped = recordings::wait_for(&vault, 1, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
     let certificate = world.installation.path("data/callseal.pem");
     calls::is_complete(&shipped[0], &report)?;
     shipped[0].check_with_plain_tools(&certificate)?;
     calls::verified(&vault, &certificate)?;
 
     let mut database = PgConnection::connect(&postgres.url()).await?;
-    let row: Row = wait::until("the row in PostgreSQL", Duration::from_secs(20), async || {
+    let row: Row = wait::until("the row in PostgreSQL", PATIENCE, async || {
         sqlx::query_as(COLUMNS).fetch_one(&mut database).await.ok()
     })
     .await?;
@@ -61,9 +61,9 @@ async fn a_call_reaches_an_sftp_server_and_postgresql_through_five_processes() -
     assert_eq!(one_line(&signature), one_line(&in_file));
 
     // Both targets have it: staging is emptied.
-    recordings::wait_for(&archive, 1, Duration::from_secs(20)).await?;
+    recordings::wait_for(&archive, 1, PATIENCE).await?;
     let sealed = world.installation.path("data/staging/sealed");
-    wait::until("staging to be emptied", Duration::from_secs(20), async || {
+    wait::until("staging to be emptied", PATIENCE, async || {
         recordings::find(&sealed).ok()?.is_empty().then_some(())
     })
     .await?;
