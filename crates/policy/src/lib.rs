@@ -10,9 +10,11 @@ mod condition;
 pub mod consent;
 mod number;
 mod people;
+pub mod plain;
 mod rule;
 
 use domain::{CallFacts, Decision, Direction, NotRecorded, Recorded, Verdict, resources::TenantResources};
+pub use plain::{Member, Through, members};
 
 use crate::{condition::Call, number::NumberPlan, people::People, rule::Rule};
 
@@ -27,7 +29,7 @@ pub struct Policy {
 impl Policy {
     /// Compiles the resources of a tenant.
     pub fn new(resources: &TenantResources) -> Self {
-        let plan = NumberPlan::new(resources.tenant.country.as_deref());
+        let plan = NumberPlan::new(resources.tenant.country.as_deref(), &resources.tenant.numbers);
         let people = People::new(&resources.directory, &plan);
         let rules = resources.rules.iter().map(|rule| Rule::new(rule, resources, &people, &plan)).collect();
         Self { plan, people, rules }
