@@ -1,0 +1,1 @@
+//! Chosen rules, word by word: the texts that administrators and lawyers read.
