@@ -41,7 +41,14 @@ async fn readyz(State(services): State<Arc<Vec<Service>>>) -> (StatusCode, Strin
         .flat_map(|(name, why)| why.into_iter().map(move |reason| format!("{name}: {reason}\n")))
         .collect();
     if failed.is_empty() {
-        (StatusCode::OK, "ok\n".to_owned())
+        let remarks = services.iter().flat_map(|service| {
+            service
+                .health()
+                .remarks()
+                .into_iter()
+                .map(move |remark| format!("{}: {remark}\n", service.name()))
+        });
+        (StatusCode::OK, std::iter::once("ok\n".to_owned()).chain(remarks).collect())
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, failed.concat())
     }

@@ -42,9 +42,14 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         move |watched: &config::Watched| {
             let resources = watched.current();
             decider.replace(&resources);
-            metrics.problems.set(i64::try_from(watched.problems().len()).unwrap_or(i64::MAX));
+            let problems = watched.problems().len();
+            metrics.problems.set(i64::try_from(problems).unwrap_or(i64::MAX));
             if resources.tenants.is_empty() {
                 configured.set_failed("no Tenant is in force; see the log for what is wrong in the folder");
+            } else if problems > 0 {
+                configured.set_degraded(format!(
+                    "{problems} problems: the last good version of what is faulty is in force; the log says each"
+                ));
             } else {
                 configured.set_ok();
             }

@@ -53,6 +53,11 @@ pub fn rule(name: &str, spec: &str) -> String {
     )
 }
 
+/// A rule of profile consent that needs no announcement: the PBX asks.
+pub fn consent_rule(name: &str, spec: &str) -> String {
+    rule(name, &format!("consent: {{mode: optIn, askedBy: pbx}}, {spec}")).replace("legalDuty", "consent")
+}
+
 pub fn folder_target(name: &str) -> String {
     document("StorageTarget", &format!("name: {name}"), "{folder: {path: archive}}")
 }

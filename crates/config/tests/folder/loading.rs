@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{ConfigError, load};
 use domain::resources::{SftpAuth, StorageKind};
 
-use crate::files::{Folder, document, folder_target, rule, tenant};
+use crate::files::{Folder, consent_rule, document, folder_target, rule, tenant};
 
 fn problems(folder: &Folder) -> Vec<String> {
     load(folder.0.path()).unwrap().problems.iter().map(ToString::to_string).collect()
@@ -173,10 +173,13 @@ fn a_rule_that_names_what_is_not_there_is_reported_and_records_all_the_same() {
 
 #[test]
 fn a_consent_rule_whose_exception_list_was_never_known_records_nobody() {
-    let consent = rule("desk", "exceptionLists: [never]").replace("legalDuty", "consent");
+    let consent = consent_rule("desk", "exceptionLists: [never]");
     let folder = Folder::new(&[("a.yaml", tenant("acme") + &consent)]);
     let loaded = load(folder.0.path()).unwrap();
-    assert_eq!(loaded.problems.len(), 1);
+    assert_eq!(
+        problems(&folder),
+        ["a.yaml:10: RecordingRule desk: spec.exceptionLists[0]: there is no ExceptionList \"never\""]
+    );
     assert!(loaded.resources.tenants.values().next().unwrap().rules.is_empty());
 }
 

@@ -6,7 +6,7 @@ use config::{Watched, watch};
 use domain::resources::{Resources, TenantResources};
 use tokio_util::sync::CancellationToken;
 
-use crate::files::{Folder, document, folder_target, rule, tenant};
+use crate::files::{Folder, consent_rule, document, folder_target, rule, tenant};
 
 /// Longer than a poll: also where nothing reports changes.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -90,7 +90,7 @@ async fn the_last_good_version_stays_in_force_whatever_breaks() {
 async fn an_exception_list_that_is_deleted_while_a_rule_selects_it_keeps_protecting() {
     let never = document("ExceptionList", "name: never", "{entries: [{number: \"+4989123456\"}]}");
     let folder = Folder::new(&[
-        ("a.yaml", tenant("acme") + &rule("desk", "exceptionLists: [never]").replace("legalDuty", "consent")),
+        ("a.yaml", tenant("acme") + &consent_rule("desk", "exceptionLists: [never]")),
         ("b.yaml", never),
     ]);
     let mut watched = start(&folder);

@@ -2,7 +2,7 @@
 
 use domain::{
     CallFacts, Class, Direction, Verdict,
-    resources::{RecordingRule, ScopeSpec, TenantResources, User},
+    resources::{ConsentSpec, RecordingRule, ScopeSpec, TenantResources, User},
 };
 use policy::{Policy, decide};
 
@@ -231,7 +231,11 @@ fn f15_exceptions_are_tested_inbound_by_the_caller_and_outbound_by_the_callee() 
 #[test]
 fn f15_a_list_counts_only_for_rules_that_select_it() {
     let first = rule("a", word("all"), |spec| spec.exception_lists = vec!["council".into()]);
-    let second = rule("b", word("all"), |spec| spec.profile = "consent".into());
+    let second = rule("b", word("all"), |spec| {
+        spec.profile = "consent".into();
+        let asked_by = Some("pbx".into());
+        spec.consent = Some(ConsentSpec { mode: "noChoice".into(), asked_by, ..ConsentSpec::default() });
+    });
     let resources = acme(vec![first, second], vec![list("council", vec![number(OUTSIDE)])]);
     let decision = decide(&resources, &call(OUTSIDE, "22"), noon());
     assert_eq!(decision.recorded().unwrap().rule.as_str(), "b");
