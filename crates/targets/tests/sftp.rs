@@ -88,7 +88,7 @@ async fn a_changed_host_key_is_refused_with_both_fingerprints_and_before_the_log
     sshd.new_host_keys().unwrap();
     sshd.start_again().await.unwrap();
     let logins = sshd.log().matches("Accepted publickey").count();
-    let error = wait::until("the broken connection to be noticed", Duration::from_secs(10), || async {
+    let error = wait::until("the broken connection to be noticed", Duration::from_secs(60), || async {
         let error = target.test().await.expect_err("a changed key must never be accepted");
         (error.kind() != ErrorKind::Unreachable).then_some(error)
     });
@@ -157,7 +157,7 @@ async fn a_server_that_goes_away_in_the_middle_is_gone_on_with_when_it_is_back()
     sshd.start_again().await.unwrap();
     let (source, opened) = Breaking::never(4_000_000);
     let content = Content::new(4_000_000, *content.sha256(), source);
-    wait::until("the put to succeed again", Duration::from_secs(10), || async {
+    wait::until("the put to succeed again", Duration::from_secs(60), || async {
         target.put("", "a.wav", &content).await.ok()
     })
     .await
@@ -216,8 +216,14 @@ async fn a_connection_that_is_cut_in_the_middle_of_a_file_is_made_anew_and_the_f
     const SIZE: usize = 8 << 20;
     let (source, opened) = Breaking::never(SIZE);
     let content = Content::new(SIZE as u64, *content_of(SIZE).sha256(), source);
+    let hidden = sshd.home().join("2026").join(unfinished("a.wav", &content));
     for after in [3 << 20, 2 << 20] {
-        cable.cut_after(after);
+        let (hidden, opened) = (hidden.clone(), opened.clone());
+        // More than a MiB beyond where this put has begun.
+        cable.cut_after(after, move || {
+            let begun = opened.lock().unwrap().last().copied().unwrap_or(0);
+            fs::metadata(&hidden).is_ok_and(|file| file.len() > begun + (1 << 20))
+        });
         let error = target.put("2026", "a.wav", &content).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
         assert!(!error.is_permanent() && !error.to_string().contains("a.wav"), "{error}");

@@ -10,10 +10,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// When a connection breaks.
+struct Break {
+    after: u64,
+    /// Whether enough of what was sent has arrived behind the server.
+    arrived: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
 /// Forwards TCP connections of a free port of loopback to `to`.
 pub struct Cable {
     port: u16,
-    breaks: Arc<Mutex<Option<u64>>>,
+    breaks: Arc<Mutex<Option<Break>>>,
     connections: Arc<Mutex<u32>>,
 }
 
@@ -30,10 +37,10 @@ impl Cable {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 *connections.lock().unwrap() += 1;
-                let after = breaks.lock().unwrap().take().unwrap_or(u64::MAX);
+                let cut = breaks.lock().unwrap().take();
                 tokio::spawn(async move {
                     let server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-                    carry(client, server, after).await;
+                    carry(client, server, cut).await;
                 });
             }
         });
@@ -45,9 +52,10 @@ impl Cable {
         self.port
     }
 
-    /// The next connection is cut when the client has sent so many bytes.
-    pub fn cut_after(&self, bytes: u64) {
-        *self.breaks.lock().unwrap() = Some(bytes);
+    /// The next connection is cut when the client has sent so many bytes and the server has taken in
+    /// as much of them as `arrived` wants.
+    pub fn cut_after(&self, bytes: u64, arrived: impl Fn() -> bool + Send + Sync + 'static) {
+        *self.breaks.lock().unwrap() = Some(Break { after: bytes, arrived: Box::new(arrived) });
     }
 
     /// How many connections there have been.
@@ -56,9 +64,10 @@ impl Cable {
     }
 }
 
-/// Both directions, until one ends or the client has sent `after` bytes; then neither side hears
-/// a farewell from the other.
-async fn carry(mut client: TcpStream, mut server: TcpStream, after: u64) {
+/// Both directions, until one ends or the cable breaks; then neither side hears a farewell from the
+/// other.
+async fn carry(mut client: TcpStream, mut server: TcpStream, cut: Option<Break>) {
+    let after = cut.as_ref().map_or(u64::MAX, |cut| cut.after);
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
     }
@@ -73,8 +82,11 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, after: u64) {
             }
             sent += read as u64;
         }
-        // What is on its way reaches the server's disk, so that there is something to resume.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // What is on its way reaches the server's disk, so that there is something to resume. A server
+        // that hears of the break first throws away what it has not read.
+        while cut.as_ref().is_some_and(|cut| !(cut.arrived)()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     };
     tokio::select! {
         () = up => {}
