@@ -17,9 +17,10 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Mono MP3 at 16 kHz with 24 kbit/s: more than a telephone carries, and small.
+# Mono MP3 at 16 kHz with about 32 kbit/s: more than a telephone carries, and small. Not a constant
+# rate: at low ones LAME leaves out the frame that says how long the file is.
 compress() {
-    lame --quiet -m m -b 24 --cbr -q 2 --noreplaygain "$1" "$2"
+    lame --quiet -m m --abr 32 -q 2 --noreplaygain "$1" "$2"
 }
 
 # speak <language>/<name> <text>: calm, a little below the usual pitch, with 200 ms of silence

@@ -15,6 +15,10 @@ use super::decode::{Pcm, checked_rate, downmix, max_frames};
 /// Samples by which a file may be shorter than it says: encoders differ in what they count.
 const SLACK_SAMPLES: u64 = 2 * 1_152;
 
+/// The tag that says how long the file is begins within so many bytes: behind the header of the
+/// first frame, its checksum and its side information.
+const LENGTH_TAG_WITHIN: usize = 64;
+
 /// Bytes of the header of an ID3v2 tag, and of its footer.
 const ID3V2_HEADER_BYTES: usize = 10;
 
@@ -36,25 +40,33 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Pcm, AnnouncementError> {
     let mut format = symphonia::default::get_probe()
         .probe(&Hint::new(), source, FormatOptions::default(), MetadataOptions::default())
         .map_err(|_| AnnouncementError::NotAudio)?;
-    decode_track(&mut *format)
+    decode_track(&mut *format, stream)
 }
 
-fn decode_track(format: &mut dyn FormatReader) -> Result<Pcm, AnnouncementError> {
+/// True if the first frame is the one in which encoders say how long the file is and how much of
+/// it is padding. Without it the length is a guess of symphonia's, by which nothing may be judged.
+fn says_its_length(stream: &[u8]) -> bool {
+    let head = &stream[..stream.len().min(LENGTH_TAG_WITHIN)];
+    head.windows(4).any(|mark| [b"Xing", b"Info", b"VBRI"].iter().any(|known| mark == *known))
+}
+
+fn decode_track(format: &mut dyn FormatReader, stream: &[u8]) -> Result<Pcm, AnnouncementError> {
+    let says_its_length = says_its_length(stream);
     let track = format.default_track(TrackType::Audio).ok_or(AnnouncementError::NotAudio)?;
-    let promised = track.num_frames;
+    let promised = track.num_frames.filter(|_| says_its_length);
     let parameters = track
         .codec_params
         .as_ref()
         .and_then(|parameters| parameters.audio())
         .ok_or(AnnouncementError::NotAudio)?;
     let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default().gapless(says_its_length))
         .map_err(|_| AnnouncementError::NotAudio)?;
 
     let mut shape = None;
     let mut samples = Vec::new();
     let mut interleaved = Vec::<f32>::new();
-    let (mut good, mut bad) = (0_u32, 0_u32);
+    let (mut good, mut bad, mut read_bytes) = (0_u32, 0_u32, 0_usize);
     loop {
         let packet = match format.next_packet() {
             Ok(Some(packet)) => packet,
@@ -65,6 +77,7 @@ fn decode_track(format: &mut dyn FormatReader) -> Result<Pcm, AnnouncementError>
             }
             Err(_) => break,
         };
+        read_bytes += packet.data.len();
         let Ok(decoded) = decoder.decode(&packet) else {
             bad += 1;
             continue;
@@ -94,7 +107,14 @@ fn decode_track(format: &mut dyn FormatReader) -> Result<Pcm, AnnouncementError>
     if bad > 2 && bad > good / 10 {
         return Err(AnnouncementError::Damaged);
     }
-    if promised.is_some_and(|promised| samples.len() as u64 + SLACK_SAMPLES < promised) {
+    let fewer_than_promised =
+        promised.is_some_and(|promised| samples.len() as u64 + SLACK_SAMPLES < promised);
+    // Frames follow one another without a gap, so the rest that made no frame stands at the end.
+    let half_a_frame = !says_its_length
+        && stream
+            .get(read_bytes..)
+            .is_some_and(|rest| matches!(rest, [0xFF, second, ..] if second & 0xE0 == 0xE0));
+    if fewer_than_promised || half_a_frame {
         return Err(AnnouncementError::CutOff);
     }
     Ok(Pcm { samples, rate_hz })
