@@ -13,6 +13,9 @@ use wire::{
 };
 use world::{PATIENCE, World, files_below};
 
+/// Thousands of transactions on a slow disk.
+const LONG: Duration = Duration::from_secs(240);
+
 const MANY: usize = 2_000;
 
 /// A target whose server refuses connections.
@@ -58,7 +61,7 @@ async fn waiting(world: &World) -> u64 {
 }
 
 async fn until_waiting(world: &World, count: usize) {
-    wait::until(&format!("{count} orders"), Duration::from_secs(60), || async {
+    wait::until(&format!("{count} orders"), LONG, || async {
         (waiting(world).await == count as u64).then_some(())
     })
     .await
@@ -90,7 +93,7 @@ async fn thousands_of_announcements_are_taken_in_without_being_held_in_memory() 
     let last = world.seal(&["away"]).await;
     world.configure(HERE);
     let _shipper = world.shipper(&["--concurrency", "4"]);
-    wait::until("the last recording to be brought", Duration::from_secs(60), || async {
+    wait::until("the last recording to be brought", LONG, || async {
         (!world.is_staged(&last)).then_some(())
     })
     .await

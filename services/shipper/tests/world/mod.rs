@@ -8,13 +8,14 @@ use futures::{Stream, StreamExt as _};
 use harness::process::Process;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Event, event::What},
     recording_v1::{RecordingSealed, SealedFile},
 };
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     pub dir: TempDir,
@@ -31,7 +32,7 @@ impl World {
         let nats =
             NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams().await.unwrap();
+        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
         let world = Self { dir, bus, events, _nats: nats };
         fs::create_dir_all(world.path("config")).unwrap();
