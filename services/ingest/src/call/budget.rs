@@ -44,6 +44,9 @@ impl Share {
     /// The call uses `bytes` now. False: that is more than it may.
     #[must_use]
     pub fn set(&mut self, bytes: u64) -> bool {
+        if bytes == 0 && self.bytes == 0 {
+            return true;
+        }
         let used = &self.budget.used;
         // Unsigned arithmetic that wraps: adds a negative change too.
         let total = used

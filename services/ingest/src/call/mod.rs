@@ -1,9 +1,18 @@
 //! One call: its state, the task that runs it, and what the signalling side tells it.
+//!
+//! The state machine ([`state`]) is pure; [`asking`] is an open question for consent within it,
+//! [`taking`] a recording, [`keys`] hears what people press. [`runner`] feeds it, [`effects`] carries
+//! out what it says, and [`control`] lets rules look at the call and stop or start its recording.
 
+mod asking;
 pub mod budget;
+mod control;
 pub mod decision;
+mod effects;
+mod keys;
 mod runner;
 pub mod state;
+mod taking;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

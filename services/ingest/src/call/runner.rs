@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::CallWriter;
-use domain::{CallFacts, Decision, RecordingId, TenantId, Verdict};
+use domain::{CallFacts, Class, Decision, RecordingId};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::Instant,
@@ -17,7 +17,7 @@ use super::{
     CallHandle, Calls, Change, NewCall, Peer, Told,
     budget::Share,
     decision::{self, Outcome},
-    state::{CallState, Effect, Input},
+    state::{CallState, Input, Standing},
 };
 use crate::media::{CallCounters, chunk::RawChunk, unix_us};
 
@@ -36,23 +36,23 @@ pub(super) struct Inbox {
 }
 
 pub(super) struct Runner {
-    calls: Arc<Calls>,
-    handle: CallHandle,
+    pub(super) calls: Arc<Calls>,
+    pub(super) handle: CallHandle,
     peer: Arc<dyn Peer>,
-    state: CallState,
-    writer: CallWriter,
-    share: Share,
+    pub(super) state: CallState,
+    pub(super) writer: CallWriter,
+    pub(super) share: Share,
     counters: Arc<CallCounters>,
-    recording: RecordingId,
+    pub(super) recording: RecordingId,
     tenant: Arc<domain::resources::TenantResources>,
-    facts: Arc<CallFacts>,
-    facts_version: u64,
+    pub(super) facts: Arc<CallFacts>,
+    pub(super) facts_version: u64,
     expects_media: bool,
-    was_recorded: bool,
-    has_ended: bool,
-    is_over: bool,
+    pub(super) was_recorded: bool,
+    pub(super) has_ended: bool,
+    pub(super) is_over: bool,
     began: Instant,
-    last_sent: Instant,
+    pub(super) last_sent: Instant,
     last_signalling: Instant,
     decisions: (UnboundedSender<Outcome>, Option<UnboundedReceiver<Outcome>>),
     alive: (UnboundedSender<bool>, Option<UnboundedReceiver<bool>>),
@@ -99,11 +99,10 @@ impl Runner {
         };
         self.calls.metrics.calls_live.inc();
         tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, "call began");
-        self.event(What::Ringing(event_v1::Ringing {
-            streams: u32::try_from(self.handle.media().stream_count()).unwrap_or(u32::MAX),
-            call_id: self.facts.call_id.clone(),
-        }));
+        self.tell_call();
         self.ask();
+        let subject = bus::subjects::control(&self.facts.tenant, &self.facts.call_id);
+        let mut control = self.calls.bus.listen(subject);
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let closing = self.calls.closing.clone();
@@ -119,7 +118,8 @@ impl Runner {
                         self.decide_without_rules("ingest stops");
                     }
                 }
-                Some(chunk) = inbox.chunks.recv() => self.hear(chunk),
+                Some(chunk) = inbox.chunks.recv() => self.step(Input::Heard(chunk)),
+                asked = control.next() => self.obey(asked, &mut inbox).await,
                 Some(told) = inbox.told.recv() => {
                     if let Some(reason) = self.hear_signalling(told) {
                         self.end(reason, &mut inbox).await;
@@ -135,7 +135,7 @@ impl Runner {
                         self.end(EndReason::Silent, &mut inbox).await;
                     }
                 }
-                _ = tick.tick() => self.look_around(),
+                _ = tick.tick() => self.look_around(&mut inbox).await,
             }
         }
         self.peer.forget();
@@ -145,10 +145,13 @@ impl Runner {
         tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, result, "call over");
     }
 
-    fn hear(&mut self, chunk: RawChunk) {
-        self.step(Input::Heard(chunk));
-        if self.state.is_undecided() && !self.share.set(self.state.undecided_bytes()) {
-            self.decide_without_rules("the memory for undecided audio is spent");
+    /// Takes what waits at the sockets, and hears it.
+    pub(super) async fn hear_all(&mut self, inbox: &mut Inbox) {
+        // The guard must not live across the wait.
+        let swept = self.handle.media().sweep();
+        let _ = swept.await;
+        while let Ok(chunk) = inbox.chunks.try_recv() {
+            self.step(Input::Heard(chunk));
         }
     }
 
@@ -185,13 +188,23 @@ impl Runner {
         if facts != *self.facts {
             self.facts = Arc::new(facts);
             self.facts_version += 1;
-            if self.state.is_not_recorded() {
+            if self.may_be_decided_anew() {
                 self.ask();
             }
         }
     }
 
-    fn ask(&self) {
+    /// Other facts can make another decision. What is recorded by legal duty stays recorded, and while
+    /// rules has not decided it is asked again in any case.
+    fn may_be_decided_anew(&self) -> bool {
+        match self.state.standing() {
+            Standing::Undecided | Standing::Over => false,
+            Standing::Recorded => self.state.how().is_some_and(|how| how.class != Class::Regulated),
+            Standing::Asking | Standing::NotRecorded | Standing::Stopped => true,
+        }
+    }
+
+    pub(super) fn ask(&self) {
         let deadline = self.began.max(Instant::now()) + self.calls.options.decision;
         let (bus, facts, answer) = (self.calls.bus.clone(), self.facts.clone(), self.decisions.0.clone());
         decision::ask(bus, self.recording, facts, self.facts_version, deadline, answer);
@@ -214,7 +227,7 @@ impl Runner {
         }
     }
 
-    fn decide_without_rules(&mut self, why: &str) {
+    pub(super) fn decide_without_rules(&mut self, why: &str) {
         self.calls.metrics.undecided.inc();
         tracing::error!(recording = %self.recording, tenant = %self.facts.tenant, why, "no decision from rules: whenUndecided applies");
         let problem = format!("no decision from rules ({why}): the tenant's whenUndecided applies");
@@ -224,32 +237,19 @@ impl Runner {
     }
 
     fn decided(&mut self, decision: Decision) {
-        let was_undecided = self.state.is_undecided();
-        let (recorded, rule, reason) = match &decision.verdict {
-            Verdict::Record(recorded) => (true, recorded.rule.to_string(), String::new()),
-            Verdict::AskConsent(asked) => (false, asked.recorded.rule.to_string(), String::new()),
-            Verdict::DoNotRecord(not) => (false, String::new(), not.reason.clone()),
-        };
-        if was_undecided || (recorded && self.state.is_not_recorded()) {
-            tracing::info!(recording = %self.recording, recorded, rule, "decided");
-            let trace = decision.trace.clone();
-            self.event(What::Decided(event_v1::Decided {
-                recorded,
-                rule,
-                reason,
-                trace,
-                asks_consent: matches!(decision.verdict, Verdict::AskConsent(_)),
-            }));
-        }
-        self.step(Input::Decided(decision));
-        self.was_recorded |= recorded;
-        let _ = self.share.set(self.state.undecided_bytes());
+        self.step(Input::Decided { decision, at_unix_us: unix_us() });
     }
 
     /// What time alone brings about.
-    fn look_around(&mut self) {
+    async fn look_around(&mut self, inbox: &mut Inbox) {
         if self.state.is_recorded() && self.last_sent.elapsed() >= SIGN_OF_LIFE {
             self.send(Body::Audio(AudioChunk::default()));
+        }
+        let now_unix_us = unix_us();
+        if self.state.deadline_unix_us().is_some_and(|deadline| now_unix_us >= deadline) {
+            // A key that was pressed in time may still wait at a socket.
+            self.hear_all(inbox).await;
+            self.step(Input::Time(now_unix_us));
         }
         if self.has_ended || self.is_asking_peer {
             return;
@@ -290,14 +290,9 @@ impl Runner {
         }
         let at_unix_us = unix_us();
         tokio::time::sleep(LAST_PACKETS).await;
-        // The guard must not live across the wait.
-        let swept = self.handle.media().sweep();
-        let _ = swept.await;
+        self.hear_all(inbox).await;
         let streams = self.handle.media().stream_count();
         self.handle.media().close();
-        while let Ok(chunk) = inbox.chunks.try_recv() {
-            self.hear(chunk);
-        }
         let packets_received = self.counters.datagrams(streams);
         self.event(What::Ended(event_v1::Ended {
             reason: reason.as_str_name().trim_start_matches("END_REASON_").to_ascii_lowercase(),
@@ -309,35 +304,5 @@ impl Runner {
             packets_received,
             stopped_by: None,
         }));
-    }
-
-    fn step(&mut self, input: Input) {
-        for effect in self.state.step(input) {
-            match effect {
-                Effect::Send(body) => self.send(body),
-                Effect::DiscardMedia => self.handle.media().discard(),
-                Effect::ResumeMedia => self.handle.media().resume(),
-                Effect::Finish => self.is_over = true,
-            }
-        }
-    }
-
-    fn send(&mut self, body: Body) {
-        self.last_sent = Instant::now();
-        if matches!(body, Body::Audio(_)) {
-            self.calls.metrics.chunks.inc();
-        }
-        self.writer.send(body);
-    }
-
-    fn event(&self, what: What) {
-        let tenant: &TenantId = &self.facts.tenant;
-        self.calls.bus.event(event_v1::Event {
-            recording_id: self.recording.to_string(),
-            tenant: tenant.to_string(),
-            at_unix_us: unix_us(),
-            service: "ingest".to_owned(),
-            what: Some(what),
-        });
     }
 }

@@ -1,43 +1,104 @@
 //! What a call does about what happens to it. No clock, no socket, no bus: one `step`.
 //!
 //! ```text
-//! Undecided ──record──────► Recorded ──ended──► Over
-//!     │                        ▲
-//!     └────do not record───► NotRecorded ──ended──► Over
+//!                   ┌──────────────────record──────────────────┐
+//!                   │                                          ▼
+//! Undecided ──ask for consent──► Asking ──consent───────► Recorded ──stop──► Stopped
+//!     │                            │                       ▲    │               │
+//!     │                            └─refused, no answer,   │    └─legal duty    │
+//!     │                              memory spent, ended   │      takes over    │
+//!     │                                     ▼              │                    │
+//!     └──────────do not record────────► NotRecorded ───────┴──── start, ────────┘
+//!                                                            another rule
 //! ```
-//! Audio that comes before the decision waits in memory. A call that was not recorded can come to
-//! be recorded (a transfer to somebody in scope), never the other way round.
+//! and from each of them `ended` leads to Over. Audio that comes before the decision, or before
+//! consent, waits in memory; what came before the moment of consent is wiped there. Each way into
+//! Recorded after the first makes a recording of its own: it has a new id and a new writer.
 
-use domain::Decision;
-use wire::call_v1::{CallChanged, CallEnded, CallStarted, call_message::Body};
+use domain::{Class, Consent, Decision, NotRecorded, Recorded, ResourceName, Verdict};
+use wire::call_v1::{CallChanged, CallEnded, CallStarted, StoppedBy, call_message::Body};
 
+use super::{
+    asking::{Asking, Closed},
+    taking::Taking,
+};
 use crate::media::chunk::RawChunk;
 
-/// What happened.
+/// What happened. Times are Unix time, microseconds.
 #[derive(Debug)]
 pub enum Input {
     /// Packets came.
     Heard(RawChunk),
     /// Rules, or the tenant's `whenUndecided`, decided.
-    Decided(Decision),
+    Decided {
+        /// What.
+        decision: Decision,
+        /// When.
+        at_unix_us: i64,
+    },
     /// Facts or streams changed.
     Changed(CallChanged),
+    /// All that arrived until then has been heard.
+    Time(i64),
+    /// There is no more memory for what waits for consent.
+    MemorySpent,
+    /// Somebody stops the recording; all that arrived until then has been heard.
+    Stop {
+        /// Who.
+        by: StoppedBy,
+        /// When.
+        at_unix_us: i64,
+    },
+    /// A user starts a recording: how.
+    Start(Decision),
     /// Signalling is over and the sockets are empty and closed: nothing more will be heard.
     Ended(CallEnded),
 }
 
-/// What is to be done.
+/// What is to be done, in this order.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "lives for one step, and almost always is the large variant")]
 pub enum Effect {
-    /// Send this to the bus, in this order.
+    /// What follows is another recording: it needs an id and a writer of its own.
+    NextRecording,
+    /// Send this to the bus.
     Send(Body),
+    /// This holds now: tell it as an event.
+    Settled(Box<Decision>),
+    /// The question for consent was answered in this call: tell it as an event.
+    Answered {
+        /// The answer.
+        consent: Box<Consent>,
+        /// The rule that asks.
+        rule: ResourceName,
+        /// The further legs of the call need it too: hand it to rules.
+        is_final: bool,
+    },
+    /// The recording was stopped: tell it as an event.
+    Stopped(StoppedBy),
     /// Throw away whatever comes from now on.
     DiscardMedia,
     /// Take what comes again.
     ResumeMedia,
     /// The call is finished.
     Finish,
+}
+
+/// How a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is no decision yet.
+    Undecided,
+    /// Consent is waited for.
+    Asking,
+    /// What is heard is recorded.
+    Recorded,
+    /// It is not recorded.
+    NotRecorded,
+    /// It was recorded, until somebody stopped that.
+    Stopped,
+    /// It is over.
+    Over,
 }
 
 enum Waiting {
@@ -48,8 +109,10 @@ enum Waiting {
 
 enum State {
     Undecided(Vec<Waiting>),
-    Recorded,
+    Asking(Box<Asking>),
+    Recorded(Box<Taking>),
     NotRecorded,
+    Stopped(Box<Recorded>),
     Over,
 }
 
@@ -59,99 +122,294 @@ pub struct CallState {
     known: CallStarted,
     /// As the call was known when it began to wait for a decision.
     first: CallStarted,
+    /// A recording was begun: the next one is another one.
+    has_begun: bool,
+    /// What was answered in this leg. Nobody is asked twice.
+    answer: Option<Consent>,
+    /// The rule whose question ended without an answer. Asked again, it would take the keys that
+    /// nobody heard meanwhile for silence.
+    unanswered: Option<ResourceName>,
     state: State,
 }
 
 impl CallState {
     /// A call as its INVITE describes it; `decision` is not looked at.
     pub fn new(started: CallStarted) -> Self {
-        Self { known: started.clone(), first: started, state: State::Undecided(Vec::new()) }
+        Self {
+            known: started.clone(),
+            first: started,
+            has_begun: false,
+            answer: None,
+            unanswered: None,
+            state: State::Undecided(Vec::new()),
+        }
     }
 
     /// Takes one step.
     #[must_use]
     pub fn step(&mut self, input: Input) -> Vec<Effect> {
+        let input = match input {
+            Input::Decided { decision, at_unix_us } => {
+                Input::Decided { decision: nothing_on_a_refusal(decision), at_unix_us }
+            }
+            input => input,
+        };
         if let Input::Changed(changed) = &input {
             self.learn(changed);
         }
-        match (std::mem::replace(&mut self.state, State::Over), input) {
-            (State::Undecided(waiting), Input::Decided(decision)) => self.decide(waiting, &decision),
-            (State::Undecided(mut waiting), input) => {
-                match input {
-                    Input::Heard(chunk) => waiting.push(Waiting::Heard(chunk)),
-                    Input::Changed(changed) => waiting.push(Waiting::Changed(Box::new(changed))),
-                    Input::Ended(ended) => waiting.push(Waiting::Ended(ended)),
-                    Input::Decided(_) => {}
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Undecided(waiting) => self.undecided(waiting, input),
+            State::Asking(asking) => self.asking(asking, input),
+            State::Recorded(taking) => self.recorded(taking, input),
+            state @ (State::NotRecorded | State::Stopped(_)) => self.idle(state, input),
+            // Whatever was still heard is wiped with its chunk.
+            State::Over => Vec::new(),
+        }
+    }
+
+    fn undecided(&mut self, mut waiting: Vec<Waiting>, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Decided { decision, at_unix_us } => return self.decide(waiting, decision, at_unix_us),
+            Input::Heard(chunk) => waiting.push(Waiting::Heard(chunk)),
+            Input::Changed(changed) => waiting.push(Waiting::Changed(Box::new(changed))),
+            Input::Ended(ended) => waiting.push(Waiting::Ended(ended)),
+            Input::Time(_) | Input::MemorySpent | Input::Stop { .. } | Input::Start(_) => {}
+        }
+        self.state = State::Undecided(waiting);
+        Vec::new()
+    }
+
+    fn decide(&mut self, waiting: Vec<Waiting>, decision: Decision, at_unix_us: i64) -> Vec<Effect> {
+        let mut effects = match &decision.verdict {
+            Verdict::Record(_) => {
+                let first = std::mem::take(&mut self.first);
+                self.begin(decision, first, false)
+            }
+            Verdict::AskConsent(_) => self.ask(decision, at_unix_us),
+            Verdict::DoNotRecord(_) => {
+                let has_ended = waiting.iter().any(|item| matches!(item, Waiting::Ended(_)));
+                let effects = self.do_not_record(decision);
+                if has_ended {
+                    self.state = State::Over;
                 }
-                self.state = State::Undecided(waiting);
+                let last = if has_ended { Effect::Finish } else { Effect::DiscardMedia };
+                return effects.into_iter().chain([last]).collect();
+            }
+        };
+        // As if it came only now.
+        for item in waiting {
+            effects.extend(self.step(match item {
+                Waiting::Heard(chunk) => Input::Heard(chunk),
+                Waiting::Changed(changed) => Input::Changed(*changed),
+                Waiting::Ended(ended) => Input::Ended(ended),
+            }));
+        }
+        effects
+    }
+
+    fn asking(&mut self, mut asking: Box<Asking>, input: Input) -> Vec<Effect> {
+        let closed = match input {
+            Input::Heard(chunk) => asking.hear(chunk),
+            Input::Time(now_unix_us) => asking.time(now_unix_us),
+            Input::MemorySpent => {
+                Some(Closed::Unanswered("the memory for undecided audio was spent before consent was given"))
+            }
+            Input::Ended(ended) => {
+                let closed = asking.hang_up(ended.at_unix_us);
+                let mut effects = self.close(*asking, closed);
+                effects.extend(self.step(Input::Ended(ended)));
+                return effects;
+            }
+            Input::Changed(_) => {
+                asking.learn(&self.known.streams);
+                None
+            }
+            Input::Decided { decision, at_unix_us } => return self.decide_anew(asking, decision, at_unix_us),
+            // From now on, whatever was asked; what waited is wiped.
+            Input::Start(decision) if decision.recorded().is_some() => {
+                return self.begin(decision, self.known.clone(), true);
+            }
+            Input::Start(_) | Input::Stop { .. } => None,
+        };
+        if let Some(closed) = closed {
+            return self.close(*asking, closed);
+        }
+        self.state = State::Asking(asking);
+        Vec::new()
+    }
+
+    /// A question came to its end here.
+    fn close(&mut self, asking: Asking, closed: Closed) -> Vec<Effect> {
+        let rule = asking.asked().recorded.rule.clone();
+        let (consent, is_final) = match closed {
+            Closed::Answered { consent, is_final } => (consent, is_final),
+            Closed::Unanswered(reason) => {
+                self.unanswered = Some(rule);
+                let mut effects = self.do_not_record(asking.decision_without(reason));
+                effects.push(Effect::DiscardMedia);
+                return effects;
+            }
+        };
+        let decision = asking.decision(&consent);
+        let mut effects = vec![Effect::Answered { consent: Box::new(consent.clone()), rule, is_final }];
+        let permits = consent.permits();
+        self.answer = Some(consent);
+        if permits {
+            effects.extend(self.begin(decision, self.known.clone(), true));
+            effects.extend(self.replay(asking.into_waiting()));
+        } else {
+            effects.extend(self.do_not_record(decision));
+            effects.push(Effect::DiscardMedia);
+        }
+        effects
+    }
+
+    /// Rules decided again while a question is open: an answer came from elsewhere, or the facts
+    /// are others now.
+    fn decide_anew(&mut self, asking: Box<Asking>, decision: Decision, at_unix_us: i64) -> Vec<Effect> {
+        match &decision.verdict {
+            Verdict::Record(recorded) => {
+                // Without a proof consent stands from now on, not for what was heard until now.
+                let keeps = recorded.class == Class::Regulated || recorded.consent.is_some();
+                let mut effects = self.begin(decision, self.known.clone(), true);
+                if keeps {
+                    effects.extend(self.replay(asking.into_waiting()));
+                }
+                effects
+            }
+            Verdict::AskConsent(asked) if **asked == *asking.asked() => {
+                self.state = State::Asking(asking);
                 Vec::new()
             }
-            (State::Recorded, Input::Ended(ended)) => vec![Effect::Send(Body::Ended(ended)), Effect::Finish],
-            (State::Recorded, input) => {
-                self.state = State::Recorded;
-                match input {
-                    Input::Heard(chunk) => vec![Effect::Send(Body::Audio(chunk.into_message()))],
-                    Input::Changed(changed) => vec![Effect::Send(Body::Changed(changed))],
-                    // What is being recorded stays recorded, whatever a later look at the facts says.
-                    Input::Decided(_) | Input::Ended(_) => Vec::new(),
-                }
+            Verdict::AskConsent(_) => {
+                // Somebody else is asked, or something else: what was heard was no answer to that.
+                drop(asking);
+                self.ask(decision, at_unix_us)
             }
-            (State::NotRecorded, Input::Decided(decision)) if decision.recorded().is_some() => {
-                self.state = State::Recorded;
-                let started = CallStarted { decision: Some((&decision).into()), ..self.known.clone() };
-                vec![Effect::Send(Body::Started(started)), Effect::ResumeMedia]
-            }
-            (State::NotRecorded, Input::Ended(_)) => vec![Effect::Finish],
-            (State::NotRecorded, input) => {
-                self.state = State::NotRecorded;
-                if let Input::Heard(chunk) = input {
-                    // Was on its way when the decision fell.
-                    chunk.wipe();
-                }
-                Vec::new()
-            }
-            (State::Over, input) => {
-                if let Input::Heard(chunk) = input {
-                    chunk.wipe();
-                }
-                Vec::new()
+            Verdict::DoNotRecord(_) => {
+                let mut effects = self.do_not_record(decision);
+                effects.push(Effect::DiscardMedia);
+                effects
             }
         }
     }
 
-    fn decide(&mut self, waiting: Vec<Waiting>, decision: &Decision) -> Vec<Effect> {
-        if decision.recorded().is_none() {
-            let mut has_ended = false;
-            for item in waiting {
-                match item {
-                    Waiting::Heard(chunk) => chunk.wipe(),
-                    Waiting::Ended(_) => has_ended = true,
-                    Waiting::Changed(_) => {}
+    fn recorded(&mut self, mut taking: Box<Taking>, input: Input) -> Vec<Effect> {
+        let effects = match input {
+            Input::Heard(chunk) => {
+                let (audio, stopped) = taking.hear(chunk);
+                let mut effects: Vec<_> = audio.into_iter().map(|a| Effect::Send(Body::Audio(a))).collect();
+                if let Some((by, at_unix_us)) = stopped {
+                    effects.extend(self.stop(*taking, by, at_unix_us));
+                    return effects;
                 }
+                effects
             }
-            if has_ended {
-                return vec![Effect::Finish];
+            Input::Changed(changed) => {
+                taking.learn(&self.known.streams);
+                vec![Effect::Send(Body::Changed(changed))]
             }
-            self.state = State::NotRecorded;
-            return vec![Effect::DiscardMedia];
-        }
-        self.state = State::Recorded;
-        let started = CallStarted { decision: Some(decision.into()), ..self.first.clone() };
-        let mut effects = vec![Effect::Send(Body::Started(started))];
-        for item in waiting {
-            effects.push(Effect::Send(match item {
-                Waiting::Heard(chunk) => Body::Audio(chunk.into_message()),
-                Waiting::Changed(changed) => Body::Changed(*changed),
-                Waiting::Ended(ended) => {
-                    self.state = State::Over;
-                    Body::Ended(ended)
+            Input::Stop { by, at_unix_us } => return self.stop(*taking, by, at_unix_us),
+            Input::Ended(ended) => {
+                return vec![Effect::Send(Body::Ended(taking.ended(ended))), Effect::Finish];
+            }
+            Input::Decided { decision, at_unix_us } => {
+                let duty = decision.recorded().is_some_and(|r| r.class == Class::Regulated);
+                if duty && taking.recorded().class != Class::Regulated {
+                    // Transferred to somebody whose calls must be recorded: into another archive,
+                    // which no consent and no button opens or closes.
+                    let by = StoppedBy { way: "a recording by legal duty".to_owned(), user: String::new() };
+                    let mut effects = vec![Effect::Send(Body::Ended(taking.stopped(by, at_unix_us)))];
+                    effects.extend(self.begin(decision, self.known.clone(), true));
+                    return effects;
                 }
-            }));
-        }
-        if matches!(self.state, State::Over) {
-            effects.push(Effect::Finish);
+                // What is being recorded stays recorded, whatever a later look at the facts says.
+                Vec::new()
+            }
+            Input::Time(_) | Input::MemorySpent | Input::Start(_) => Vec::new(),
+        };
+        self.state = State::Recorded(taking);
+        effects
+    }
+
+    fn stop(&mut self, taking: Taking, by: StoppedBy, at_unix_us: i64) -> Vec<Effect> {
+        let ended = taking.stopped(by.clone(), at_unix_us);
+        self.state = State::Stopped(Box::new(taking.into_recorded()));
+        vec![Effect::Send(Body::Ended(ended)), Effect::Stopped(by), Effect::DiscardMedia]
+    }
+
+    /// Nothing is recorded, and nothing taken.
+    fn idle(&mut self, state: State, input: Input) -> Vec<Effect> {
+        let mut effects = match input {
+            Input::Ended(_) => return vec![Effect::Finish],
+            Input::Start(decision) if decision.recorded().is_some() => {
+                self.begin(decision, self.known.clone(), true)
+            }
+            Input::Decided { decision, at_unix_us } => match &decision.verdict {
+                // Who stopped it knew this rule; another one may hold for another person.
+                verdict if is_stopped_by_hand(&state, verdict) => Vec::new(),
+                Verdict::Record(_) => self.begin(decision, self.known.clone(), true),
+                Verdict::AskConsent(asked) => match &self.answer {
+                    Some(consent) if consent.permits() => {
+                        let Decision { direction, trace, .. } = decision.clone();
+                        let asking =
+                            Asking::new(direction, trace, (**asked).clone(), &self.known.streams, at_unix_us);
+                        self.begin(asking.decision(consent), self.known.clone(), true)
+                    }
+                    Some(_) => Vec::new(),
+                    None if self.unanswered.as_ref() == Some(&asked.recorded.rule) => Vec::new(),
+                    None => self.ask(decision, at_unix_us),
+                },
+                Verdict::DoNotRecord(_) => {
+                    let effects = vec![Effect::Settled(Box::new(decision))];
+                    self.state = state;
+                    return effects;
+                }
+            },
+            // Was on its way when the decision fell: wiped with its chunk.
+            _ => Vec::new(),
+        };
+        if effects.is_empty() {
+            self.state = state;
+        } else {
+            effects.push(Effect::ResumeMedia);
         }
         effects
+    }
+
+    fn ask(&mut self, decision: Decision, at_unix_us: i64) -> Vec<Effect> {
+        let settled = Effect::Settled(Box::new(decision.clone()));
+        if let Verdict::AskConsent(asked) = decision.verdict {
+            let asking =
+                Asking::new(decision.direction, decision.trace, *asked, &self.known.streams, at_unix_us);
+            self.state = State::Asking(Box::new(asking));
+        }
+        vec![settled]
+    }
+
+    fn do_not_record(&mut self, decision: Decision) -> Vec<Effect> {
+        self.state = State::NotRecorded;
+        vec![Effect::Settled(Box::new(decision))]
+    }
+
+    /// A recording begins. `is_part`: not with the call.
+    fn begin(&mut self, decision: Decision, known: CallStarted, is_part: bool) -> Vec<Effect> {
+        let started = CallStarted { decision: Some((&decision).into()), ..known };
+        let mut effects = Vec::new();
+        if std::mem::replace(&mut self.has_begun, true) {
+            effects.push(Effect::NextRecording);
+        }
+        if let Some(recorded) = decision.recorded() {
+            let taking = Taking::new(recorded.clone(), &self.known.streams, is_part);
+            self.state = State::Recorded(Box::new(taking));
+        }
+        effects.push(Effect::Settled(Box::new(decision)));
+        effects.push(Effect::Send(Body::Started(started)));
+        effects
+    }
+
+    fn replay(&mut self, waiting: Vec<RawChunk>) -> Vec<Effect> {
+        waiting.into_iter().flat_map(|chunk| self.step(Input::Heard(chunk))).collect()
     }
 
     fn learn(&mut self, changed: &CallChanged) {
@@ -163,151 +421,76 @@ impl CallState {
         }
     }
 
-    /// Memory that holds audio nobody decided about yet, in bytes.
-    pub fn undecided_bytes(&self) -> u64 {
-        let State::Undecided(waiting) = &self.state else { return 0 };
-        let chunks = waiting.iter().map(|w| if let Waiting::Heard(chunk) = w { chunk.memory() } else { 0 });
-        chunks.sum()
+    /// Memory that holds audio which may not be kept yet, in bytes.
+    pub fn waiting_bytes(&self) -> u64 {
+        match &self.state {
+            State::Undecided(waiting) => {
+                let one = |item: &Waiting| if let Waiting::Heard(chunk) = item { chunk.memory() } else { 0 };
+                waiting.iter().map(one).sum()
+            }
+            State::Asking(asking) => asking.bytes(),
+            State::Recorded(_) | State::NotRecorded | State::Stopped(_) | State::Over => 0,
+        }
+    }
+
+    /// When [`Input::Time`] will have something to say. Unix time, microseconds.
+    pub fn deadline_unix_us(&self) -> Option<i64> {
+        if let State::Asking(asking) = &self.state { asking.deadline_unix_us() } else { None }
+    }
+
+    /// How the call stands.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            State::Undecided(_) => Standing::Undecided,
+            State::Asking(_) => Standing::Asking,
+            State::Recorded(_) => Standing::Recorded,
+            State::NotRecorded => Standing::NotRecorded,
+            State::Stopped(_) => Standing::Stopped,
+            State::Over => Standing::Over,
+        }
+    }
+
+    /// How it is recorded, or was until that was stopped.
+    pub fn how(&self) -> Option<&Recorded> {
+        match &self.state {
+            State::Recorded(taking) => Some(taking.recorded()),
+            State::Stopped(recorded) => Some(recorded),
+            State::Undecided(_) | State::Asking(_) | State::NotRecorded | State::Over => None,
+        }
     }
 
     /// True while there is no decision.
     pub fn is_undecided(&self) -> bool {
-        matches!(self.state, State::Undecided(_))
+        self.standing() == Standing::Undecided
     }
 
     /// True while what is heard is recorded.
     pub fn is_recorded(&self) -> bool {
-        matches!(self.state, State::Recorded)
-    }
-
-    /// True if it was decided that the call is not recorded.
-    pub fn is_not_recorded(&self) -> bool {
-        matches!(self.state, State::NotRecorded)
+        self.standing() == Standing::Recorded
     }
 }
 
-impl Drop for CallState {
-    fn drop(&mut self) {
-        if let State::Undecided(waiting) = &mut self.state {
-            for item in waiting.drain(..) {
-                if let Waiting::Heard(chunk) = item {
-                    chunk.wipe();
-                }
-            }
-        }
+/// No recording rests on a refusal, whoever says so.
+fn nothing_on_a_refusal(mut decision: Decision) -> Decision {
+    let refusal = decision.recorded().and_then(|r| r.consent.as_ref()).is_some_and(|c| !c.permits());
+    if refusal {
+        decision.verdict =
+            Verdict::DoNotRecord(NotRecorded { reason: "consent to the recording was not given".to_owned() });
+    }
+    decision
+}
+
+/// Somebody stopped what this verdict would begin again.
+fn is_stopped_by_hand(state: &State, verdict: &Verdict) -> bool {
+    let State::Stopped(stopped) = state else { return false };
+    match verdict {
+        Verdict::Record(recorded) => recorded.rule == stopped.rule,
+        Verdict::AskConsent(asked) => asked.recorded.rule == stopped.rule,
+        Verdict::DoNotRecord(_) => true,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::{Channels, Class, Direction, NotRecorded, Recorded, Verdict};
-
-    use super::*;
-
-    fn chunk(text: &[u8]) -> Input {
-        let mut chunk = RawChunk::with_capacity(0);
-        assert!(chunk.push(0, false, 1, text));
-        Input::Heard(chunk)
-    }
-
-    fn decision(record: bool) -> Input {
-        let recorded = Recorded {
-            rule: "desk".parse().unwrap(),
-            class: Class::Regulated,
-            channels: Channels::Stereo,
-            targets: vec![],
-            journals: vec![],
-            consent: None,
-            stop_keys: None,
-        };
-        let not = NotRecorded { reason: "no rule matches".into() };
-        let verdict = if record { Verdict::Record(recorded) } else { Verdict::DoNotRecord(not) };
-        Input::Decided(Decision { direction: Direction::In, verdict, trace: vec![] })
-    }
-
-    fn changed(reason: &str) -> Input {
-        Input::Changed(CallChanged { reason: reason.into(), ..CallChanged::default() })
-    }
-
-    fn told(effects: &[Effect]) -> Vec<String> {
-        let one = |effect: &Effect| match effect {
-            Effect::Send(Body::Started(s)) => {
-                format!("started by {}", s.decision.as_ref().unwrap().recorded.as_ref().unwrap().rule)
-            }
-            Effect::Send(Body::Audio(a)) => {
-                a.packets.iter().map(|p| String::from_utf8_lossy(&p.data).into_owned()).collect()
-            }
-            Effect::Send(Body::Changed(c)) => c.reason.clone(),
-            Effect::Send(Body::Ended(_)) => "ended".into(),
-            Effect::Send(Body::NodeStarted(_)) => "node".into(),
-            other => format!("{other:?}"),
-        };
-        effects.iter().map(one).collect()
-    }
-
-    /// All effects of some inputs, in order.
-    fn run(inputs: Vec<Input>) -> Vec<String> {
-        let mut call = CallState::new(CallStarted::default());
-        inputs.into_iter().flat_map(|input| told(&call.step(input))).collect()
-    }
-
-    fn ended() -> Input {
-        Input::Ended(CallEnded::default())
-    }
-
-    #[test]
-    fn what_was_heard_before_the_decision_follows_the_start_in_order() {
-        let seen = run(vec![
-            chunk(b"one"),
-            changed("held"),
-            chunk(b"two"),
-            decision(true),
-            chunk(b"three"),
-            ended(),
-        ]);
-        assert_eq!(seen, ["started by desk", "one", "held", "two", "three", "ended", "Finish"]);
-    }
-
-    #[test]
-    fn nothing_of_a_call_that_is_not_recorded_is_sent() {
-        let seen =
-            run(vec![chunk(b"a"), decision(false), chunk(b"b"), changed("held"), ended(), chunk(b"c")]);
-        assert_eq!(seen, ["DiscardMedia", "Finish"]);
-    }
-
-    #[test]
-    fn a_call_that_ends_before_its_decision_is_recorded_all_the_same() {
-        assert_eq!(
-            run(vec![chunk(b"a"), ended(), decision(true)]),
-            ["started by desk", "a", "ended", "Finish"]
-        );
-        assert_eq!(run(vec![chunk(b"a"), ended(), decision(false)]), ["Finish"]);
-    }
-
-    #[test]
-    fn a_recorded_call_stays_recorded() {
-        assert_eq!(run(vec![decision(true), decision(false), chunk(b"a")]), ["started by desk", "a"]);
-    }
-
-    #[test]
-    fn a_call_that_comes_into_scope_is_recorded_from_then_on() {
-        let seen = run(vec![chunk(b"private"), decision(false), decision(true), chunk(b"business"), ended()]);
-        assert_eq!(seen, ["DiscardMedia", "started by desk", "ResumeMedia", "business", "ended", "Finish"]);
-    }
-
-    #[test]
-    fn a_call_without_any_packet_makes_a_record() {
-        assert_eq!(run(vec![decision(true), ended()]), ["started by desk", "ended", "Finish"]);
-    }
-
-    #[test]
-    fn undecided_memory_is_told_and_falls_to_nothing_with_the_decision() {
-        let mut call = CallState::new(CallStarted::default());
-        assert!(call.step(chunk(b"a")).is_empty());
-        let one = call.undecided_bytes();
-        assert!(one > 0 && call.step(chunk(b"b")).is_empty());
-        assert_eq!(call.undecided_bytes(), 2 * one);
-        assert_eq!(call.step(decision(true)).len(), 3);
-        assert_eq!(call.undecided_bytes(), 0);
-    }
-}
+mod consent_tests;
+#[cfg(test)]
+mod tests;

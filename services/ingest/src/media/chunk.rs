@@ -23,7 +23,7 @@ struct RawPacket {
 /// Up to a second of datagrams of one call, all streams together, in one piece of memory.
 ///
 /// The memory never grows, so no copy of undecided audio is left behind by a reallocation, and
-/// [`wipe`](RawChunk::wipe) really removes what was heard.
+/// dropping a chunk really removes what was heard: it is overwritten.
 pub struct RawChunk {
     data: Vec<u8>,
     packets: Vec<RawPacket>,
@@ -71,6 +71,47 @@ impl RawChunk {
         (self.data.capacity() + self.packets.capacity() * size_of::<RawPacket>()) as u64
     }
 
+    /// The datagrams, in the order in which they were taken.
+    pub fn heard(&self) -> impl Iterator<Item = Heard<'_>> {
+        self.packets.iter().map(|p| Heard {
+            stream: p.stream,
+            rtcp: p.rtcp,
+            arrival_unix_us: p.arrival_unix_us,
+            data: &self.data[p.start..p.end],
+        })
+    }
+
+    /// When the first of its datagrams came; of no stream's an earlier one is in it.
+    pub fn earliest_unix_us(&self) -> Option<i64> {
+        self.packets.iter().map(|p| p.arrival_unix_us).min()
+    }
+
+    /// When the last of its datagrams came.
+    pub fn latest_unix_us(&self) -> Option<i64> {
+        self.packets.iter().map(|p| p.arrival_unix_us).max()
+    }
+
+    /// Overwrites and forgets all that came before `unix_us`.
+    pub fn drop_before(&mut self, unix_us: i64) {
+        self.keep(|arrival_unix_us| arrival_unix_us >= unix_us);
+    }
+
+    /// Overwrites and forgets all that came after `unix_us`.
+    pub fn drop_after(&mut self, unix_us: i64) {
+        self.keep(|arrival_unix_us| arrival_unix_us <= unix_us);
+    }
+
+    fn keep(&mut self, is_kept: impl Fn(i64) -> bool) {
+        let data = &mut self.data;
+        self.packets.retain(|p| {
+            let kept = is_kept(p.arrival_unix_us);
+            if !kept {
+                data[p.start..p.end].zeroize();
+            }
+            kept
+        });
+    }
+
     /// The message for the bus. The packets share the chunk's memory.
     pub fn into_message(mut self) -> AudioChunk {
         let data = Bytes::from(std::mem::take(&mut self.data));
@@ -83,11 +124,27 @@ impl RawChunk {
         AudioChunk { packets: packets.collect() }
     }
 
-    /// Overwrites what was heard.
-    pub fn wipe(mut self) {
+    /// Overwrites what was heard, and says so where it is read.
+    pub fn wipe(self) {}
+}
+
+impl Drop for RawChunk {
+    fn drop(&mut self) {
         self.data.zeroize();
-        self.packets.clear();
     }
+}
+
+/// One datagram of a chunk.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    /// Index of its stream.
+    pub stream: u32,
+    /// RTCP, not RTP.
+    pub rtcp: bool,
+    /// When the kernel had it. Unix time, microseconds.
+    pub arrival_unix_us: i64,
+    /// All of it.
+    pub data: &'a [u8],
 }
 
 /// Sizes only: a chunk holds what people said.
@@ -117,6 +174,21 @@ mod tests {
             packets.iter().map(|p| (p.stream, p.rtcp)).collect::<Vec<_>>(),
             [(1, false), (0, true), (2, false)]
         );
+    }
+
+    #[test]
+    fn what_came_too_early_or_too_late_is_overwritten_and_the_rest_stays_as_it_was() {
+        let mut chunk = RawChunk::with_capacity(0);
+        for (arrival, text) in [(3, b"one"), (5, b"two"), (7, b"six"), (9, b"ten")] {
+            assert!(chunk.push(0, false, arrival, text));
+        }
+        assert_eq!((chunk.earliest_unix_us(), chunk.latest_unix_us()), (Some(3), Some(9)));
+        chunk.drop_before(5);
+        chunk.drop_after(7);
+        assert_eq!(chunk.data, b"\0\0\0twosix\0\0\0");
+        assert_eq!(chunk.heard().map(|h| h.data).collect::<Vec<_>>(), [b"two", b"six"]);
+        let packets = chunk.into_message().packets;
+        assert_eq!(packets.iter().map(|p| &p.data[..]).collect::<Vec<_>>(), [b"two", b"six"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! until then. Nothing in here waits for anything but the next sweep.
 
 pub mod chunk;
+mod line;
 mod ports;
 mod socket;
 mod sweeper;
@@ -23,6 +24,7 @@ use std::{
 
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
+pub use line::Line;
 pub use ports::{InvalidPortRange, PortPool, PortRange};
 pub use socket::unix_us;
 
@@ -147,6 +149,15 @@ impl Media {
         }
     }
 
+    /// A pair of ports for a call that is spoken to; it is not swept.
+    ///
+    /// # Errors
+    /// No ports are left, or the operating system refuses.
+    pub fn line(&self) -> Result<Line, NoPorts> {
+        let (sockets, ports) = open_pair(&self.pool, self.options.bind, false)?;
+        Ok(Line::new(sockets, ports.rtp, self.pool.clone()))
+    }
+
     /// True if a call of `streams` streams would find ports now or after their rest.
     pub fn has_room_for(&self, streams: usize) -> bool {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).unused() >= streams
@@ -189,40 +200,10 @@ impl CallMedia {
         if index as usize >= MAX_STREAMS {
             return Err(NoPorts::TooManyStreams);
         }
-        let (sockets, ports) = self.open_pair(shared_rtcp)?;
+        let (sockets, ports) = open_pair(&self.pool, self.bind, shared_rtcp)?;
         let _ = self.commands.send(Command::Add { id: self.id, index, sockets });
         self.streams.insert(index, ports);
         Ok(ports)
-    }
-
-    fn open_pair(&self, shared_rtcp: bool) -> Result<(StreamSockets, StreamPorts), NoPorts> {
-        let mut refused = None;
-        // A port of the range may belong to somebody else: it rests, and the next one is tried.
-        for _ in 0..64 {
-            let now = Instant::now();
-            let taken = self.pool.lock().unwrap_or_else(PoisonError::into_inner).take(now);
-            let Some(port) = taken else { break };
-            let rtcp_port = if shared_rtcp { port } else { port + 1 };
-            let open = || {
-                let rtp = socket::bind(SocketAddr::new(self.bind, port))?;
-                let rtcp = (!shared_rtcp)
-                    .then(|| socket::bind(SocketAddr::new(self.bind, rtcp_port)))
-                    .transpose()?;
-                io::Result::Ok(StreamSockets { port, rtp, rtcp })
-            };
-            match open() {
-                Ok(sockets) => return Ok((sockets, StreamPorts { rtp: port, rtcp: rtcp_port })),
-                Err(error) => {
-                    self.pool.lock().unwrap_or_else(PoisonError::into_inner).give_back(port, now);
-                    let in_use = error.kind() == io::ErrorKind::AddrInUse;
-                    refused = Some(error);
-                    if !in_use {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(refused.map_or(NoPorts::Exhausted, NoPorts::Refused))
     }
 
     /// From now on whatever comes is thrown away, and what was not handed over yet is wiped.
@@ -257,6 +238,39 @@ impl CallMedia {
     pub fn stream_count(&self) -> usize {
         self.streams.last_key_value().map_or(0, |(index, _)| *index as usize + 1)
     }
+}
+
+/// Takes a pair of ports that rested long enough, and binds them.
+fn open_pair(
+    pool: &Mutex<PortPool>,
+    bind: IpAddr,
+    shared_rtcp: bool,
+) -> Result<(StreamSockets, StreamPorts), NoPorts> {
+    let mut refused = None;
+    // A port of the range may belong to somebody else: it rests, and the next one is tried.
+    for _ in 0..64 {
+        let now = Instant::now();
+        let taken = pool.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        let Some(port) = taken else { break };
+        let rtcp_port = if shared_rtcp { port } else { port + 1 };
+        let open = || {
+            let rtp = socket::bind(SocketAddr::new(bind, port))?;
+            let rtcp = (!shared_rtcp).then(|| socket::bind(SocketAddr::new(bind, rtcp_port))).transpose()?;
+            io::Result::Ok(StreamSockets { port, rtp, rtcp })
+        };
+        match open() {
+            Ok(sockets) => return Ok((sockets, StreamPorts { rtp: port, rtcp: rtcp_port })),
+            Err(error) => {
+                pool.lock().unwrap_or_else(PoisonError::into_inner).give_back(port, now);
+                let in_use = error.kind() == io::ErrorKind::AddrInUse;
+                refused = Some(error);
+                if !in_use {
+                    break;
+                }
+            }
+        }
+    }
+    Err(refused.map_or(NoPorts::Exhausted, NoPorts::Refused))
 }
 
 impl Drop for CallMedia {

@@ -1,0 +1,105 @@
+//! A recording that is being taken: what of the media belongs to it, and who may stop it.
+
+use domain::{Recorded, Side};
+use wire::call_v1::{AudioChunk, CallEnded, EndReason, StoppedBy, Stream};
+
+use super::keys::StopWatch;
+use crate::media::{MAX_STREAMS, chunk::RawChunk};
+
+/// One recording while it is taken.
+pub struct Taking {
+    recorded: Recorded,
+    /// Consent stood from here on: what came before is not kept, also if it is handed over later.
+    since_unix_us: i64,
+    stop: Option<StopWatch>,
+    /// It has not all that the call's sockets took.
+    is_part: bool,
+    /// Datagrams that were kept, by stream.
+    kept: [u64; MAX_STREAMS],
+    streams: usize,
+}
+
+impl Taking {
+    /// A recording of this kind. `is_part`: it does not begin with the call.
+    pub fn new(recorded: Recorded, streams: &[Stream], is_part: bool) -> Self {
+        let since_unix_us = recorded.consent.as_ref().map_or(i64::MIN, |consent| consent.at_unix_us);
+        let mut taking = Self {
+            stop: recorded.stop_keys.as_ref().and_then(|keys| StopWatch::new(keys, streams)),
+            recorded,
+            since_unix_us,
+            is_part: is_part || since_unix_us > i64::MIN,
+            kept: [0; MAX_STREAMS],
+            streams: 0,
+        };
+        taking.count(streams);
+        taking
+    }
+
+    /// How it is recorded.
+    pub fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    /// How it was recorded.
+    pub fn into_recorded(self) -> Recorded {
+        self.recorded
+    }
+
+    /// The streams as they are described now.
+    pub fn learn(&mut self, streams: &[Stream]) {
+        if let Some(stop) = &mut self.stop {
+            stop.learn(streams);
+        }
+        self.count(streams);
+    }
+
+    fn count(&mut self, streams: &[Stream]) {
+        let indices = streams.iter().filter_map(|s| usize::try_from(s.index).ok());
+        self.streams = indices.map(|index| index + 1).fold(self.streams, usize::max).min(MAX_STREAMS);
+    }
+
+    /// What of a chunk belongs to the recording; and who stopped it within the chunk, and when.
+    pub fn hear(&mut self, mut chunk: RawChunk) -> (Option<AudioChunk>, Option<(StoppedBy, i64)>) {
+        if self.since_unix_us > i64::MIN {
+            chunk.drop_before(self.since_unix_us);
+        }
+        let stopped = self.stop.as_mut().and_then(|stop| stop.listen(&chunk, self.since_unix_us));
+        if let Some((_, at_unix_us)) = stopped {
+            chunk.drop_after(at_unix_us);
+        }
+        for heard in chunk.heard() {
+            if let Some(count) = usize::try_from(heard.stream).ok().and_then(|at| self.kept.get_mut(at)) {
+                *count += 1;
+            }
+        }
+        let audio = (!chunk.is_empty()).then(|| chunk.into_message());
+        (audio, stopped.map(|(side, at_unix_us)| (by_keys(side), at_unix_us)))
+    }
+
+    /// Its end with the call. Where the sockets took more than belongs to it, what was kept counts.
+    pub fn ended(&self, ended: CallEnded) -> CallEnded {
+        if self.is_part { CallEnded { packets_received: self.counts(), ..ended } } else { ended }
+    }
+
+    /// Its end by somebody's wish.
+    pub fn stopped(&self, by: StoppedBy, at_unix_us: i64) -> CallEnded {
+        CallEnded {
+            at_unix_us,
+            reason: EndReason::Stopped.into(),
+            packets_received: self.counts(),
+            stopped_by: Some(by),
+        }
+    }
+
+    fn counts(&self) -> Vec<u64> {
+        self.kept[..self.streams].to_vec()
+    }
+}
+
+fn by_keys(side: Side) -> StoppedBy {
+    let way = match side {
+        Side::Caller => "keys on the caller's phone",
+        Side::Callee => "keys on the callee's phone",
+    };
+    StoppedBy { way: way.to_owned(), user: String::new() }
+}
