@@ -24,9 +24,8 @@ pub(super) fn sentences(rule: &RecordingRule, tenant: &Tenant, words: &Words) ->
         ConsentMode::NoChoice => "consent-no-choice",
     };
     let mut sentences = vec![words.say_with(message, &asking(rule, terms, words))];
-    if terms.asked_by == AskedBy::Pbx {
-        sentences.extend(heard(rule, words));
-    } else if rule.announcements.heard_by == HeardBy::Both {
+    let announced = rule.announcements.inbound.is_some() || rule.announcements.outbound.is_some();
+    if announced && rule.announcements.heard_by == HeardBy::Both {
         sentences.push(words.say("heard-by-both"));
     }
     sentences.extend(outcome(terms, words));

@@ -80,13 +80,13 @@ exceptions = die Rufnummer der Gegenstelle auf { $count ->
 
 ## Zweiter Satz: die Grundlage
 
-legal-duty = Die Aufzeichnung erfüllt eine gesetzliche Pflicht: Sie beginnt mit dem Rufaufbau, und niemand wird um Einwilligung gebeten; eigene Benutzer können sie{ stop-keys } vorzeitig beenden, was protokolliert wird, sie wird aber weder unterbrochen noch fortgesetzt noch erst später begonnen.
+legal-duty = Die Aufzeichnung erfüllt eine gesetzliche Pflicht: Sie beginnt mit dem Rufaufbau, und niemand wird um Einwilligung gebeten; eigene Benutzer können sie{ stop-keys } vorzeitig beenden, was protokolliert wird; sie wird aber weder unterbrochen noch fortgesetzt noch erst später begonnen.
 stop-keys = { $stop-code ->
     [none] {""}
    *[code] {" "}durch Wählen von { $stop-code }
 }
 
-# Wo keine Taste ausgewertet wird: was zu hören ist, und in welchen Anrufen.
+# Was zu hören ist, wo niemand gefragt wird, und in welchen Anrufen.
 heard = { $heard-by ->
     [both] Beide Seiten hören
    *[caller] Der Anrufer hört
@@ -105,12 +105,12 @@ incoming = { $incoming ->
 consent-opt-in = Erforderlich ist eine Einwilligung (Opt-in): { $asked-by ->
     [consent-call] Bevor der Anruf vermittelt wird, hört { asked } { announcement } und kann innerhalb von { seconds } danach durch Drücken { key } einwilligen. Ohne diesen Tastendruck wird nichts aufgezeichnet; mit ihm
     [recorded-call] Während des Anrufs spielt die Telefonanlage { asked-to } { announcement } vor; das Drücken { key } innerhalb von { seconds } danach gilt als Einwilligung. Ohne diesen Tastendruck wird nichts aufgezeichnet; mit ihm
-   *[pbx] Die Telefonanlage fragt { asked-object } selbst und meldet die Antwort. Ohne Einwilligung wird nichts aufgezeichnet; mit ihr
+   *[pbx] Die Telefonanlage fragt selbst { asked-object }{ by-announcement } und meldet die Antwort. Ohne Einwilligung wird nichts aufgezeichnet; mit ihr
 } beginnt die Aufzeichnung, und was davor zu hören war, wird nicht aufbewahrt.
 consent-opt-out = Es besteht ein Widerspruchsrecht (Opt-out): { $asked-by ->
     [consent-call] Bevor der Anruf vermittelt wird, hört { asked } { announcement } und kann währenddessen oder innerhalb von { seconds } danach durch Drücken { key } widersprechen
     [recorded-call] Während des Anrufs spielt die Telefonanlage { asked-to } { announcement } vor; das Drücken { key } währenddessen oder innerhalb von { seconds } danach gilt als Widerspruch
-   *[pbx] Die Telefonanlage fragt { asked-object } selbst und meldet die Antwort
+   *[pbx] Die Telefonanlage fragt selbst { asked-object }{ by-announcement } und meldet die Antwort
 }. Nach einem Widerspruch wird nichts aufgezeichnet; sonst beginnt die Aufzeichnung, { $asked-by ->
     [pbx] sobald die Antwort gemeldet ist
    *[other] sobald diese Zeit abgelaufen ist
@@ -118,7 +118,7 @@ consent-opt-out = Es besteht ein Widerspruchsrecht (Opt-out): { $asked-by ->
 consent-no-choice = Es wird informiert, ohne eine Wahl zu lassen: { $asked-by ->
     [consent-call] Bevor der Anruf vermittelt wird, hört { asked } { announcement }; eine Taste wird nicht ausgewertet. Die Aufzeichnung beginnt nach der Ansage, und was davor zu hören war, wird nicht aufbewahrt
     [recorded-call] Während des Anrufs spielt die Telefonanlage { asked-to } { announcement } vor; eine Taste wird nicht ausgewertet. Die Aufzeichnung beginnt nach der Ansage, und was davor zu hören war, wird nicht aufbewahrt
-   *[pbx] Die Telefonanlage informiert { asked-object } selbst; eine Taste wird nicht ausgewertet. Die Aufzeichnung beginnt mit dem Rufaufbau
+   *[pbx] Die Telefonanlage informiert selbst { asked-object }{ by-announcement }; eine Taste wird nicht ausgewertet. Die Aufzeichnung beginnt mit dem Rufaufbau
 }.
 asked = { $asked ->
     [caller] der Anrufer
@@ -143,6 +143,10 @@ announcement = { $announced ->
     [out] die Ansage { $outbound }
     [in-out] die Ansage { $inbound } (bei ausgehenden Anrufen { $outbound })
    *[none] eine Ansage
+}
+by-announcement = { $announced ->
+    [none] {""}
+   *[other] {" "}durch { announcement }
 }
 # Im Genitiv: „durch Drücken …“.
 key = { $key ->

@@ -89,7 +89,7 @@ stop-keys = { $stop-code ->
    *[code] {" "}by dialling { $stop-code }
 }
 
-# Where no key is read: what is heard, and in which calls.
+# What is heard where nobody is asked, and in which calls.
 heard = { $heard-by ->
     [both] Both sides hear
    *[caller] The caller hears
@@ -108,12 +108,12 @@ incoming = { $incoming ->
 consent-opt-in = It needs consent (opt-in): { $asked-by ->
     [consent-call] before the call is put through, { asked } hears { announcement } and can consent by pressing { key } within { seconds } after it. Without that key nothing is recorded
     [recorded-call] during the call the telephone system plays { announcement } to { asked-to }; pressing { key } within { seconds } after it gives consent. Without that key nothing is recorded
-   *[pbx] the telephone system itself asks { asked-object } and reports the answer. Without consent nothing is recorded
+   *[pbx] the telephone system itself asks { asked-object }{ by-announcement } and reports the answer. Without consent nothing is recorded
 }; with it recording begins, and nothing from before is kept.
 consent-opt-out = It leaves a right to object (opt-out): { $asked-by ->
     [consent-call] before the call is put through, { asked } hears { announcement } and can object by pressing { key } during it or within { seconds } after it
     [recorded-call] during the call the telephone system plays { announcement } to { asked-to }; pressing { key } during it or within { seconds } after it is an objection
-   *[pbx] the telephone system itself asks { asked-object } and reports the answer
+   *[pbx] the telephone system itself asks { asked-object }{ by-announcement } and reports the answer
 }. After an objection nothing is recorded; otherwise recording begins { $asked-by ->
     [pbx] when the answer is reported
    *[other] when that time is over
@@ -121,7 +121,7 @@ consent-opt-out = It leaves a right to object (opt-out): { $asked-by ->
 consent-no-choice = It informs without leaving a choice: { $asked-by ->
     [consent-call] before the call is put through, { asked } hears { announcement }; no key is read. Recording begins after the announcement, and nothing from before is kept
     [recorded-call] during the call the telephone system plays { announcement } to { asked-to }; no key is read. Recording begins after the announcement, and nothing from before is kept
-   *[pbx] the telephone system itself informs { asked-object }; no key is read. Recording begins at call set-up
+   *[pbx] the telephone system itself informs { asked-object }{ by-announcement }; no key is read. Recording begins at call set-up
 }.
 asked = { $asked ->
     [caller] the caller
@@ -136,6 +136,10 @@ announcement = { $announced ->
     [out] the announcement { $outbound }
     [in-out] the announcement { $inbound } (in outbound calls { $outbound })
    *[none] an announcement
+}
+by-announcement = { $announced ->
+    [none] {""}
+   *[other] {" "}by { announcement }
 }
 key = { $key ->
     [any] any key

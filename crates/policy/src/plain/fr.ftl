@@ -84,13 +84,13 @@ exceptions = le numéro du correspondant figure sur { $count ->
 
 ## Deuxième phrase : le fondement
 
-legal-duty = Elle répond à une obligation légale : l’enregistrement commence dès l’établissement de l’appel, sans que le consentement de quiconque soit demandé ; les utilisateurs de l’organisation peuvent y mettre fin avant la fin de l’appel{ stop-keys }, ce qui est consigné, mais il n’est ni suspendu, ni repris, ni commencé plus tard.
+legal-duty = Elle répond à une obligation légale : l’enregistrement commence dès l’établissement de l’appel, sans que le consentement de quiconque soit demandé ; les utilisateurs de l’organisation peuvent l’arrêter avant la fin de l’appel{ stop-keys }, ce qui est consigné, mais il n’est ni suspendu, ni repris, ni commencé plus tard.
 stop-keys = { $stop-code ->
     [none] {""}
    *[code] {" "}en composant { $stop-code }
 }
 
-# Là où aucune touche n’est prise en compte : ce qui est entendu, et dans quels appels.
+# Ce qui est entendu là où personne n’est interrogé, et dans quels appels.
 heard = { $heard-by ->
     [both] Les deux parties entendent
    *[caller] L’appelant entend
@@ -107,14 +107,14 @@ incoming = { $incoming ->
 
 # Consentement : qui est interrogé, et par qui.
 consent-opt-in = Elle exige un consentement (opt-in) : { $asked-by ->
-    [consent-call] avant la mise en relation, { asked } entend { announcement } et peut consentir en appuyant sur { key } dans un délai de { seconds } après la fin de celle-ci. Sans cet appui, rien n’est enregistré
-    [recorded-call] pendant l’appel, le système téléphonique diffuse { announcement } { asked-to } ; un appui sur { key } dans un délai de { seconds } après la fin de celle-ci vaut consentement. Sans cet appui, rien n’est enregistré
-   *[pbx] le système téléphonique interroge lui-même { asked-object } et communique la réponse. Sans consentement, rien n’est enregistré
-} ; dans le cas contraire, l’enregistrement commence alors, et rien de ce qui précède n’est conservé.
+    [consent-call] avant la mise en relation, { asked } entend { announcement } et peut consentir en appuyant sur { key } dans un délai de { seconds } après la fin de celle-ci. Sans cet appui, rien n’est enregistré ; après celui-ci
+    [recorded-call] pendant l’appel, le système téléphonique diffuse { announcement } { asked-to } ; un appui sur { key } dans un délai de { seconds } après la fin de celle-ci vaut consentement. Sans cet appui, rien n’est enregistré ; après celui-ci
+   *[pbx] le système téléphonique interroge lui-même { asked-object }{ by-announcement } et communique la réponse. Sans consentement, rien n’est enregistré ; après celui-ci
+}, l’enregistrement commence, et rien de ce qui précède n’est conservé.
 consent-opt-out = Elle laisse un droit d’opposition (opt-out) : { $asked-by ->
     [consent-call] avant la mise en relation, { asked } entend { announcement } et peut s’opposer en appuyant sur { key } pendant l’annonce ou dans un délai de { seconds } après la fin de celle-ci
     [recorded-call] pendant l’appel, le système téléphonique diffuse { announcement } { asked-to } ; un appui sur { key } pendant l’annonce ou dans un délai de { seconds } après la fin de celle-ci vaut opposition
-   *[pbx] le système téléphonique interroge lui-même { asked-object } et communique la réponse
+   *[pbx] le système téléphonique interroge lui-même { asked-object }{ by-announcement } et communique la réponse
 }. En cas d’opposition, rien n’est enregistré ; sinon, l’enregistrement commence { $asked-by ->
     [pbx] dès que la réponse est communiquée
    *[other] à l’expiration de ce délai
@@ -122,7 +122,7 @@ consent-opt-out = Elle laisse un droit d’opposition (opt-out) : { $asked-by -
 consent-no-choice = Elle informe sans laisser de choix : { $asked-by ->
     [consent-call] avant la mise en relation, { asked } entend { announcement } ; aucune touche n’est prise en compte. L’enregistrement commence après l’annonce, et rien de ce qui précède n’est conservé
     [recorded-call] pendant l’appel, le système téléphonique diffuse { announcement } { asked-to } ; aucune touche n’est prise en compte. L’enregistrement commence après l’annonce, et rien de ce qui précède n’est conservé
-   *[pbx] le système téléphonique informe lui-même { asked-object } ; aucune touche n’est prise en compte. L’enregistrement commence dès l’établissement de l’appel
+   *[pbx] le système téléphonique informe lui-même { asked-object }{ by-announcement } ; aucune touche n’est prise en compte. L’enregistrement commence dès l’établissement de l’appel
 }.
 asked = { $asked ->
     [caller] l’appelant
@@ -142,6 +142,10 @@ announcement = { $announced ->
     [out] l’annonce { $outbound }
     [in-out] l’annonce { $inbound } (pour les appels sortants, { $outbound })
    *[none] une annonce
+}
+by-announcement = { $announced ->
+    [none] {""}
+   *[other] {" "}par { announcement }
 }
 key = { $key ->
     [any] n’importe quelle touche
