@@ -7,13 +7,14 @@ use domain::RecordingId;
 use futures::{Stream, StreamExt as _};
 use harness::process::Process;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Event, event::What},
     recording_v1::{JournalRow, RecordingSealed},
 };
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     dir: TempDir,
@@ -29,7 +30,7 @@ impl World {
         let nats =
             NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams().await.unwrap();
+        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
         let text = format!(
             "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
