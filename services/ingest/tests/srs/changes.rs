@@ -112,6 +112,8 @@ async fn gaps_in_cseq_are_fine_and_going_back_is_not() {
     rig.recording().await;
 }
 
+const PROBE: &[u8] = &[0x80, 8, 0, 0];
+
 #[tokio::test]
 async fn a_call_that_comes_into_scope_is_recorded_from_then_on() {
     let mut rig = Rig::start(Rules::RecordDesk).await;
@@ -120,18 +122,28 @@ async fn a_call_that_comes_into_scope_is_recorded_from_then_on() {
     let port = client.invite(SIPREC, &content_type, &body).await.ports()[0];
     let mut private = Sender::to(port, 8).await;
     private.send(100).await;
-    rig.metric_becomes("decision_seconds", |_| true).await;
+    rig.metric_becomes("decision_seconds", |decisions| decisions == 1.0).await;
     rig.nothing_for(Duration::from_millis(300)).await;
     client.ask("UPDATE", "", "application/rs-metadata+xml", &metadata("+493022")).await;
-    let decided = |requests: &[wire::rules_v1::DecideRequest]| requests.len() == 2;
-    while !decided(&rig.requests.lock().unwrap()) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    // What is heard before the decision is in force is nobody's business: from the first probe on
+    // that is recorded, all is.
+    let probe = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let probing = async {
+        loop {
+            probe.send_to(PROBE, ("127.0.0.1", port)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = probing => {}
+        () = rig.packets(1) => {}
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let mut business = Sender::to(port, 8).await;
     business.send(100).await;
     client.bye().await;
     let heard = rig.recording().await;
-    business.assert_all(&heard.rtp(0));
+    let heard_of_it: Vec<_> = heard.rtp(0).into_iter().filter(|packet| packet.data != PROBE).collect();
+    business.assert_all(&heard_of_it);
+    assert_eq!(rig.requests.lock().unwrap().len(), 2, "asked once for each of the facts");
     assert_eq!(heard.started().facts.clone().unwrap().callee.unwrap().number, "+493022");
 }

@@ -2,13 +2,13 @@
 
 use super::{
     client::{Client, SIPREC, offer},
-    rig::{Rig, Rules, TENANT},
+    rig::{PATIENCE, Rig, Rules, TENANT},
 };
 
 #[tokio::test]
 async fn a_call_without_ports_for_it_is_sent_elsewhere() {
-    let first = 29_900 - std::process::id() % 100 * 4;
-    let ports = format!("{}-{}", first - first % 2, first - first % 2 + 3);
+    let first = *harness::ports::claim_rtp(100).unwrap().start();
+    let ports = format!("{first}-{}", first + 3);
     let mut rig = Rig::with(Some(Rules::Record), TENANT, &["--rtp-ports", &ports]).await;
     let mut client = Client::udp(rig.sip).await;
     client.call(2).await;
@@ -19,8 +19,18 @@ async fn a_call_without_ports_for_it_is_sent_elsewhere() {
     other.ack().await;
     client.bye().await;
     rig.recording().await;
-    let mut third = Client::udp(rig.sip).await;
-    assert_eq!(third.call(2).await.len(), 2, "the ports are free again");
+    // The ports are free again, a moment after the end.
+    let again = async {
+        loop {
+            let mut third = Client::udp(rig.sip).await;
+            let answer = third.invite(SIPREC, "application/sdp", &offer(2)).await;
+            if answer.status() == 200 {
+                return answer.ports().len();
+            }
+            third.ack().await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, again).await.expect("the ports never came back"), 2);
 }
 
 #[tokio::test]

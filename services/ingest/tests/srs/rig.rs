@@ -21,7 +21,7 @@ use wire::{
 };
 
 /// Nothing in these tests takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What rules does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +122,11 @@ impl Rig {
     pub async fn with(rules: Option<Rules>, config: &str, more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = bus::server::find_program().unwrap();
-        let nats = NatsServer::start(&program, &dir.path().join("nats"), None).unwrap();
+        // Its own port: a test may stop it and start it again.
+        let port = harness::ports::claim().unwrap();
+        let nats = NatsServer::start(&program, &dir.path().join("nats"), Some(port)).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams().await.unwrap();
+        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
         let stop = CancellationToken::new();
         let requests = Arc::new(Mutex::new(Vec::new()));
         if let Some(rules) = rules {
@@ -190,6 +192,16 @@ impl Rig {
         }
     }
 
+    /// Waits until so many messages of calls are on the bus.
+    pub async fn messages(&mut self, count: usize) {
+        let waiting = async {
+            while self.seen.values().map(BTreeMap::len).sum::<usize>() < count {
+                self.take_one().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "{:?}", self.numbers());
+    }
+
     /// Waits until so many RTP packets are on the bus.
     pub async fn packets(&mut self, count: usize) {
         let on_bus = |seen: &BTreeMap<String, BTreeMap<u64, CallMessage>>| -> usize {
@@ -227,12 +239,16 @@ impl Rig {
         self.seen.iter().map(|(id, messages)| (id, messages.keys().collect())).collect()
     }
 
-    /// A metric's value as shown.
+    /// A metric's value as shown; of a histogram, how often something was observed.
     pub fn metric(&self, name: &str) -> f64 {
         let families = self.service.registry().gather();
         let family = families.iter().find(|f| f.name() == format!("callseal_ingest_{name}"));
         family.map_or(0.0, |f| {
-            f.get_metric().iter().map(|m| m.get_counter().get_value() + m.get_gauge().get_value()).sum()
+            let value = |m: &prometheus::proto::Metric| {
+                let observed = m.get_histogram().get_sample_count() as f64;
+                m.get_counter().get_value() + m.get_gauge().get_value() + observed
+            };
+            f.get_metric().iter().map(value).sum()
         })
     }
 
@@ -263,9 +279,8 @@ impl Drop for Rig {
 }
 
 fn options(dir: PathBuf, more: &[&str]) -> Options {
-    // Test processes run side by side: each has ports of its own, as far as possible.
-    let first = 20_000 + std::process::id() % 98 * 100;
-    let ports = format!("{first}-{}", first + 99);
+    let ports = harness::ports::claim_rtp(100).unwrap();
+    let ports = format!("{}-{}", ports.start(), ports.end());
     let (config, spool) = (dir.join("config"), dir.join("spool"));
     let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
     let mut args = vec!["ingest", "--sip", "127.0.0.1:0", "--rtp-ports", &ports, "--port-cooldown", "0"];
