@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, test_target, up,
-    verify,
+    deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, rules, test_target,
+    up, verify,
 };
 
 /// Records calls that can be proven.
@@ -27,6 +27,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Says whether a call would be recorded, by which rule, and why.
     Explain(explain::ExplainArgs),
+    /// Says in plain language what each rule records, and whom it covers.
+    Rules(rules::RulesArgs),
     /// Makes the signing key, or shows the one that is there.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -55,6 +57,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Explain(args) => block_on(explain::run(args)),
+            Command::Rules(args) => rules::run(args),
             Command::Key(command) => key::run(command),
             Command::Targets(args) => block_on(deliveries::list(args)),
             Command::Retry(args) => block_on(deliveries::retry(args)),

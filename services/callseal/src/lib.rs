@@ -8,6 +8,7 @@ pub mod journal_init;
 pub mod key;
 pub mod load;
 pub mod one_resource;
+pub mod rules;
 pub mod test_target;
 pub mod up;
 pub mod verify;

@@ -1,0 +1,109 @@
+//! `callseal rules` as a command: what it prints, to which stream, and by which exit code.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn rules(config: &Path, further: &[&str]) -> Output {
+    let mut callseal = Command::new(env!("CARGO_BIN_EXE_callseal"));
+    callseal.args(["rules", "--config"]).arg(config).args(further).output().unwrap()
+}
+
+fn said(stream: &[u8], dir: &Path) -> String {
+    String::from_utf8(stream.to_vec()).unwrap().replace(&dir.display().to_string(), "DIR")
+}
+
+fn resource(kind: &str, tenant: &str, name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: callseal.io/v1alpha1\nkind: {kind}\n\
+         metadata: {{name: {name}, namespace: {tenant}}}\nspec: {{{spec}}}\n"
+    )
+}
+
+fn configure(dir: &Path, resources: &[String]) {
+    fs::write(dir.join("resources.yaml"), resources.concat()).unwrap();
+}
+
+fn two_tenants() -> Vec<String> {
+    let rule = |name: &str, spec: &str| resource("RecordingRule", "acme", name, spec);
+    vec![
+        resource("Tenant", "acme", "acme", "sip: {domains: [acme.example]}"),
+        resource("Tenant", "globex", "globex", "sip: {domains: [globex.example]}"),
+        resource(
+            "Directory",
+            "acme",
+            "staff",
+            "users: {erika: {identities: [\"22\"]}, max: {identities: [\"23\"]}, karl: {identities: [\"25\"]}}, \
+             groups: {desk: {numbers: [\"500\"], members: [erika, max]}}",
+        ),
+        resource("StorageTarget", "acme", "archive", "folder: {path: archive}"),
+        resource("JournalTarget", "acme", "main", "sqlite: {path: journal.sqlite}, table: recordings"),
+        rule(
+            "the-rest",
+            "order: 20, enabled: false, profile: legalDuty, scope: allUsers, directions: [out], targets: [archive]",
+        ),
+        rule(
+            "desk-calls",
+            "order: 10, profile: consent, scope: {groups: [desk], users: [karl]}, directions: [in], \
+             consent: {mode: optIn, askedBy: pbx}, targets: [archive], journals: [main]",
+        ),
+    ]
+}
+
+#[test]
+fn f04_rules_are_listed_in_their_order_with_a_sentence_and_whom_they_cover() {
+    let dir = tempfile::tempdir().unwrap();
+    configure(dir.path(), &two_tenants());
+
+    let output = rules(dir.path(), &["--members"]);
+    assert_eq!(said(&output.stderr, dir.path()), "");
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!(said(&output.stdout, dir.path()), @"");
+
+    let german = said(&rules(dir.path(), &["--lang", "de", "--tenant", "acme"]).stdout, dir.path());
+    assert!(german.starts_with("acme\n  1. desk-calls\n     Aufgezeichnet werden eingehende Anrufe"), "{german}");
+    assert!(german.contains("Diese Regel ist abgeschaltet"), "{german}");
+    assert!(!german.contains("Die Regel erfasst") && !german.contains("globex"), "{german}");
+
+    let french = said(&rules(dir.path(), &["--lang", "fr", "--tenant", "globex"]).stdout, dir.path());
+    assert_eq!(french, "globex\n     Il n’y a aucune règle\u{a0}: aucun appel n’est enregistré.\n");
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_said_beside_the_rules_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut resources = two_tenants();
+    resources.push(resource("RecordingRule", "acme", "wrong", "profile: legalDuty, scope: everybody"));
+    configure(dir.path(), &resources);
+
+    let output = rules(dir.path(), &["--tenant", "acme"]);
+    assert_eq!(output.status.code(), Some(0));
+    let listed = said(&output.stdout, dir.path());
+    assert!(listed.contains("1. desk-calls") && !listed.contains("wrong"), "{listed}");
+    let warned = said(&output.stderr, dir.path());
+    assert!(warned.starts_with("warning: ") && warned.contains("resources.yaml"), "{warned}");
+    assert!(warned.contains("spec.scope: \"everybody\" is not a scope"), "{warned}");
+}
+
+#[test]
+fn what_cannot_be_listed_is_an_error_of_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let nothing = rules(dir.path(), &[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert_eq!(said(&nothing.stderr, dir.path()), "error: there is no tenant in force\n");
+
+    configure(dir.path(), &two_tenants());
+    let unknown = rules(dir.path(), &["--tenant", "initech"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert_eq!(
+        said(&unknown.stderr, dir.path()),
+        "error: there is no tenant \"initech\" in force; there are: acme, globex\n"
+    );
+
+    let italian = rules(dir.path(), &["--lang", "it"]);
+    assert_eq!(italian.status.code(), Some(2));
+    assert!(said(&italian.stderr, dir.path()).contains("use de, en or fr"));
+    assert_eq!(rules(&dir.path().join("missing"), &[]).status.code(), Some(2));
+}
