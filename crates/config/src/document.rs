@@ -131,7 +131,9 @@ impl Document {
 
     fn error(&self, path: FieldPath, error: &Error, kind: Option<Kind>) -> DocumentError {
         let (path, reason) = yaml::explain(path, error, kind == Some(Kind::Secret));
-        let known = error.location().filter(|location| location.line() > 0);
+        // Of what is missing the parser knows no place; it belongs below what is found of its path.
+        let missing = matches!(error, Error::SerdeMissingField { .. });
+        let known = error.location().filter(|location| location.line() > 0 && !missing);
         let position = known.map_or_else(|| self.find(&path), |location| self.in_file(location.into()));
         DocumentError { position, path, reason }
     }
@@ -236,7 +238,7 @@ mod tests {
                 "7: spec.target: there is no such field; known are order, enabled, profile, consent, announcements, scope, directions, origin, numbers, exceptionLists, channels, targets, journals, manualRecording",
                 "7: spec.targets: must be a list: [a, b]",
                 "8: : this key stands here twice",
-                "5: spec.profile: is missing",
+                "4: spec.profile: is missing",
                 "5: spec.scope.group: there is no such field; known are groups, users, directCallsToMembers",
                 "1: apiVersion: must be callseal.io/v1alpha1",
                 "2: kind: \"Rule\" is not a kind of resource; use Tenant, Secret, Directory, ExceptionList, Announcement, StorageTarget, JournalTarget, RecordingRule",

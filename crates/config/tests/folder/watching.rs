@@ -16,7 +16,7 @@ fn start(folder: &Folder) -> Watched {
 }
 
 /// Waits until what is in force is as wanted.
-async fn becomes(
+pub async fn becomes(
     watched: &mut Watched,
     what: &str,
     wanted: impl Fn(&TenantResources, usize) -> bool,
