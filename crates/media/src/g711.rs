@@ -5,6 +5,7 @@ use crate::Codec;
 
 /// Level of a sine wave that just reaches the largest code, in dBm0 (ITU-T G.711 section 3):
 /// 3.14 for A-law and 3.17 for µ-law. One number is close enough for every use here.
+#[expect(clippy::approx_constant, reason = "a level that happens to begin like π")]
 pub const FULL_SCALE_SINE_DBM0: f64 = 3.14;
 
 /// The byte of a sample. Samples are 16 bits wide, 0 dBov at 32768.

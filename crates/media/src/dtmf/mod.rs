@@ -1,12 +1,14 @@
 //! Keys that a person presses on the telephone, in each form in which they reach a recorder:
 //! [`events`] in RTP (RFC 4733), [`tones`] in the audio, [`info`] in SIP. What they mean together
-//! is a [`sequence`]; [`sender`] makes the packets of a key press.
+//! is a [`sequence`]; [`sender`] makes the packets of a key press. [`Listener`] hears all forms at
+//! once and tells each press once.
 //!
 //! A key can be part of a PIN: no `Debug` text in this module shows one.
 
 pub mod events;
 pub mod info;
 mod key;
+mod listener;
 pub mod sender;
 pub mod sequence;
 pub mod tones;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 pub use events::EventReceiver;
 pub use key::{Key, KeyError};
+pub use listener::Listener;
 pub use sequence::{CodeError, CodeMatcher};
 pub use tones::ToneDetector;
 
