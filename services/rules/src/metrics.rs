@@ -4,10 +4,16 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Regist
 
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    /// By `verdict`: `recorded`, `not_recorded`, `undecidable`.
+    /// By `verdict`: `recorded`, `asks_consent`, `not_recorded`, `undecidable`.
     pub decisions: IntCounterVec,
     pub seconds: Histogram,
     pub problems: IntGauge,
+    /// Requests to the API, by `operation`, `transport` (`http`, `grpc`) and `status`.
+    pub requests: IntCounterVec,
+    /// Users whose logging on or off is known.
+    pub memberships: IntGauge,
+    /// 1 while run-time state is followed.
+    pub state_current: IntGauge,
 }
 
 /// A decision costs microseconds; more than some milliseconds would be heard in the announcement.
@@ -25,14 +31,29 @@ impl Metrics {
                 "callseal_rules_configuration_problems",
                 "What is wrong in the configuration folder now; the log says each with file and line",
             )?,
+            requests: IntCounterVec::new(
+                Opts::new("callseal_rules_api_requests_total", "Requests to the control API"),
+                &["operation", "transport", "status"],
+            )?,
+            memberships: IntGauge::new(
+                "callseal_rules_memberships",
+                "Users of groups who are known to have logged on or off",
+            )?,
+            state_current: IntGauge::new(
+                "callseal_rules_state_current",
+                "1 while run-time state is followed in NATS KV, 0 while it may be outdated",
+            )?,
         };
         // A verdict that has not occurred yet is 0, not absent: alerts rely on it.
-        for verdict in ["recorded", "not_recorded", "undecidable"] {
+        for verdict in ["recorded", "asks_consent", "not_recorded", "undecidable"] {
             metrics.decisions.with_label_values(&[verdict]);
         }
         registry.register(Box::new(metrics.decisions.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.problems.clone()))?;
+        registry.register(Box::new(metrics.requests.clone()))?;
+        registry.register(Box::new(metrics.memberships.clone()))?;
+        registry.register(Box::new(metrics.state_current.clone()))?;
         Ok(metrics)
     }
 }

@@ -1,0 +1,73 @@
+//! Keeps what people answered: for the call itself, which is decided by it, and as an event.
+
+use bus::{Bus, BusError};
+use domain::{Consent, ConsentSource, TenantId};
+use wire::{
+    event_v1::{ConsentAnswered, Event, event::What},
+    rules_v1::{StoreConsentRequest, StoreConsentResponse},
+};
+
+use crate::{in_force::InForce, legs::Legs, state::Calls};
+
+/// Where answers are kept and told.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    pub bus: Bus,
+    pub in_force: InForce,
+    pub calls: Calls,
+    pub legs: Legs,
+}
+
+impl Answers {
+    /// Keeps an answer that ingest heard.
+    pub async fn store(self, request: StoreConsentRequest) -> StoreConsentResponse {
+        let error = self.try_store(request).await.err().unwrap_or_default();
+        if !error.is_empty() {
+            tracing::warn!(error, "an answer could not be kept");
+        }
+        StoreConsentResponse { error }
+    }
+
+    async fn try_store(&self, request: StoreConsentRequest) -> Result<(), String> {
+        let tenant: TenantId = request.tenant.parse().map_err(|e| format!("tenant: {e}"))?;
+        self.in_force.tenant(&tenant).ok_or_else(|| format!("there is no Tenant \"{tenant}\" in force"))?;
+        if request.call_id.is_empty() {
+            return Err("an answer needs the id of the call that it is for".to_owned());
+        }
+        let consent = request.consent.ok_or("the request holds no answer")?;
+        let consent = Consent::try_from(consent).map_err(|e| format!("the answer cannot be read: {e}"))?;
+        self.keep(&tenant, &request.call_id, &consent).await.map_err(|e| e.to_string())
+    }
+
+    /// Keeps an answer, tells it, and has the live call decided by it. Can be repeated.
+    pub async fn keep(&self, tenant: &TenantId, call_id: &str, consent: &Consent) -> Result<(), BusError> {
+        self.calls.set_consent(tenant, call_id, consent).await?;
+        // A recorded call tells its own answer, under the recording's id.
+        if consent.source != ConsentSource::RecordedCall {
+            self.bus.event(answered(tenant, call_id, consent));
+        }
+        self.legs.decide_again(tenant, call_id);
+        Ok(())
+    }
+}
+
+fn answered(tenant: &TenantId, call_id: &str, consent: &Consent) -> Event {
+    let answer = ConsentAnswered {
+        mode: consent.mode.to_string(),
+        outcome: consent.outcome.to_string(),
+        key: consent.key.map(String::from).unwrap_or_default(),
+        consented_unix_us: consent.at_unix_us,
+        announcement: consent.announcement.as_ref().map(ToString::to_string).unwrap_or_default(),
+        announcement_sha256: consent.announcement_sha256.clone().unwrap_or_default(),
+        source: consent.source.to_string(),
+        call_id: call_id.to_owned(),
+        rule: String::new(),
+    };
+    Event {
+        recording_id: String::new(),
+        tenant: tenant.to_string(),
+        at_unix_us: jiff::Timestamp::now().as_microsecond(),
+        service: "rules".to_owned(),
+        what: Some(What::ConsentAnswered(answer)),
+    }
+}

@@ -1,0 +1,98 @@
+//! What is known of single calls: the override that was set for it, and the answer that was given.
+
+use std::time::Duration;
+
+use bus::{
+    Bus, BusError,
+    kv::{Bucket, Kv},
+    subjects::call_token,
+};
+use domain::{Consent, Override, TenantId};
+use wire::state_v1::{CallConsent, CallOverride};
+
+use super::{STORE_TIMEOUT, now_unix_us};
+
+/// No call takes longer; a PBX that counts its ids from 1 may use one again.
+const KEEP: Duration = Duration::from_secs(24 * 3600);
+/// About 200 bytes each: a million calls a day.
+const MAX_BYTES: i64 = 256 << 20;
+
+const OVERRIDES: Bucket = Bucket { name: "overrides", keep: Some(KEEP), max_bytes: MAX_BYTES };
+const CONSENTS: Bucket = Bucket { name: "consents", keep: Some(KEEP), max_bytes: MAX_BYTES };
+
+/// Overrides and answers of all calls.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    overrides: Kv<CallOverride>,
+    consents: Kv<CallConsent>,
+}
+
+/// What is known of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CallState {
+    /// As set through the API; `auto` if it was not.
+    pub override_: Override,
+    pub consent: Option<Consent>,
+}
+
+impl Calls {
+    pub fn new(bus: &Bus) -> Self {
+        Self { overrides: bus.kv(OVERRIDES), consents: bus.kv(CONSENTS) }
+    }
+
+    /// Makes the buckets.
+    pub async fn ensure(&self) -> Result<(), BusError> {
+        self.overrides.ensure(STORE_TIMEOUT).await?;
+        self.consents.ensure(STORE_TIMEOUT).await
+    }
+
+    /// All that is known of a call. A call without an id has nothing that could be known.
+    pub async fn of(&self, tenant: &TenantId, call_id: &str) -> Result<CallState, BusError> {
+        if call_id.is_empty() {
+            return Ok(CallState::default());
+        }
+        let (override_, consent) =
+            futures::future::try_join(self.override_of(tenant, call_id), self.consent_of(tenant, call_id))
+                .await?;
+        Ok(CallState { override_, consent })
+    }
+
+    /// The override that was set for a call; `auto` if none was.
+    pub async fn override_of(&self, tenant: &TenantId, call_id: &str) -> Result<Override, BusError> {
+        let stored = self.overrides.get(&key(tenant, call_id), STORE_TIMEOUT).await?;
+        // A word of a later release is nothing that this one could obey.
+        Ok(stored.and_then(|stored| stored.r#override.parse().ok()).unwrap_or_default())
+    }
+
+    /// The answer that is known for a call.
+    pub async fn consent_of(&self, tenant: &TenantId, call_id: &str) -> Result<Option<Consent>, BusError> {
+        let stored = self.consents.get(&key(tenant, call_id), STORE_TIMEOUT).await?;
+        Ok(stored.and_then(|stored| stored.consent).and_then(|consent| consent.try_into().ok()))
+    }
+
+    /// Keeps the override of a call. When this returns every replica finds it.
+    pub async fn set_override(
+        &self,
+        tenant: &TenantId,
+        call_id: &str,
+        override_: Override,
+    ) -> Result<(), BusError> {
+        let value = CallOverride { r#override: override_.to_string(), changed_unix_us: now_unix_us() };
+        self.overrides.put(&key(tenant, call_id), &value, STORE_TIMEOUT).await.map(drop)
+    }
+
+    /// Keeps the answer for a call. When this returns every replica finds it.
+    pub async fn set_consent(
+        &self,
+        tenant: &TenantId,
+        call_id: &str,
+        consent: &Consent,
+    ) -> Result<(), BusError> {
+        let value = CallConsent { consent: Some(consent.into()) };
+        self.consents.put(&key(tenant, call_id), &value, STORE_TIMEOUT).await.map(drop)
+    }
+}
+
+fn key(tenant: &TenantId, call_id: &str) -> String {
+    format!("{tenant}.{}", call_token(call_id))
+}

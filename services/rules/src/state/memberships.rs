@@ -1,0 +1,162 @@
+//! Who has logged on to which group, or off from it (F-08).
+//!
+//! Written to NATS first and taken from there alone, also by the replica that wrote it: all replicas
+//! see the same changes in the same order. The API's answer waits until its own replica has seen
+//! the change.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bus::{
+    Bus, BusError,
+    kv::{Bucket, Followed, Follower, Kv},
+    subjects::call_token,
+};
+use domain::TenantId;
+use tokio::sync::watch;
+use wire::state_v1;
+
+use super::{STORE_TIMEOUT, now_unix_us};
+
+/// For ever: who logged off in December is not logged on by New Year.
+const MEMBERSHIPS: Bucket = Bucket { name: "memberships", keep: None, max_bytes: 64 << 20 };
+/// How long a change may take from NATS to this process.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// One user's state in one group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub active: bool,
+    /// Unix time, microseconds.
+    pub changed_unix_us: i64,
+}
+
+/// By group and user.
+pub(crate) type OfTenant = BTreeMap<(String, String), Member>;
+
+/// All tenants' memberships as this process has seen them, and the way to change them.
+#[derive(Clone)]
+pub(crate) struct Memberships {
+    kv: Kv<state_v1::Membership>,
+    seen: Arc<RwLock<HashMap<TenantId, Arc<OfTenant>>>>,
+    /// Every change up to this revision is in force here; `None`: NATS is away.
+    revision: watch::Sender<Option<u64>>,
+}
+
+impl Memberships {
+    pub fn new(bus: &Bus) -> Self {
+        let revision = watch::Sender::new(None);
+        Self { kv: bus.kv(MEMBERSHIPS), seen: Arc::default(), revision }
+    }
+
+    /// What is known of a tenant's members.
+    pub fn of(&self, tenant: &TenantId) -> Arc<OfTenant> {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// How many are known in all.
+    pub fn count(&self) -> usize {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).values().map(|members| members.len()).sum()
+    }
+
+    /// Logs a user on or off. When this returns the change is kept, and in force in this process.
+    ///
+    /// Errors: it is not certain to be kept; or it is, but was not seen here in time.
+    pub async fn set(
+        &self,
+        tenant: &TenantId,
+        group: &str,
+        user: &str,
+        active: bool,
+    ) -> Result<Member, BusError> {
+        let changed_unix_us = now_unix_us();
+        let value = state_v1::Membership {
+            tenant: tenant.to_string(),
+            group: group.to_owned(),
+            user: user.to_owned(),
+            active,
+            changed_unix_us,
+        };
+        let stored = self.kv.put(&key(tenant, group, user), &value, STORE_TIMEOUT).await?;
+        let mut revision = self.revision.subscribe();
+        let seen = revision.wait_for(|seen| seen.is_some_and(|seen| seen >= stored));
+        match tokio::time::timeout(SEEN_WITHIN, seen).await {
+            Ok(_) => Ok(Member { active, changed_unix_us }),
+            Err(_) => Err(BusError::Timeout { whom: "NATS KV".to_owned(), after: SEEN_WITHIN }),
+        }
+    }
+
+    pub fn follow(&self) -> Follower<state_v1::Membership> {
+        self.kv.follow()
+    }
+
+    /// Takes over what NATS told; `in_force` is called with the tenants that it concerns before
+    /// anybody is told that the change was seen. Whether the state is current.
+    pub fn take(
+        &self,
+        news: Followed<state_v1::Membership>,
+        in_force: impl FnOnce(&HashSet<TenantId>),
+    ) -> bool {
+        let (changed, revision) = match news {
+            Followed::All { entries, revision } => {
+                let all = entries.into_iter().filter_map(|(key, value)| read(&key, value));
+                (self.replace(all), Some(revision))
+            }
+            Followed::One { key, value, revision } => (self.change(&key, value), Some(revision)),
+            Followed::Lost => (HashSet::new(), None),
+        };
+        in_force(&changed);
+        self.revision.send_replace(revision);
+        revision.is_some()
+    }
+
+    /// All tenants that had or have members.
+    fn replace(&self, all: impl Iterator<Item = (TenantId, (String, String), Member)>) -> HashSet<TenantId> {
+        let mut by_tenant: HashMap<TenantId, OfTenant> = HashMap::new();
+        for (tenant, member, state) in all {
+            by_tenant.entry(tenant).or_default().insert(member, state);
+        }
+        let by_tenant: HashMap<_, _> = by_tenant.into_iter().map(|(id, all)| (id, Arc::new(all))).collect();
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let tenants = seen.keys().chain(by_tenant.keys()).cloned().collect();
+        *seen = by_tenant;
+        tenants
+    }
+
+    fn change(&self, key: &str, value: Option<state_v1::Membership>) -> HashSet<TenantId> {
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        match value {
+            Some(value) => read(key, value).map(|(tenant, member, state)| {
+                Arc::make_mut(seen.entry(tenant.clone()).or_default()).insert(member, state);
+                tenant
+            }),
+            // Deleted by hand: the Directory counts again.
+            None => key.split('.').next().and_then(|tenant| tenant.parse::<TenantId>().ok()).inspect(|tenant| {
+                if let Some(members) = seen.get_mut(tenant) {
+                    Arc::make_mut(members).retain(|(group, user), _| self::key(tenant, group, user) != key);
+                }
+            }),
+        }
+        .into_iter()
+        .collect()
+    }
+}
+
+/// A stored value; none if it does not fit its key: somebody else's.
+fn read(key: &str, value: state_v1::Membership) -> Option<(TenantId, (String, String), Member)> {
+    let tenant: TenantId = value.tenant.parse().ok()?;
+    if self::key(&tenant, &value.group, &value.user) != key {
+        tracing::warn!("a membership does not fit its key and is passed over");
+        return None;
+    }
+    let state = Member { active: value.active, changed_unix_us: value.changed_unix_us };
+    Some((tenant, (value.group, value.user), state))
+}
+
+/// Names may hold anything; their hashes are tokens.
+fn key(tenant: &TenantId, group: &str, user: &str) -> String {
+    format!("{tenant}.{}.{}", call_token(group), call_token(user))
+}
