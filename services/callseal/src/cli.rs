@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, rules, test_target,
-    up, verify,
+    announcement, deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, rules, test_target, up,
+    verify,
 };
 
 /// Records calls that can be proven.
@@ -29,6 +29,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Says in plain language what each rule records, and whom it covers.
     Rules(rules::RulesArgs),
+    /// The library of announcements: what callers hear.
+    #[command(subcommand)]
+    Announcement(announcement::AnnouncementCommand),
     /// Makes the signing key, or shows the one that is there.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -58,6 +61,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args),
             Command::Explain(args) => block_on(explain::run(args)),
             Command::Rules(args) => rules::run(args),
+            Command::Announcement(command) => announcement::run(command),
             Command::Key(command) => key::run(command),
             Command::Targets(args) => block_on(deliveries::list(args)),
             Command::Retry(args) => block_on(deliveries::retry(args)),

@@ -1,5 +1,6 @@
 //! The one binary: all services in one process, and the tools around them.
 
+pub mod announcement;
 pub mod cli;
 pub mod deliveries;
 pub mod demo;
