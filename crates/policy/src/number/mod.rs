@@ -79,6 +79,11 @@ impl NumberPlan {
         }
     }
 
+    /// The number in an identity: the user part of an address, else all of it.
+    pub fn number_of(&self, identity: &str) -> String {
+        self.user_part(identity).unwrap_or_else(|| self.canonical(identity))
+    }
+
     /// The other reading of a number that somebody inside dialled: without the digits for an
     /// outside line. `None` if it does not begin with them.
     pub fn behind_outside_line(&self, identity: &str) -> Option<String> {
