@@ -71,6 +71,9 @@ impl Progress {
                 format!("shipped: to {}, verified by {}", shipped.target, shipped.verified_by)
             }
             What::Journalled(journalled) => format!("journalled: in {}", journalled.journal),
+            What::ConsentAnswered(answer) => format!("consent: {}", answer.outcome),
+            What::Stopped(stopped) => format!("stopped: {}", stopped.way),
+            What::Started(started) => format!("started: by hand, rule {}", started.rule),
             What::Fault(fault) => format!("fault: {}: {}", fault.r#where, fault.problem),
         };
         println!("{:>6.1} s  {line}", self.begun.elapsed().as_secs_f32());
