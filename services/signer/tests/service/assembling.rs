@@ -53,13 +53,13 @@ async fn a_signer_that_dies_in_mid_call_goes_on_from_its_mark_and_the_stream_is_
         let signer = bench.signer(bench.options());
         bench.publish(messages[third * 5..(third + 1) * 5].to_vec()).await;
         let (state, before) = (bench.state().await, marks[third]);
-        let mark = harness::wait::until("the mark to move", Duration::from_secs(20), || async {
+        let mark = harness::wait::until("the mark to move", Duration::from_secs(60), || async {
             Some(state.mark(part).await.unwrap()).filter(|mark| *mark >= before + 5)
         })
         .await
         .unwrap();
         marks.push(mark);
-        harness::wait::until("the purge", Duration::from_secs(10), || async {
+        harness::wait::until("the purge", Duration::from_secs(60), || async {
             (bench.messages_in("CALLS").await == 0).then_some(())
         })
         .await
@@ -158,7 +158,7 @@ async fn a_call_whose_recorder_was_restarted_is_sealed_as_interrupted_up_to_its_
 async fn a_call_of_which_nothing_is_heard_any_more_is_sealed_as_interrupted() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    options.interrupted_after_s = 1.5;
+    options.interrupted_after_s = 4.0;
     let signer = bench.signer(options);
     let call = Call::new(9);
     bench.publish(call.messages()[..3].to_vec()).await;
@@ -172,7 +172,7 @@ async fn a_call_of_which_nothing_is_heard_any_more_is_sealed_as_interrupted() {
 async fn a_bus_that_is_connected_and_does_not_answer_makes_no_call_silent() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    options.interrupted_after_s = 3.0;
+    options.interrupted_after_s = 6.0;
     let signer = bench.signer(options);
     let call = Call::new(9);
     bench.publish(call.messages()[..3].to_vec()).await;
@@ -180,7 +180,7 @@ async fn a_bus_that_is_connected_and_does_not_answer_makes_no_call_silent() {
     // Stands for JetStream that has no leader or no disk.
     let client = async_nats::connect(bench.nats.url()).await.unwrap();
     async_nats::jetstream::new(client).delete_stream("CALLS").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
     bench.bus.ensure_streams().await.unwrap();
     // The recorder gets as long as ever to deliver what it has kept.
     assert!(bench.nothing_announced_for(Duration::from_millis(1_500)).await);

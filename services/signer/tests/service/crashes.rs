@@ -86,7 +86,7 @@ async fn a_death_after_any_step_changes_nothing_of_the_outcome() {
         let mut ended = died(Duration::from_millis(1_500)).await;
         bench.publish(call.messages()[3..].to_vec()).await;
         if ended.is_err() {
-            ended = died(Duration::from_secs(20)).await;
+            ended = died(Duration::from_secs(60)).await;
         }
         let status = ended.unwrap_or_else(|e| panic!("{step}: {e}\n{}", dying.output()));
         assert!(!status.success(), "{step}: {status}");
@@ -98,12 +98,12 @@ async fn a_death_after_any_step_changes_nothing_of_the_outcome() {
             announced.push(sealed.recording_id);
         }
         // What is left of the segments goes.
-        harness::wait::until("the segments to go", Duration::from_secs(10), || async {
+        harness::wait::until("the segments to go", Duration::from_secs(60), || async {
             crate::support::bench::files_below(&bench.path("staging/segments")).is_empty().then_some(())
         })
         .await
         .unwrap_or_else(|e| panic!("{step}: {e}"));
-        again.stop(Duration::from_secs(10)).unwrap();
+        again.stop(Duration::from_secs(60)).unwrap();
     }
     announced.sort();
     expected.sort();

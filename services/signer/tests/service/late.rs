@@ -13,7 +13,7 @@ use crate::support::{
 async fn parts_that_come_after_the_deadline_are_sealed_as_a_supplement() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    (options.interrupted_after_s, options.spool_deadline_s) = (1.0, 2.0);
+    (options.interrupted_after_s, options.spool_deadline_s) = (3.0, 4.0);
     let signer = bench.signer(options);
     let call = Call::new(6);
     let mut messages = call.messages();
@@ -49,7 +49,7 @@ async fn parts_that_come_after_the_deadline_are_sealed_as_a_supplement() {
 async fn the_rest_of_an_interrupted_call_follows_as_a_supplement() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    options.interrupted_after_s = 1.5;
+    options.interrupted_after_s = 4.0;
     let signer = bench.signer(options);
     let call = Call::new(6);
     let messages = call.messages();
@@ -68,7 +68,7 @@ async fn the_rest_of_an_interrupted_call_follows_as_a_supplement() {
 async fn a_late_end_without_audio_makes_no_recording() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    options.interrupted_after_s = 1.5;
+    options.interrupted_after_s = 4.0;
     let signer = bench.signer(options);
     let call = Call::new(2);
     let messages = call.messages();
@@ -87,7 +87,7 @@ async fn a_call_without_its_beginning_is_kept_as_dead_letters_and_never_sealed_b
     let call = Call::new(3);
     bench.publish(call.messages()[1..4].to_vec()).await;
     bench.publish_everywhere(call.node_started_anew()).await;
-    harness::wait::until("the dead letters", Duration::from_secs(20), || async {
+    harness::wait::until("the dead letters", Duration::from_secs(60), || async {
         (bench.messages_in("DEAD").await == 3).then_some(())
     })
     .await
@@ -100,7 +100,7 @@ async fn a_call_without_its_beginning_is_kept_as_dead_letters_and_never_sealed_b
 async fn goes_on_without(bench: &Bench, call: &Call) {
     let part = partition_of(&call.tenant, &call.recording);
     let (state, sent) = (bench.state().await, bench.bus.partition(part).last_sequence().await.unwrap());
-    harness::wait::until("the mark to pass the hole", Duration::from_secs(20), || async {
+    harness::wait::until("the mark to pass the hole", Duration::from_secs(60), || async {
         // The call is not silent.
         bench.publish([call.messages().remove(0)]).await;
         (state.mark(part).await.unwrap() >= sent).then_some(())
@@ -113,7 +113,7 @@ async fn goes_on_without(bench: &Bench, call: &Call) {
 async fn a_part_that_never_comes_does_not_hold_up_a_call_that_goes_on() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    (options.interrupted_after_s, options.spool_deadline_s) = (2.5, 1.0);
+    (options.interrupted_after_s, options.spool_deadline_s) = (8.0, 1.0);
     let signer = bench.signer(options);
     let call = Call::new(6);
     let messages = call.messages();
@@ -138,7 +138,7 @@ async fn a_part_that_never_comes_does_not_hold_up_a_call_that_goes_on() {
 async fn a_part_that_comes_after_it_was_given_up_begins_a_section_in_which_the_call_goes_on() {
     let bench = Bench::start().await;
     let mut options = bench.options();
-    (options.interrupted_after_s, options.spool_deadline_s) = (2.5, 1.0);
+    (options.interrupted_after_s, options.spool_deadline_s) = (8.0, 1.0);
     let signer = bench.signer(options);
     let call = Call::new(6);
     let messages = call.messages();

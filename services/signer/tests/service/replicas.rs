@@ -21,7 +21,7 @@ fn partitions(signer: &Signer) -> i64 {
 }
 
 async fn shares(signers: &[&Signer], expected: &[i64]) {
-    harness::wait::until("the partitions to be shared", Duration::from_secs(20), || async {
+    harness::wait::until("the partitions to be shared", Duration::from_secs(60), || async {
         (signers.iter().map(|signer| partitions(signer)).collect::<Vec<_>>() == expected).then_some(())
     })
     .await

@@ -16,6 +16,7 @@ use keys::SigningKey;
 use runtime::Service;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use wire::{
     Message,
     call_v1::{CallMessage, call_message::Body},
@@ -47,7 +48,7 @@ impl Bench {
         let mut options = BusOptions::new(nats.url(), "test");
         options.calls_max_bytes = 256 << 20;
         let bus = Bus::connect(options).await.unwrap();
-        bus.ensure_streams().await.unwrap();
+        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
         let key = Arc::new(FileKey::new(dir.path()));
         Self { dir, nats, bus, key }
     }
@@ -104,7 +105,7 @@ impl Bench {
         let mut consumer = self.bus.sealed("shipper").await.unwrap();
         let mut got = Vec::new();
         while got.len() < count {
-            let next = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await;
+            let next = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await;
             let next = next
                 .unwrap_or_else(|_| panic!("{} of {count} recordings were announced", got.len()))
                 .unwrap();
