@@ -18,13 +18,27 @@ pub async fn serve(
     services: Vec<Service>,
     shutdown: CancellationToken,
 ) -> std::io::Result<SocketAddr> {
+    serve_beside(address, services, Router::new(), shutdown).await
+}
+
+/// As [`serve`], with `others` on the same port; they must not take the three pages' paths.
+///
+/// # Errors
+/// The address is taken or not one of this machine.
+pub async fn serve_beside(
+    address: SocketAddr,
+    services: Vec<Service>,
+    others: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(services));
+        .with_state(Arc::new(services))
+        .merge(others);
     tokio::spawn(async move {
         let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         if let Err(error) = served {

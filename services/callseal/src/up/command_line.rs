@@ -45,7 +45,8 @@ pub(super) fn ingest(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callsea
 }
 
 pub(super) fn rules(args: &UpArgs) -> anyhow::Result<callseal_rules::Options> {
-    parse("rules", [("--config", &args.config)])
+    // The API is served on --http, beside metrics and health.
+    parse("rules", [("--config", args.config.clone().into()), ("--api", text("none"))])
 }
 
 pub(super) fn signer(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callseal_signer::Options> {

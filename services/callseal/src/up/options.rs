@@ -19,7 +19,7 @@ pub struct UpArgs {
     /// Where SIP is taken, UDP and TCP.
     #[arg(long, env = "CALLSEAL_SIP", default_value = "0.0.0.0:5060", value_name = "HOST:PORT")]
     pub sip: SocketAddr,
-    /// Where metrics and health are served.
+    /// Where metrics, health and the control API (HTTP and gRPC) are served.
     #[arg(long, env = "CALLSEAL_HTTP", default_value = "127.0.0.1:9464", value_name = "HOST:PORT")]
     pub http: SocketAddr,
     /// Address that SIP and SDP name; needed when --sip listens on all addresses.

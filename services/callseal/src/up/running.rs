@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use bus::{
-    Bus, BusOptions,
+    Bus, BusError, BusOptions,
     server::{NatsServer, find_program},
 };
 use runtime::Service;
@@ -83,7 +83,9 @@ impl Running {
             (None, url) => (url.clone().unwrap_or_default(), None),
         };
         let bus = Bus::connect(BusOptions { monitor_url, ..BusOptions::new(&url, "callseal") }).await?;
-        bus.ensure_streams().await?;
+        let reachable = bus.ensure_streams_when_reachable(CancellationToken::new());
+        // If it is not there by now, the error says why.
+        timeout(START_PATIENCE, reachable).await.unwrap_or(Err(BusError::NotConnected))?;
 
         let registry = prometheus::Registry::new();
         bus.register_metrics(&registry);
@@ -94,20 +96,30 @@ impl Running {
         parts
             .start("ingest", |service| callseal_ingest::run(options, bus.clone(), service, Some(sip_sender)));
         let options = command_line::rules(args)?;
-        parts.start("rules", |service| callseal_rules::run(options, bus.clone(), service));
+        let (api_sender, api) = oneshot::channel();
+        parts.start("rules", |service| {
+            let bus = bus.clone();
+            async move {
+                let rules = callseal_rules::Rules::start(options, bus, service).await?;
+                // Nobody takes it: the start is broken off.
+                let _ = api_sender.send(rules.routes());
+                rules.run().await
+            }
+        });
         let options = command_line::signer(args, &data)?;
         parts.start("signer", |service| callseal_signer::run_with_key(options, bus.clone(), service, key));
         let options = command_line::shipper(args, &data)?;
         parts.start("shipper", |service| callseal_shipper::run(options, bus.clone(), service));
         let options = command_line::journal(args, &data)?;
         parts.start("journal", |service| callseal_journal::run(options, bus.clone(), service));
-        let parts = parts.parts;
+        let mut parts = parts.parts;
+        let Ok(api) = api.await else { return Err(first_failure(&mut parts).await) };
 
         let http_up = CancellationToken::new();
         let services = parts.iter().map(|part| part.service.clone()).collect();
-        let http = runtime::http::serve(args.http, services, http_up.clone())
+        let http = runtime::http::serve_beside(args.http, services, api, http_up.clone())
             .await
-            .with_context(|| format!("{} cannot be listened on for metrics and health", args.http))?;
+            .with_context(|| format!("{} cannot be listened on for metrics, health and API", args.http))?;
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let ready = Ready { sip: unknown, http, nats: url };
         let mut running = Self { ready, bus, parts, http_up, _nats: nats, _data: data };
