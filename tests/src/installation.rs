@@ -163,6 +163,8 @@ impl Installation {
             .env("SOFTHSM2_CONF", data.join("keys/softhsm2.conf"))
             .env("CALLSEAL_PKCS11_PIN_FILE", data.join("keys/pin"))
             .env("CALLSEAL_HTTP", format!("127.0.0.1:{}", self.http_port(name)?))
+            // Of rules alone; ask for its port by `http_port("rules-api")`.
+            .env("CALLSEAL_API", format!("127.0.0.1:{}", self.http_port(&format!("{name}-api"))?))
             .args(self.extra.iter().filter(|(of, _)| *of == service).map(|(_, argument)| argument))
             .args(arguments);
         Process::start(name, &self.path("logs"), &mut command)
