@@ -186,7 +186,7 @@ stored = { $targets ->
 
 ## Vierter Satz: Aufzeichnung von Hand
 
-manual = Benutzer, die von der Regel erfasst sind, dürfen außerdem von Hand eine Aufzeichnung starten und beenden, sofern der Anruf nicht aufgrund einer gesetzlichen Pflicht aufgezeichnet wird; solche Aufzeichnungen sind von den übrigen getrennt: Sie { stored }. { channels }.
+manual = Benutzer, die von der Regel erfasst sind, dürfen außerdem von Hand eine Aufzeichnung starten und beenden, es sei denn, der Anruf wird aufgrund einer gesetzlichen Pflicht aufgezeichnet oder die andere Seite wurde gefragt und hat es nicht erlaubt; solche Aufzeichnungen sind von den übrigen getrennt: Sie { stored }. { channels }.
 
 ## Um die Sätze herum
 

@@ -177,7 +177,7 @@ stored = { $targets ->
 
 ## Fourth sentence: manual recording
 
-manual = Users whom the rule covers may also start and stop a recording by hand, unless the call is recorded under a legal duty; such recordings are kept apart from the others: they { stored }. { channels }.
+manual = Users whom the rule covers may also start and stop a recording by hand, unless the call is recorded under a legal duty or the other side was asked and did not permit it; such recordings are kept apart from the others: they { stored }. { channels }.
 
 ## Around the sentences
 

@@ -183,7 +183,7 @@ stored = { $targets ->
 
 ## Quatrième phrase : enregistrement manuel
 
-manual = Les utilisateurs concernés par la règle peuvent en outre lancer et arrêter eux-mêmes un enregistrement, sauf si l’appel est enregistré en vertu d’une obligation légale ; ces enregistrements sont tenus à part des autres : ils { stored }. { channels }.
+manual = Les utilisateurs concernés par la règle peuvent en outre lancer et arrêter eux-mêmes un enregistrement, sauf si l’appel est enregistré en vertu d’une obligation légale ou si l’autre partie, interrogée, ne l’a pas permis ; ces enregistrements sont tenus à part des autres : ils { stored }. { channels }.
 
 ## Autour des phrases
 

@@ -39,7 +39,8 @@ fn calls() -> Vec<RecordingRuleSpec> {
     for scope in scopes() {
         for directions in DIRECTIONS {
             // Without calls that come in, direct calls to members make no difference.
-            if directions == ["out"] && matches!(&scope, ScopeSpec::Selected(s) if s.direct_calls_to_members) {
+            if directions == ["out"] && matches!(&scope, ScopeSpec::Selected(s) if s.direct_calls_to_members)
+            {
                 continue;
             }
             for origin in ["both", "internal", "external"] {
