@@ -107,3 +107,43 @@ fn what_cannot_be_listed_is_an_error_of_usage() {
     assert!(said(&italian.stderr, dir.path()).contains("use de, en or fr"));
     assert_eq!(rules(&dir.path().join("missing"), &[]).status.code(), Some(2));
 }
+
+/// What docs/rules.md refers to without showing it.
+fn beside_the_page() -> Vec<String> {
+    let built_in = |name: &str, text: &str| resource("Announcement", "acme", name, &format!("builtIn: {text}"));
+    vec![
+        resource(
+            "Directory",
+            "acme",
+            "staff",
+            "users: {erika: {identities: [\"22\"]}, karl: {identities: [\"25\"]}}, \
+             groups: {desk: {numbers: [\"500\"], members: [erika]}}",
+        ),
+        resource("StorageTarget", "acme", "archive", "folder: {path: archive}"),
+        resource("StorageTarget", "acme", "private", "folder: {path: private}"),
+        resource("JournalTarget", "acme", "main", "sqlite: {path: journal.sqlite}, table: recordings"),
+        built_in("notice", "en/outbound"),
+        built_in("thanks", "en/granted"),
+        built_in("as-you-like", "en/denied"),
+        "---\napiVersion: callseal.io/v1alpha1\nkind: Secret\nmetadata: {name: pbx, namespace: acme}\n\
+         stringData: {token: 0123456789abcdef0123456789abcdef}\n"
+            .to_owned(),
+    ]
+}
+
+#[test]
+fn the_examples_of_the_page_about_rules_are_a_configuration_without_a_fault() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
+    let page = fs::read_to_string(page).unwrap();
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 4, "a rule, a list, a tenant, an announcement");
+
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("acme");
+    fs::create_dir(&folder).unwrap();
+    let shown = blocks.iter().map(|block| format!("---\n{block}"));
+    configure(&folder, &shown.chain(beside_the_page()).collect::<Vec<_>>());
+    let output = rules(dir.path(), &["--members"]);
+    assert_eq!(said(&output.stderr, dir.path()), "");
+    assert!(said(&output.stdout, dir.path()).contains("1. service"));
+}
