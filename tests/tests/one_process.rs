@@ -14,7 +14,7 @@ use harness::{
 };
 use nix::sys::signal::Signal;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn configured() -> anyhow::Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
