@@ -1,6 +1,7 @@
 //! The session recording server: SIPREC in, chunks of RTP out to the bus.
 
 pub mod call;
+pub mod consent;
 pub mod media;
 pub mod metrics;
 mod options;

@@ -40,6 +40,13 @@ pub struct Metrics {
     pub undecided_bytes: IntGauge,
     /// SIP messages that could not be read or were cut.
     pub sip_malformed: IntCounter,
+    /// Calls to the consent endpoint that are under way.
+    pub consent_live: IntGauge,
+    /// Calls to the consent endpoint that ended, by `result`: `granted`, `denied`, `no-answer`, `announced`,
+    /// `hung_up`, `never_acknowledged`, `failed`.
+    pub consent_calls: IntCounterVec,
+    /// Packets of announcements that left more than 2 ms behind their time.
+    pub announcement_packets_late: IntCounter,
 }
 
 impl Metrics {
@@ -73,6 +80,17 @@ impl Metrics {
             undecided_bytes: r.gauge("undecided_bytes", "Memory that holds undecided audio")?,
             sip_malformed: r
                 .counter("sip_malformed_total", "SIP messages that could not be read or were cut")?,
+            consent_live: r
+                .gauge("consent_calls_live", "Calls to the consent endpoint that are under way")?,
+            consent_calls: r.counters(
+                "consent_calls_total",
+                "Calls to the consent endpoint that ended",
+                "result",
+            )?,
+            announcement_packets_late: r.counter(
+                "announcement_packets_late_total",
+                "Packets of announcements that left more than 2 ms behind their time",
+            )?,
         })
     }
 }

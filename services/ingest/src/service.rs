@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Options,
     call::{CallOptions, Calls, budget::Budget},
+    consent::{ConsentCalls, library::Library, pacer::Pacer},
     media::{Media, MediaOptions},
     metrics::Metrics,
     srs::{Srs, SrsOptions, listen},
@@ -78,9 +79,17 @@ pub async fn run(
         tasks: TaskTracker::new(),
         closing: CancellationToken::new(),
     });
+    let consent_calls = Arc::new(ConsentCalls {
+        bus: bus.clone(),
+        library: Library::default(),
+        pacer: Pacer::start(calls.metrics.announcement_packets_late.clone())
+            .context("start the thread for announcements")?,
+        metrics: calls.metrics.clone(),
+    });
     let srs_options = SrsOptions { advertise: options.advertise, t1: options.sip_t1 };
     let in_force = Arc::new(move || resources.current());
-    let srs = Srs::start(listening, calls.clone(), in_force, srs_options, stop.clone()).await?;
+    let srs =
+        Srs::start(listening, calls.clone(), consent_calls, in_force, srs_options, stop.clone()).await?;
     tracing::info!(sip = %address, rtp_ports = %options.rtp_ports, node = %options.node, epoch = %publisher.epoch(), "taking calls");
     if let Some(started) = started {
         // Nobody waits for it any more: not our concern.

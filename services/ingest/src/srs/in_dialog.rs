@@ -7,7 +7,7 @@ use wire::call_v1::EndReason;
 use super::{
     Srs,
     dialog::{Dialog, DialogKey, lock},
-    invite::{expects_media, learn_streams, open_ports, read_metadata},
+    invite::{expects_media, learn_streams, open_ports, read_metadata, read_wish},
     reply::{ALLOW, Reply},
     request::Incoming,
 };
@@ -48,6 +48,7 @@ impl Srs {
                 Reply::ok().with_abilities()
             }
             Method::Info | Method::PRack | Method::Message | Method::Notify => {
+                // Keys that come by INFO are nobody's here: see `call::keys`.
                 dialog.call.tell(Told::Alive);
                 Reply::ok()
             }
@@ -60,7 +61,14 @@ impl Srs {
     fn change(&self, dialog: &mut Dialog, incoming: &Incoming<'_>) -> Reply {
         let is_invite = incoming.request.method == Method::Invite;
         let new_metadata = learn(dialog, incoming);
-        let mut reason = if new_metadata { "metadata" } else { "" };
+        let wish = read_wish(incoming, &dialog.call.recording);
+        let new_wish = wish.is_some_and(|wish| wish != dialog.facts.override_by_pbx);
+        dialog.facts.override_by_pbx = wish.unwrap_or(dialog.facts.override_by_pbx);
+        let mut reason = match (new_metadata, new_wish) {
+            (true, _) => "metadata",
+            (false, true) => "override",
+            (false, false) => "",
+        };
         let mut reply = Reply::ok().with_abilities();
         match incoming.body().sdp.map(Offer::parse) {
             // A re-INVITE without an offer asks for ours: the description as it stands. Its ACK

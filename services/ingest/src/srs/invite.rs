@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use bus::Pressure;
-use domain::{CallFacts, RecordingId, resources::TenantResources};
+use domain::{CallFacts, Override, RecordingId, resources::TenantResources};
 use rsipstack::{
     sip::{HeadersExt, StatusCode},
     transaction::make_tag,
@@ -17,15 +17,15 @@ use super::{
     listen,
     peer::DialogPeer,
     reply::Reply,
-    request::Incoming,
+    request::{Incoming, OVERRIDE},
 };
 use crate::{
-    call::{NewCall, Opened},
+    call::{NewCall, Opened, Told},
     media::{NoPorts, unix_us},
 };
 
 /// Highest SIP version numbers of `o=` lines begin here; any value will do (RFC 8866, section 5.2).
-const FIRST_VERSION: u64 = 1;
+pub(super) const FIRST_VERSION: u64 = 1;
 
 impl Srs {
     /// Answers an INVITE without a To tag.
@@ -36,8 +36,12 @@ impl Srs {
         }
         let body = incoming.body();
         if !incoming.is_siprec(&body) {
-            let why = "only recording sessions (SIPREC, RFC 7866) are taken here";
-            return Reply::refusal(StatusCode::NotAcceptableHere, why);
+            let Some(wanted) = incoming.wanted() else {
+                let why =
+                    "only recording sessions (SIPREC, RFC 7866) and calls to consent.RULE are taken here";
+                return Reply::refusal(StatusCode::NotAcceptableHere, why);
+            };
+            return self.consent_invite(incoming, &wanted);
         }
         if let Some(overload) = self.overload() {
             return overload;
@@ -72,11 +76,11 @@ impl Srs {
         let picture = who_is_who(&offer, &metadata, &identities);
         let facts = CallFacts {
             tenant: tenant.tenant.id.clone(),
-            call_id: incoming.call_id(metadata.call_id()),
+            call_id: incoming.call_id(&tenant.tenant.call_id_header, metadata.call_id()),
             direction: picture.direction,
             caller: picture.caller.clone(),
             callee: picture.callee.clone(),
-            override_by_pbx: domain::Override::Auto,
+            override_by_pbx: read_wish(incoming, &opened.handle.recording).unwrap_or_default(),
         };
         let mut streams = BTreeMap::new();
         learn_streams(&mut streams, &offer, &picture, &ports);
@@ -140,12 +144,16 @@ impl Srs {
             reply = reply.with("Require", "timer").with("Session-Expires", interval);
         }
         reply.to_tag = Some(our_tag);
-        reply.new_call = Some(handle);
+        reply.acknowledged = Some(Box::new(move |acknowledged| {
+            if !acknowledged {
+                handle.tell(Told::NoAck);
+            }
+        }));
         reply
     }
 
     /// The refusal for times when no further call can be taken; the client then goes elsewhere.
-    fn overload(&self) -> Option<Reply> {
+    pub(super) fn overload(&self) -> Option<Reply> {
         if self.is_draining() {
             return Some(Reply::overloaded("this recorder is being stopped"));
         }
@@ -158,7 +166,7 @@ impl Srs {
         None
     }
 
-    fn tenant(&self, incoming: &Incoming<'_>) -> Option<Arc<TenantResources>> {
+    pub(super) fn tenant(&self, incoming: &Incoming<'_>) -> Option<Arc<TenantResources>> {
         let resources = self.resources();
         let domains = incoming.domains();
         let is_owned = |domain: &&String| {
@@ -172,7 +180,7 @@ impl Srs {
         resources.tenant_of_call(domain, incoming.source().ip()).cloned().map(Arc::new)
     }
 
-    fn address_towards(&self, incoming: &Incoming<'_>) -> IpAddr {
+    pub(super) fn address_towards(&self, incoming: &Incoming<'_>) -> IpAddr {
         let bound = self.address.ip();
         self.options.advertise.unwrap_or_else(|| listen::address_towards(incoming.source(), bound))
     }
@@ -193,6 +201,16 @@ pub(super) fn open_ports(call: &crate::call::CallHandle, offer: &Offer) -> Resul
         }
     };
     offer.streams.iter().map(port).collect()
+}
+
+/// What the PBX wishes for this call, if this request says so. A word that is no wish is a warning, and
+/// the rules decide.
+pub(super) fn read_wish(incoming: &Incoming<'_>, recording: &RecordingId) -> Option<Override> {
+    let wish = incoming.wish()?;
+    Some(wish.unwrap_or_else(|_| {
+        tracing::warn!(%recording, "{OVERRIDE} is none of auto, force, deny, manual: the rules decide");
+        Override::Auto
+    }))
 }
 
 /// Applies an update of the metadata. What is wrong with it is a warning: the call is recorded.

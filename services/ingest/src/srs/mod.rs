@@ -7,6 +7,7 @@
 //! Each request is answered by a function that does not wait for anything ([`Srs::answer`]), in the
 //! order in which requests came; sending the answer and retransmitting it is a task of its own.
 
+mod consent;
 mod datagram;
 mod dialog;
 mod in_dialog;
@@ -35,10 +36,8 @@ use rsipstack::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    call::{Calls, Told},
-    metrics::Metrics,
-};
+use crate::{call::Calls, consent::ConsentCalls, metrics::Metrics};
+use consent::ConsentDialogs;
 use dialog::Dialogs;
 use listen::Listening;
 use reply::Reply;
@@ -61,6 +60,8 @@ pub struct Srs {
     endpoint: Endpoint,
     dialogs: Dialogs,
     calls: Arc<Calls>,
+    consent_dialogs: ConsentDialogs,
+    consent_calls: Arc<ConsentCalls>,
     resources: ResourcesInForce,
     options: SrsOptions,
     address: SocketAddr,
@@ -77,6 +78,7 @@ impl Srs {
     pub async fn start(
         listening: Listening,
         calls: Arc<Calls>,
+        consent_calls: Arc<ConsentCalls>,
         resources: ResourcesInForce,
         options: SrsOptions,
         stop: CancellationToken,
@@ -114,6 +116,8 @@ impl Srs {
             endpoint,
             dialogs: Dialogs::default(),
             calls,
+            consent_dialogs: ConsentDialogs::default(),
+            consent_calls,
             resources,
             options,
             address,
@@ -169,7 +173,7 @@ impl Srs {
             self.metrics.sip_malformed.inc();
             Reply::refusal(StatusCode::MessageTooLarge, "the message is too large for UDP: use TCP")
         } else if let Some(our_tag) = incoming.to_tag() {
-            self.in_dialog(&incoming, our_tag)
+            self.in_consent_dialog(&incoming, &our_tag).unwrap_or_else(|| self.in_dialog(&incoming, our_tag))
         } else {
             match method {
                 Method::Invite => self.invite(&incoming),
@@ -201,8 +205,7 @@ impl Srs {
 /// Sends an answer and stays until the transaction is over: answers to INVITE are retransmitted
 /// until they are acknowledged.
 async fn send(mut transaction: Transaction, reply: Reply) {
-    let Reply { status, mut headers, sdp, to_tag, new_call } = reply;
-    let is_success = status == StatusCode::OK;
+    let Reply { status, mut headers, sdp, to_tag, acknowledged: mut tell } = reply;
     let is_invite = transaction.original.method == Method::Invite;
     if let (Some(tag), Ok(to)) = (to_tag, transaction.original.to_header().cloned()) {
         transaction.original.headers.unique_push(Header::To(to.with_tag(tag.into())));
@@ -217,11 +220,14 @@ async fn send(mut transaction: Transaction, reply: Reply) {
     if !is_invite {
         return;
     }
-    let mut acknowledged = false;
     while let Some(message) = transaction.receive().await {
-        acknowledged |= matches!(&message, SipMessage::Request(request) if request.method == Method::Ack);
+        if matches!(&message, SipMessage::Request(request) if request.method == Method::Ack)
+            && let Some(tell) = tell.take()
+        {
+            tell(true);
+        }
     }
-    if let Some(call) = new_call.filter(|_| is_success && !acknowledged) {
-        call.tell(Told::NoAck);
+    if let Some(tell) = tell {
+        tell(false);
     }
 }

@@ -41,27 +41,47 @@ impl DialogPeer {
     async fn ask(&self, method: Method, reason: Option<Header>) -> Option<StatusCode> {
         let srs = self.srs.upgrade()?;
         let shared = srs.dialogs.get(&self.key)?;
-        let (invite, connection) = {
+        let way = {
             let dialog = lock(&shared);
-            (dialog.invite.clone(), dialog.connection.clone())
+            Way { invite: dialog.invite.clone(), connection: dialog.connection.clone() }
         };
         let next_cseq = || {
             let mut dialog = lock(&shared);
             dialog.our_cseq += 1;
             dialog.our_cseq
         };
-        // Back the way the client's last request came: that passes every NAT and needs no DNS.
-        let back = request(&srs, method, &invite, next_cseq(), connection.transport(), reason.clone())?;
-        let destination = connection.get_remote_addr().cloned();
-        let is_stream = connection.is_reliable();
-        match exchange(&srs, back, Some(connection), destination).await {
-            // The connection may be long gone while the client is there: a new one to its Contact.
-            None | Some(StatusCode::ServiceUnavailable) if is_stream => {
-                let anew = request(&srs, method, &invite, next_cseq(), Transport::Tcp, reason)?;
-                exchange(&srs, anew, None, None).await
-            }
-            answer => answer,
+        ask(&srs, way, next_cseq, method, reason.into_iter().collect()).await
+    }
+}
+
+/// How the other end of a dialog is reached.
+pub(super) struct Way {
+    /// The INVITE that made the dialog, our tag in its To header.
+    pub invite: Request,
+    /// The connection that its last request came by.
+    pub connection: SipConnection,
+}
+
+/// Sends a request without a body within a dialog and waits for its final answer.
+pub(super) async fn ask(
+    srs: &Srs,
+    way: Way,
+    next_cseq: impl Fn() -> u32,
+    method: Method,
+    headers: Vec<Header>,
+) -> Option<StatusCode> {
+    let Way { invite, connection } = way;
+    // Back the way the client's last request came: that passes every NAT and needs no DNS.
+    let back = request(srs, method, &invite, next_cseq(), connection.transport(), headers.clone())?;
+    let destination = connection.get_remote_addr().cloned();
+    let is_stream = connection.is_reliable();
+    match exchange(srs, back, Some(connection), destination).await {
+        // The connection may be long gone while the client is there: a new one to its Contact.
+        None | Some(StatusCode::ServiceUnavailable) if is_stream => {
+            let anew = request(srs, method, &invite, next_cseq(), Transport::Tcp, headers)?;
+            exchange(srs, anew, None, None).await
         }
+        answer => answer,
     }
 }
 
@@ -95,7 +115,7 @@ fn request(
     invite: &Request,
     seq: u32,
     transport: Transport,
-    reason: Option<Header>,
+    headers: Vec<Header>,
 ) -> Option<Request> {
     // We were called: our From is the INVITE's To, and the other way round (RFC 3261, 12.2.1.1).
     let from = typed::From::parse(invite.to_header().ok()?.value()).ok()?;
@@ -110,7 +130,7 @@ fn request(
         Header::RecordRoute(route) => Some(Header::Route(route.value().into())),
         _ => None,
     });
-    request.headers.extend(routes.chain(reason).collect());
+    request.headers.extend(routes.chain(headers).collect());
     Some(request)
 }
 

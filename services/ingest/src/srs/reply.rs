@@ -2,8 +2,6 @@
 
 use rsipstack::sip::{Header, StatusCode};
 
-use crate::call::CallHandle;
-
 /// What we understand, for `Allow`.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 /// What we read, for `Accept`.
@@ -19,14 +17,14 @@ pub struct Reply {
     pub sdp: Option<String>,
     /// Tag for the To header of a new dialog.
     pub to_tag: Option<String>,
-    /// The call whose first answer this is: told if it is never acknowledged.
-    pub new_call: Option<CallHandle>,
+    /// Told whether the answer to an INVITE was acknowledged, as soon as that is known.
+    pub acknowledged: Option<Box<dyn FnOnce(bool) + Send>>,
 }
 
 impl Reply {
     /// An answer without a body.
     pub fn new(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), sdp: None, to_tag: None, new_call: None }
+        Self { status, headers: Vec::new(), sdp: None, to_tag: None, acknowledged: None }
     }
 
     /// 200.

@@ -2,12 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use domain::{InvalidId, Override};
 use rsipstack::{
     sip::{Header, HeadersExt, Host, Request, Uri},
     transport::SipConnection,
 };
 use siprec::Body;
 
+use crate::consent::wanted::Wanted;
+
+/// The header by which a PBX overrides the rules for one call.
+pub const OVERRIDE: &str = "X-Callseal-Override";
 /// Longest call id that is kept.
 const MAX_CALL_ID: usize = 255;
 
@@ -78,6 +83,11 @@ impl Incoming<'_> {
         [host(&self.request.uri), to.as_ref().map(host).unwrap_or_default()]
     }
 
+    /// What a plain call asks of the consent endpoint.
+    pub fn wanted(&self) -> Option<Wanted> {
+        Wanted::read(self.request.uri.user()?)
+    }
+
     /// A recording session (RFC 7866, section 6.1) or what vendors send instead of one.
     pub fn is_siprec(&self, body: &Body<'_>) -> bool {
         let requires = |name: &str| {
@@ -100,15 +110,27 @@ impl Incoming<'_> {
             })
     }
 
-    /// The PBX's id of the call (F-42): `X-Call-ID`, else `Session-ID`, else what the metadata
-    /// says, else the SIP Call-ID.
-    pub fn call_id(&self, in_metadata: Option<&str>) -> String {
+    /// The PBX's id of the call (F-42), if it said one: in the tenant's `header`, else `Session-ID`.
+    pub fn told_call_id(&self, header: &str) -> Option<String> {
         let session =
             || self.header("Session-ID").map(|s| s.split(';').next().unwrap_or_default().to_owned());
-        let told = self.header("X-Call-ID").or_else(session).filter(|id| !id.trim().is_empty());
-        let id =
-            told.or_else(|| in_metadata.map(str::to_owned)).unwrap_or_else(|| self.sip_call_id().to_owned());
-        id.trim().chars().filter(|c| !c.is_control()).take(MAX_CALL_ID).collect()
+        let told = self.header(header).filter(|id| !id.trim().is_empty()).or_else(session)?;
+        let id: String = told.trim().chars().filter(|c| !c.is_control()).take(MAX_CALL_ID).collect();
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// The PBX's id of the call: what it said, else what the metadata says, else the SIP Call-ID.
+    pub fn call_id(&self, header: &str, in_metadata: Option<&str>) -> String {
+        let other = || in_metadata.unwrap_or_else(|| self.sip_call_id()).trim();
+        self.told_call_id(header)
+            .unwrap_or_else(|| other().chars().filter(|c| !c.is_control()).take(MAX_CALL_ID).collect())
+    }
+
+    /// What the PBX wishes for this call (F-16), if this request says so; an error for a word that is
+    /// no wish.
+    pub fn wish(&self) -> Option<Result<Override, InvalidId>> {
+        let word = self.header(OVERRIDE)?;
+        Some(word.trim().to_ascii_lowercase().parse())
     }
 
     /// Record-Route headers, which go into the answer that makes a dialog (RFC 3261, section 12.1.1).

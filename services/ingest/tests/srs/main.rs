@@ -3,7 +3,12 @@
 mod calls;
 mod changes;
 mod client;
+mod consent;
+mod consent_endpoint;
+mod control;
+mod desk;
 mod faults;
+mod keys;
 mod limits;
 mod oddities;
 mod privacy;

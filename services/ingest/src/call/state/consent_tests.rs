@@ -496,7 +496,7 @@ proptest! {
         // The recording that is open, as its start describes it; how many there were.
         let mut open: Option<wire::call_v1::Recorded> = None;
         let (mut begun, mut announced, mut answered) = (0, 0, 0);
-        for input in std::iter::once(ask(*mode, *by)).chain(inputs) {
+        for input in std::iter::once(ask(mode, by)).chain(inputs) {
             for effect in call.step(input) {
                 match effect {
                     Effect::NextRecording => announced += 1,

@@ -1,0 +1,116 @@
+//! What a rule says about a call to the consent endpoint.
+
+use domain::{
+    AnnouncementPlayed, ConsentAsked, ConsentOutcome, Recorded, ResourceName, Side,
+    resources::{Announcement, RecordingRule, TenantResources},
+};
+
+use super::wanted::{Purpose, Wanted};
+
+/// What is played, asked and done afterwards.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The rule.
+    pub rule: ResourceName,
+    /// What is asked; `None`: the call only announces.
+    pub question: Option<ConsentAsked>,
+    /// What is played.
+    pub announcement: Announcement,
+    /// Played when consent was granted.
+    pub granted: Option<Announcement>,
+    /// Played when it was denied.
+    pub denied: Option<Announcement>,
+    /// Where the caller is sent afterwards; `None`: the call ends.
+    pub continue_to: Option<String>,
+}
+
+/// Why a rule has nothing to say in such a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTerms {
+    /// No rule of this name is in force.
+    #[error("there is no enabled rule of this name")]
+    Rule,
+    /// It asks for no consent.
+    #[error("the rule asks for no consent: give it a consent section")]
+    Consent,
+    /// It has nothing to play.
+    #[error("the rule has no announcement to play")]
+    Announcement,
+}
+
+impl Terms {
+    /// Looks up what `wanted` names.
+    ///
+    /// # Errors
+    /// The rule is unknown or has nothing to say.
+    pub fn of(tenant: &TenantResources, wanted: &Wanted) -> Result<Self, NoTerms> {
+        let rule = tenant.rules.iter().find(|r| r.name == wanted.rule && r.enabled).ok_or(NoTerms::Rule)?;
+        let named = |name: &Option<ResourceName>| name.as_ref().and_then(|n| tenant.announcements.get(n));
+        let announcement = match wanted.purpose {
+            Purpose::Consent => named(&rule.announcements.inbound),
+            // For the callee's ear; a rule with one announcement for all uses that.
+            Purpose::Announce => {
+                named(&rule.announcements.outbound).or_else(|| named(&rule.announcements.inbound))
+            }
+        };
+        let announcement = announcement.cloned();
+        if wanted.purpose == Purpose::Announce {
+            return Ok(Self {
+                rule: rule.name.clone(),
+                question: None,
+                announcement: announcement.ok_or(NoTerms::Announcement)?,
+                granted: None,
+                denied: None,
+                continue_to: None,
+            });
+        }
+        let terms = rule.consent.as_ref().ok_or(NoTerms::Consent)?;
+        let announcement = announcement.ok_or(NoTerms::Announcement)?;
+        Ok(Self {
+            rule: rule.name.clone(),
+            question: question(rule, &announcement),
+            announcement,
+            granted: named(&terms.granted).cloned(),
+            denied: named(&terms.denied).cloned(),
+            continue_to: terms.continue_to.clone(),
+        })
+    }
+
+    /// What is played for an outcome.
+    pub const fn outcome(&self, outcome: ConsentOutcome) -> Option<&Announcement> {
+        match outcome {
+            ConsentOutcome::Granted => self.granted.as_ref(),
+            ConsentOutcome::Denied => self.denied.as_ref(),
+            ConsentOutcome::NoAnswer => None,
+        }
+    }
+}
+
+/// The question as the state machine reads it. How a call would be recorded is not decided here:
+/// rules does that when the call itself comes.
+fn question(rule: &RecordingRule, announcement: &Announcement) -> Option<ConsentAsked> {
+    let terms = rule.consent.as_ref()?;
+    let ms = |duration: std::time::Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    Some(ConsentAsked {
+        recorded: Recorded {
+            rule: rule.name.clone(),
+            class: rule.profile.class(),
+            channels: rule.channels,
+            targets: Vec::new(),
+            journals: Vec::new(),
+            consent: None,
+            stop_keys: None,
+        },
+        mode: terms.mode,
+        asked_by: terms.asked_by,
+        asked_side: Side::Caller,
+        announcement: Some(AnnouncementPlayed {
+            name: announcement.name.clone(),
+            sha256: announcement.sha256.clone(),
+            duration_ms: ms(announcement.duration),
+        }),
+        key: terms.key,
+        window_ms: ms(terms.window),
+        in_band: true,
+    })
+}
