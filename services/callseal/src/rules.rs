@@ -67,7 +67,8 @@ fn tenants<'a>(loaded: &'a Loaded, name: Option<&str>) -> anyhow::Result<Vec<&'a
     let Some(name) = name else { return Ok(tenants.values().collect()) };
     let tenant = name.parse().ok().and_then(|id: TenantId| tenants.get(&id));
     let known = || tenants.keys().map(TenantId::as_str).collect::<Vec<_>>().join(", ");
-    let tenant = tenant.with_context(|| format!("there is no tenant {name:?} in force; there are: {}", known()))?;
+    let tenant =
+        tenant.with_context(|| format!("there is no tenant {name:?} in force; there are: {}", known()))?;
     Ok(vec![tenant])
 }
 

@@ -63,7 +63,10 @@ fn f04_rules_are_listed_in_their_order_with_a_sentence_and_whom_they_cover() {
     insta::assert_snapshot!(said(&output.stdout, dir.path()), @"");
 
     let german = said(&rules(dir.path(), &["--lang", "de", "--tenant", "acme"]).stdout, dir.path());
-    assert!(german.starts_with("acme\n  1. desk-calls\n     Aufgezeichnet werden eingehende Anrufe"), "{german}");
+    assert!(
+        german.starts_with("acme\n  1. desk-calls\n     Aufgezeichnet werden eingehende Anrufe"),
+        "{german}"
+    );
     assert!(german.contains("Diese Regel ist abgeschaltet"), "{german}");
     assert!(!german.contains("Die Regel erfasst") && !german.contains("globex"), "{german}");
 
@@ -110,7 +113,8 @@ fn what_cannot_be_listed_is_an_error_of_usage() {
 
 /// What docs/rules.md refers to without showing it.
 fn beside_the_page() -> Vec<String> {
-    let built_in = |name: &str, text: &str| resource("Announcement", "acme", name, &format!("builtIn: {text}"));
+    let built_in =
+        |name: &str, text: &str| resource("Announcement", "acme", name, &format!("builtIn: {text}"));
     vec![
         resource(
             "Directory",
@@ -135,7 +139,8 @@ fn beside_the_page() -> Vec<String> {
 fn the_examples_of_the_page_about_rules_are_a_configuration_without_a_fault() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
     let page = fs::read_to_string(page).unwrap();
-    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(blocks.len(), 4, "a rule, a list, a tenant, an announcement");
 
     let dir = tempfile::tempdir().unwrap();
