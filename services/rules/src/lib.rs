@@ -117,7 +117,8 @@ impl Rules {
     pub async fn run(mut self) -> anyhow::Result<()> {
         let shutdown = self.service.shutdown();
         let routes = self.routes();
-        let serving = self.listener.take().map(|listener| tokio::spawn(serve(listener, routes, shutdown.clone())));
+        let serving =
+            self.listener.take().map(|listener| tokio::spawn(serve(listener, routes, shutdown.clone())));
         follow_configuration(&self.service, self.watched, &self.api);
 
         let (first_seen, seen) = tokio::sync::oneshot::channel();

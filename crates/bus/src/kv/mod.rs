@@ -84,7 +84,9 @@ impl<V: Message + Default> Kv<V> {
                 Ok(message) => message,
                 Err(error) => match error.kind() {
                     LastRawMessageErrorKind::NoMessageFound => return Ok(None),
-                    LastRawMessageErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    LastRawMessageErrorKind::JetStream(e)
+                        if e.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
                         return Ok(None);
                     }
                     _ => return Err(self.failed("read", error)),
@@ -189,7 +191,11 @@ impl<V: Message + Default> Kv<V> {
 }
 
 /// The value of a message; `None` if the key was deleted, which its headers say.
-fn decode<V: Message + Default>(subject: &str, is_value: bool, payload: &[u8]) -> Result<Option<V>, BusError> {
+fn decode<V: Message + Default>(
+    subject: &str,
+    is_value: bool,
+    payload: &[u8],
+) -> Result<Option<V>, BusError> {
     if !is_value {
         return Ok(None);
     }

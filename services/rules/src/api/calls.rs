@@ -126,11 +126,7 @@ pub(super) fn rfc3339(unix_us: i64) -> String {
 }
 
 /// One of the words that a field can hold.
-fn word<T: std::str::FromStr + std::fmt::Display>(
-    field: &str,
-    text: &str,
-    all: &[T],
-) -> Result<T, ApiError> {
+fn word<T: std::str::FromStr + std::fmt::Display>(field: &str, text: &str, all: &[T]) -> Result<T, ApiError> {
     text.parse().map_err(|_| {
         let words: Vec<String> = all.iter().map(ToString::to_string).collect();
         ApiError::Invalid(format!("field {field}: has to be one of {}", words.join(", ")))

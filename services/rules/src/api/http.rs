@@ -14,8 +14,8 @@ use axum::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use wire::control_v1::{
-    GetConsentRequest, GetOverrideRequest, ListMembershipsRequest, PressPhoneButtonRequest, SetConsentRequest,
-    SetMembershipRequest, SetOverrideRequest, StartRecordingRequest, StopRecordingRequest,
+    GetConsentRequest, GetOverrideRequest, ListMembershipsRequest, PressPhoneButtonRequest,
+    SetConsentRequest, SetMembershipRequest, SetOverrideRequest, StartRecordingRequest, StopRecordingRequest,
 };
 
 use super::{ApiError, ControlApi, Operation, auth};
@@ -62,9 +62,8 @@ where
     match read.await {
         Ok(operation) => {
             let answer = api.perform(operation, token.as_deref(), "http").await?;
-            let text = serde_json::to_string(&answer).map_err(|_| {
-                ApiError::Unavailable("the answer cannot be written".to_owned())
-            })?;
+            let text = serde_json::to_string(&answer)
+                .map_err(|_| ApiError::Unavailable("the answer cannot be written".to_owned()))?;
             Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
         }
         Err(error) => {
@@ -172,7 +171,10 @@ mod tests {
         for (body, said) in [
             ("[1]", "the body is not a JSON object"),
             (r#"{"group": "other"}"#, "field group: the body says something else than the address"),
-            (r#"{"activ": true}"#, "unknown field `activ`, expected one of `tenant`, `group`, `user`, `active`"),
+            (
+                r#"{"activ": true}"#,
+                "unknown field `activ`, expected one of `tenant`, `group`, `user`, `active`",
+            ),
             (
                 r#"{"active": "+4970311234"}"#,
                 "field active: its value is of the wrong kind; see docs/control-api.md",

@@ -51,9 +51,9 @@ impl Operation for ListMembershipsRequest {
                 members.insert(user, Some(*state));
             }
         }
-        let members = members.into_iter().map(|(user, state)| {
-            membership(user, listed.iter().any(|listed| listed == user), state)
-        });
+        let members = members
+            .into_iter()
+            .map(|(user, state)| membership(user, listed.iter().any(|listed| listed == user), state));
         Ok(ListMembershipsResponse { members: members.collect() })
     }
 }

@@ -8,8 +8,8 @@ use policy::{ManualRefused, RunTime, StopRefused, may_resume};
 use wire::{
     call_v1::StoppedBy,
     control_v1::{
-        Leg, PressPhoneButtonRequest, PressPhoneButtonResponse, StartRecordingRequest, StartRecordingResponse,
-        StopRecordingRequest, StopRecordingResponse,
+        Leg, PressPhoneButtonRequest, PressPhoneButtonResponse, StartRecordingRequest,
+        StartRecordingResponse, StopRecordingRequest, StopRecordingResponse,
     },
     rules_v1::{CallControlled, CallStanding, Describe, Start, Stop, call_control::What},
 };
@@ -57,10 +57,16 @@ impl Operation for PressPhoneButtonRequest {
         &self.tenant
     }
 
-    async fn run(self, api: &ControlApi, tenant: &TenantInForce) -> Result<PressPhoneButtonResponse, ApiError> {
+    async fn run(
+        self,
+        api: &ControlApi,
+        tenant: &TenantInForce,
+    ) -> Result<PressPhoneButtonResponse, ApiError> {
         let call = LiveCall::find(api, tenant, &self.call_id, &self.user, PHONE_BUTTON).await?;
         let (shown, legs) = if call.legs.iter().any(|leg| leg.recorded_by_duty()) {
-            return Err(refused("this call is recorded by legal duty: the phone button leaves that as it is"));
+            return Err(refused(
+                "this call is recorded by legal duty: the phone button leaves that as it is",
+            ));
         } else if call.legs.iter().any(LiveLeg::is_recorded) {
             ("stopped", call.stop().await?)
         } else {
@@ -151,10 +157,11 @@ impl<'a> LiveCall<'a> {
         {
             return Ok(Some(by_rules.into_decision()));
         }
-        let recorded = policy.manual_recording(&leg.facts, &self.user, &self.state, time).map_err(|e| match e {
-            ManualRefused::UnknownUser => ApiError::NotFound(e.to_string()),
-            e => refused(&e),
-        })?;
+        let recorded =
+            policy.manual_recording(&leg.facts, &self.user, &self.state, time).map_err(|e| match e {
+                ManualRefused::UnknownUser => ApiError::NotFound(e.to_string()),
+                e => refused(&e),
+            })?;
         let trace = vec![format!("{}: recorded by hand, asked for by {}", recorded.rule, self.way)];
         Ok(Some(Decision { direction, verdict: Verdict::Record(recorded), trace }))
     }
@@ -201,8 +208,11 @@ impl<'a> LiveCall<'a> {
         for answer in answers.iter().filter(|answer| !answer.error.is_empty()) {
             first_failure.get_or_insert_with(|| refused(&answer.error));
         }
-        let mut changed: Vec<Leg> =
-            answers.into_iter().filter(|answer| answer.error.is_empty()).map(|answer| shown(&answer)).collect();
+        let mut changed: Vec<Leg> = answers
+            .into_iter()
+            .filter(|answer| answer.error.is_empty())
+            .map(|answer| shown(&answer))
+            .collect();
         match first_failure {
             Some(failure) if changed.is_empty() => return Err(failure),
             _ => {}

@@ -134,11 +134,14 @@ impl Memberships {
                 tenant
             }),
             // Deleted by hand: the Directory counts again.
-            None => key.split('.').next().and_then(|tenant| tenant.parse::<TenantId>().ok()).inspect(|tenant| {
-                if let Some(members) = seen.get_mut(tenant) {
-                    Arc::make_mut(members).retain(|(group, user), _| self::key(tenant, group, user) != key);
-                }
-            }),
+            None => {
+                key.split('.').next().and_then(|tenant| tenant.parse::<TenantId>().ok()).inspect(|tenant| {
+                    if let Some(members) = seen.get_mut(tenant) {
+                        Arc::make_mut(members)
+                            .retain(|(group, user), _| self::key(tenant, group, user) != key);
+                    }
+                })
+            }
         }
         .into_iter()
         .collect()
