@@ -75,10 +75,10 @@ fn a_press_is_told_with_its_first_packet() {
 fn lost_begins_and_lost_ends_cost_no_press_and_make_none() {
     let first = press(key("5"), Duration::ZERO, MS_100);
     let second = press(key("5"), Duration::from_millis(200), MS_100);
-    for keep_of_first in 0..first.len() {
-        for keep_of_second in 0..second.len() {
-            let heard = hear([&first[keep_of_first], &second[keep_of_second]]);
-            assert_eq!(text(&heard), "55", "packets {keep_of_first} and {keep_of_second}");
+    for of_first in &first {
+        for of_second in &second {
+            let heard = hear([of_first, of_second]);
+            assert_eq!(text(&heard), "55", "{of_first:?} and {of_second:?}");
         }
     }
 }

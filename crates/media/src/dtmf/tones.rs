@@ -1,7 +1,7 @@
 //! Keys as tones in the audio (ITU-T Q.23, Q.24), found in G.711 by Goertzel filters.
 //!
 //! Audio is looked at in overlapping blocks ([`super::tones::block`]); a key is told when enough
-//! blocks in a row hold the same pure pair of tones: about 32 ms of it, so that each tone of the
+//! blocks in a row hold the same pure pair of tones at the same twist: about 32 ms of it, so that each tone of the
 //! 40 ms that ITU-T Q.24 asks for is found and speech hardly ever is.
 
 mod block;
@@ -70,7 +70,7 @@ impl ToneDetector {
             if self.window.len() < BLOCK_SAMPLES {
                 continue;
             }
-            let verdict = self.judge.key_in(&self.window);
+            let verdict = self.judge.pair_in(&self.window);
             self.window.drain(..HOP_SAMPLES);
             if let Step::Pressed { key, samples } = self.press.step(verdict) {
                 let after = packet.payload.len() - 1 - position;

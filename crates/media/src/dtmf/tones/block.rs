@@ -34,11 +34,21 @@ const STANDS_OUT_DB: f64 = 8.0;
 /// A voice has harmonics besides.
 const PURITY: f32 = 0.78;
 
+/// The pair of tones that fills a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pair {
+    /// Whose tones they are.
+    pub(super) key: Key,
+    /// By how many dB the high tone is louder than the low one.
+    pub(super) twist_db: f32,
+}
+
 /// Decides about blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Judge {
     low: [f32; 4],
     high: [f32; 4],
+    window: [f32; BLOCK_SAMPLES],
     weakest_power: f32,
     high_weaker: f32,
     low_weaker: f32,
@@ -54,6 +64,9 @@ impl Judge {
         Self {
             low: LOW_GROUP_HZ.map(coefficient),
             high: HIGH_GROUP_HZ.map(coefficient),
+            window: std::array::from_fn(|at| {
+                1.0 - (std::f32::consts::TAU * (at as f32 + 0.5) / BLOCK_SAMPLES as f32).cos()
+            }),
             weakest_power: (full_scale_power * ratio(WEAKEST_DBM0 - FULL_SCALE_SINE_DBM0)) as f32,
             high_weaker: ratio(HIGH_WEAKER_DB) as f32,
             low_weaker: ratio(LOW_WEAKER_DB) as f32,
@@ -61,8 +74,8 @@ impl Judge {
         }
     }
 
-    /// The key whose tones fill the block. `block` has [`BLOCK_SAMPLES`] samples.
-    pub(super) fn key_in(&self, block: &[f32]) -> Option<Key> {
+    /// The pair of tones that fills the block. `block` has [`BLOCK_SAMPLES`] samples.
+    pub(super) fn pair_in(&self, block: &[f32]) -> Option<Pair> {
         let total = block.iter().map(|sample| sample * sample).sum::<f32>() / block.len() as f32;
         if total < self.weakest_power {
             return None;
@@ -70,7 +83,18 @@ impl Judge {
         let (row, low) = self.strongest(block, &self.low)?;
         let (column, high) = self.strongest(block, &self.high)?;
         let in_twist = high * self.high_weaker >= low && low * self.low_weaker >= high;
-        (in_twist && low + high >= PURITY * total).then(|| Key::at(row, column))
+        (in_twist && low + high >= PURITY * total)
+            .then(|| Pair { key: Key::at(row, column), twist_db: self.twist_db(block, row, column) })
+    }
+
+    /// By how many dB the high tone is louder, seen through a Hann window: without it the stronger
+    /// tone leaks into the bin of the weaker one and moves it by decibels from block to block.
+    fn twist_db(&self, block: &[f32], row: usize, column: usize) -> f32 {
+        let mut seen = [0.0; BLOCK_SAMPLES];
+        for ((seen, sample), weight) in seen.iter_mut().zip(block).zip(&self.window) {
+            *seen = sample * weight;
+        }
+        10.0 * (power(&seen, self.high[column]) / power(&seen, self.low[row])).log10()
     }
 
     /// The strongest of four frequencies with its mean power, if it stands out.
