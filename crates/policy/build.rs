@@ -10,11 +10,11 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let mut countries: Vec<&Metadata> = DATABASE.iter().filter(|country| country.id() != "001").collect();
     countries.sort_unstable_by_key(|country| country.id());
-    let mut source = String::from("static COUNTRIES: &[Known] = &[\n");
+    let mut source = format!("static COUNTRIES: [Known; {}] = [\n", countries.len());
     for country in &countries {
         let line = writeln!(
             source,
-            "Known {{ id: {:?}, code: {}, international: {:?}, trunk: {:?}, parsing: {:?}, transform: {:?}, numbers: {:?} }},",
+            "Known {{ id: {:?}, code: {}, international: {:?}, trunk: {:?}, parsing: {:?}, transform: {:?}, numbers: {:?}, compiled: OnceLock::new() }},",
             country.id(),
             country.country_code(),
             country.international_prefix().map(|pattern| compact(pattern.as_str())),

@@ -132,12 +132,17 @@ impl Policy {
     /// of them answered.
     fn is_party(&self, user: Index, call: &Call<'_>, state: &RunTime) -> bool {
         let mut party = call.caller.users.contains(&user) || call.callee.users.contains(&user);
-        self.people.active_groups(user, &state.memberships, |group| party |= call.callee.groups.contains(&group));
+        self.people
+            .active_groups(user, &state.memberships, |group| party |= call.callee.groups.contains(&group));
         party
     }
 
     /// The first enabled rule that covers `user` and permits manual recordings.
-    fn permitting(&self, user: Index, state: &RunTime) -> Option<(usize, &domain::resources::ManualRecording)> {
+    fn permitting(
+        &self,
+        user: Index,
+        state: &RunTime,
+    ) -> Option<(usize, &domain::resources::ManualRecording)> {
         let covered = self.scopes.of_user(user, &state.memberships, &self.people);
         let rules = self.rules.iter().enumerate();
         rules

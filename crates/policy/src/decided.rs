@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use domain::{Consent, ConsentOutcome, Decision, Direction, NotRecorded, Override, Recorded, ResourceName, Side, Verdict};
+use domain::{
+    Consent, ConsentOutcome, Decision, Direction, NotRecorded, Override, Recorded, ResourceName, Side,
+    Verdict,
+};
 
 use crate::{
     Policy,
@@ -44,15 +47,27 @@ pub(crate) enum Reason {
 /// One step on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    Override { wish: Override, through_api: bool },
+    Override {
+        wish: Override,
+        through_api: bool,
+    },
     Star,
     StarForced,
-    PassedOver { rule: usize, failed: Failed },
-    Matches { rule: usize },
+    PassedOver {
+        rule: usize,
+        failed: Failed,
+    },
+    Matches {
+        rule: usize,
+    },
     /// Forced, under the rule that the tenant names for it.
-    ForcedByName { rule: usize },
+    ForcedByName {
+        rule: usize,
+    },
     /// Forced, under the first rule in whose scope the call is.
-    ForcedByScope { rule: usize },
+    ForcedByScope {
+        rule: usize,
+    },
     Answered(ConsentOutcome),
     Asked,
     NothingToAsk,
@@ -94,9 +109,12 @@ impl Decided<'_> {
             Ruling::Ask { rule } => {
                 let recorded = self.at(*rule).recorded(self.own_sides, None, keys);
                 match &self.at(*rule).consent {
-                    Some(asking) => {
-                        Verdict::AskConsent(Box::new(asking.ask(recorded, self.direction, self.asked_side, keys)))
-                    }
+                    Some(asking) => Verdict::AskConsent(Box::new(asking.ask(
+                        recorded,
+                        self.direction,
+                        self.asked_side,
+                        keys,
+                    ))),
                     None => Verdict::Record(recorded),
                 }
             }
@@ -136,7 +154,9 @@ impl Decided<'_> {
                 let why = match outcome {
                     ConsentOutcome::Denied => "consent was denied",
                     ConsentOutcome::NoAnswer => "no answer was given in time, so there is no consent",
-                    ConsentOutcome::Granted => "the consent that was given is not the one that the rule asks for",
+                    ConsentOutcome::Granted => {
+                        "the consent that was given is not the one that the rule asks for"
+                    }
                 };
                 return format!("{why} (rule {})", self.at(rule).name);
             }
@@ -168,7 +188,9 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{}: passed over, {words}", rule.name)
             }
             Step::Matches { rule } => write!(f, "{}: matches", name(rule)),
-            Step::ForcedByName { rule } => write!(f, "{}: is forced, as the Tenant's forcedCallsRule", name(rule)),
+            Step::ForcedByName { rule } => {
+                write!(f, "{}: is forced, as the Tenant's forcedCallsRule", name(rule))
+            }
             Step::ForcedByScope { rule } => {
                 write!(f, "{}: is forced, as the first rule in whose scope the call is", name(rule))
             }

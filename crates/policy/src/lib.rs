@@ -108,7 +108,9 @@ impl Policy {
         if wish == Override::Manual {
             return Ruling::Not(Reason::OverrideManual);
         }
-        let rule = self.first_match(call, steps).or_else(|| if forced { self.forced_rule(call, steps) } else { None });
+        let rule = self
+            .first_match(call, steps)
+            .or_else(|| if forced { self.forced_rule(call, steps) } else { None });
         match rule {
             Some(rule) => self.with_consent(rule, state.consent.as_ref(), steps),
             None if forced => Ruling::Not(Reason::NothingToForce),

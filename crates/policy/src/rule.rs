@@ -167,7 +167,13 @@ impl Asking {
     }
 
     /// The question that a call waits for.
-    pub fn ask(&self, recorded: Recorded, direction: Direction, asked_side: Side, keys: &Keys) -> ConsentAsked {
+    pub fn ask(
+        &self,
+        recorded: Recorded,
+        direction: Direction,
+        asked_side: Side,
+        keys: &Keys,
+    ) -> ConsentAsked {
         let announcement = match direction {
             Direction::In | Direction::Internal => &self.inbound,
             Direction::Out => &self.outbound,

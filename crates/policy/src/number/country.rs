@@ -1,6 +1,9 @@
 //! What libphonenumber knows of countries: `build.rs` takes it out of its metadata.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use regex::Regex;
 
@@ -16,6 +19,8 @@ struct Known {
     parsing: Option<&'static str>,
     transform: Option<&'static str>,
     numbers: &'static str,
+    /// Compiled when the first tenant of the country is: many tenants share one.
+    compiled: OnceLock<Option<Arc<Country>>>,
 }
 
 /// How numbers are built and dialled in one country.
@@ -60,8 +65,12 @@ impl Leading {
 
 impl Country {
     /// The country of that name (ISO 3166-1 alpha-2); `None` if libphonenumber does not know it.
-    pub fn new(id: &str) -> Option<Self> {
+    pub fn get(id: &str) -> Option<Arc<Self>> {
         let known = &COUNTRIES[COUNTRIES.binary_search_by_key(&id, |known| known.id).ok()?];
+        known.compiled.get_or_init(|| Self::compile(known).map(Arc::new)).clone()
+    }
+
+    fn compile(known: &Known) -> Option<Self> {
         let international = match known.international {
             Some(pattern) if pattern.bytes().all(|b| b.is_ascii_digit()) => {
                 Leading::Digits(pattern.to_owned())

@@ -5,6 +5,8 @@
 mod country;
 mod spelling;
 
+use std::sync::Arc;
+
 use country::{Country, Leading};
 use domain::resources::Numbering;
 pub(crate) use spelling::has_star;
@@ -13,7 +15,7 @@ use spelling::{Bare, bare};
 /// How numbers are dialled and reported in the tenant's country and by its PBX.
 #[derive(Debug, Clone)]
 pub(crate) struct NumberPlan {
-    country: Option<Country>,
+    country: Option<Arc<Country>>,
     /// What is dialled before a country code.
     international: Leading,
     /// What the tenant says is dialled before an area code, empty for nothing; `None`: the
@@ -38,9 +40,10 @@ impl NumberPlan {
     /// The plan of a tenant. Where a country is not known or not given, `00` leads abroad, as ITU-T
     /// E.164 recommends, and national numbers are left as they are.
     pub fn new(country: Option<&str>, numbering: &Numbering) -> Self {
-        let country = country.and_then(Country::new);
+        let country = country.and_then(Country::get);
         let national = numbering.national_prefix.clone();
-        let trunk = national.as_deref().or(country.as_ref().and_then(Country::trunk)).unwrap_or_default();
+        let trunk =
+            national.as_deref().or(country.as_ref().and_then(|country| country.trunk())).unwrap_or_default();
         let without_trunk = |code: &String| match code.strip_prefix(trunk) {
             Some(rest) if !trunk.is_empty() && !rest.is_empty() => rest.to_owned(),
             _ => code.clone(),
