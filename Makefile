@@ -34,10 +34,11 @@ check:
 bench:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
-	target/release/bench --calls 100 --seconds 30
+	target/release/bench capacity --calls 100 --seconds 30
+	target/release/bench announcements --calls 200
 
 ## Full sizes: long runs that `make test` scales down.
 soak:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
-	target/release/bench --calls 200 --seconds 60 --rounds 6
+	target/release/bench capacity --calls 200 --seconds 60 --rounds 6

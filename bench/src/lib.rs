@@ -1,6 +1,7 @@
 //! Measures the whole system: five services, each a process of its own, NATS, and a load generator,
 //! all on this machine.
 
+pub mod announcements;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;

@@ -2,33 +2,58 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use bench::capacity::{Capacity, Load};
+use bench::{
+    announcements,
+    capacity::{Capacity, Load},
+};
 use clap::Parser;
 
 /// Puts calls through the whole system on this machine.
 #[derive(Debug, Parser)]
-struct Args {
-    /// Calls at once, two streams each.
-    #[arg(long, default_value_t = 100)]
-    calls: u32,
-    /// Length of each call.
-    #[arg(long, default_value_t = 30)]
-    seconds: u32,
-    /// How often, one after the other, into the same installation.
-    #[arg(long, default_value_t = 1)]
-    rounds: u32,
+enum Args {
+    /// Recorded calls: packets, CPU, delays, memory.
+    Capacity {
+        /// Calls at once, two streams each.
+        #[arg(long, default_value_t = 100)]
+        calls: u32,
+        /// Length of each call.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// How often, one after the other, into the same installation.
+        #[arg(long, default_value_t = 1)]
+        rounds: u32,
+    },
+    /// Callers of the consent endpoint: is what they hear unaltered and in step?
+    Announcements {
+        /// Callers at once.
+        #[arg(long, default_value_t = 200)]
+        calls: usize,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
     let dir = tempfile::tempdir()?;
-    let capacity = Capacity::start(dir.path()).await?;
+    let all_well = match Args::parse() {
+        Args::Capacity { calls, seconds, rounds } => {
+            let capacity = Capacity::start(dir.path()).await?;
+            put_through(&capacity, Load { calls, seconds }, rounds).await?
+        }
+        Args::Announcements { calls } => {
+            let outcome = announcements::run(dir.path(), calls).await?;
+            println!("{outcome}");
+            outcome.nothing_altered().inspect_err(|altered| println!("ALTERED: {altered}\n")).is_ok()
+        }
+    };
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn put_through(capacity: &Capacity, load: Load, rounds: u32) -> anyhow::Result<bool> {
     let mut all_well = true;
     let mut peaks: Vec<BTreeMap<String, u64>> = Vec::new();
-    for round in 1..=args.rounds {
-        let outcome = capacity.round(Load { calls: args.calls, seconds: args.seconds }).await?;
-        println!("round {round} of {}\n{outcome}", args.rounds);
+    for round in 1..=rounds {
+        let outcome = capacity.round(load).await?;
+        println!("round {round} of {rounds}\n{outcome}");
         if let Err(missing) = outcome.nothing_lost() {
             println!("NOT COMPLETE: {missing}\n");
             all_well = false;
@@ -42,5 +67,5 @@ async fn main() -> anyhow::Result<ExitCode> {
             all_well = false;
         }
     }
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(all_well)
 }

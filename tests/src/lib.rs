@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod installation;
+pub mod phone;
 pub mod ports;
 pub mod postgres;
 pub mod process;
