@@ -205,5 +205,5 @@ fn the_example_folder_has_no_problem() {
     let loaded = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/config")).unwrap();
     assert_eq!(*loaded.problems, []);
     let acme = &loaded.resources.tenants[&"acme".parse().unwrap()];
-    assert_eq!((acme.rules.len(), acme.storage_targets.len(), acme.journal_targets.len()), (1, 1, 1));
+    assert_eq!((acme.rules.len(), acme.storage_targets.len(), acme.journal_targets.len()), (2, 2, 1));
 }
