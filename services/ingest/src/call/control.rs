@@ -18,6 +18,11 @@ use crate::media::unix_us;
 impl Runner {
     /// Carries out a wish and says how the call stands then.
     pub(super) async fn obey(&mut self, asked: Asked<CallControl>, inbox: &mut Inbox) {
+        let meant = &asked.request.recording_id;
+        if !meant.is_empty() && *meant != self.recording.to_string() {
+            // Another leg of the call, which answers for itself.
+            return;
+        }
         let outcome = match asked.request.what.clone() {
             Some(call_control::What::Describe(_)) => Ok(()),
             Some(call_control::What::DecideAgain(_)) => {
@@ -88,7 +93,7 @@ impl Runner {
         };
         let rule = decision.recorded().map(|recorded| recorded.rule.to_string()).unwrap_or_default();
         self.step(Input::Start(decision));
-        self.event(What::Started(event_v1::Started { rule, way: "API".to_owned() }));
+        self.event(What::Started(event_v1::Started { rule, way: start.way }));
         Ok(())
     }
 }

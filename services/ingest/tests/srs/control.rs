@@ -28,7 +28,9 @@ fn stop() -> call_control::What {
 
 fn start() -> call_control::What {
     let decision = decision(Verdict::Record(recorded(Class::Manual)));
-    call_control::What::Start(Start { decision: Some((&decision).into()), user: "erika".into() })
+    let start =
+        Start { decision: Some((&decision).into()), user: "erika".into(), way: "phone button".into() };
+    call_control::What::Start(start)
 }
 
 #[tokio::test]
@@ -54,8 +56,8 @@ async fn f17_a_recording_is_stopped_and_started_anew_as_another_one_of_the_same_
     let second = desk.control(&call_id, start()).await;
     assert_eq!((second.standing(), second.error.as_str()), (CallStanding::Recorded, ""));
     assert_ne!(second.recording_id, first.recording_id);
-    let started = desk.event(|what| if let What::Started(s) = what { Some(s.rule) } else { None }).await;
-    assert_eq!(started, "hotline");
+    let started = desk.event(|what| if let What::Started(s) = what { Some(s.way) } else { None }).await;
+    assert_eq!(started, "phone button");
     // Media is taken again from here on, and it says so when it is described after a sweep.
     talk.say("two", 20).await;
     talk.client.bye().await;
@@ -83,7 +85,7 @@ async fn a_call_that_is_not_recorded_is_recorded_from_its_start_on() {
     let call_id = talk.client.call_id.clone();
     assert!(!desk.control(&call_id, stop()).await.error.is_empty(), "there is nothing to stop");
     assert_eq!(desk.control(&call_id, describe()).await.standing(), CallStanding::NotRecorded);
-    let empty = call_control::What::Start(Start { decision: None, user: String::new() });
+    let empty = call_control::What::Start(Start::default());
     assert!(!desk.control(&call_id, empty).await.error.is_empty(), "how?");
     assert_eq!(desk.control(&call_id, start()).await.error, "");
     talk.say("manual", 20).await;
@@ -98,7 +100,7 @@ async fn a_call_that_is_not_recorded_is_recorded_from_its_start_on() {
 async fn each_leg_of_a_call_answers_and_nobody_for_a_call_that_is_over() {
     let desk = Desk::start(not_recorded()).await;
     let subject = subjects::control(&"acme".parse().unwrap(), "pbx-17");
-    let request = CallControl { what: Some(describe()) };
+    let request = CallControl { what: Some(describe()), recording_id: String::new() };
     let (first, more) = (Duration::from_secs(30), Duration::from_millis(500));
     let ask = async || desk.bus.ask_all::<_, CallControlled>(&subject, &request, first, more).await;
     assert!(matches!(ask().await, Err(BusError::NoResponder { .. })));
@@ -113,6 +115,10 @@ async fn each_leg_of_a_call_answers_and_nobody_for_a_call_that_is_over() {
         }
         assert!(tokio::time::Instant::now() < until, "{legs} legs answer");
     }
+    let legs = ask().await.unwrap();
+    let one_leg = CallControl { recording_id: legs[0].recording_id.clone(), ..request.clone() };
+    let answers: Vec<CallControlled> = desk.bus.ask_all(&subject, &one_leg, first, more).await.unwrap();
+    assert_eq!(answers, legs[..1], "only the leg that is meant");
     one.client.bye().await;
     other.client.bye().await;
     desk.rig.metric_becomes("calls_total", |n| n == 2.0).await;

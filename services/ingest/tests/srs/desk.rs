@@ -109,7 +109,7 @@ impl Desk {
     /// What the only leg of a call says to a wish.
     pub async fn control(&self, call_id: &str, what: call_control::What) -> CallControlled {
         let subject = subjects::control(&"acme".parse().unwrap(), call_id);
-        let request = CallControl { what: Some(what) };
+        let request = CallControl { what: Some(what), recording_id: String::new() };
         self.bus.request(&subject, &request, PATIENCE).await.expect("the call should answer")
     }
 
