@@ -60,7 +60,18 @@ fn f04_rules_are_listed_in_their_order_with_a_sentence_and_whom_they_cover() {
     let output = rules(dir.path(), &["--members"]);
     assert_eq!(said(&output.stderr, dir.path()), "");
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!(said(&output.stdout, dir.path()), @"");
+    insta::assert_snapshot!(said(&output.stdout, dir.path()), @"
+    acme
+      1. desk-calls
+         This rule records inbound calls to the group “desk” or to the user “karl”. It needs consent (opt-in): the telephone system itself asks the caller and reports the answer. Without consent nothing is recorded; with it recording begins, and nothing from before is kept. Both sides are kept in one stereo file, each on a channel of its own; recordings go to the storage target “archive” and are entered in the journal “main”.
+         The rule covers 3 users: erika (through “desk”), karl and max (through “desk”).
+      2. the-rest
+         This rule is disabled and records nothing. If it were enabled, this would hold: This rule records outbound calls by any user. It serves a legal duty: recording begins at call set-up, and nobody is asked for consent; the organisation’s own users can end it early by dialling *1, which is put on record, but it is neither paused nor resumed nor begun later. Both sides are kept in one stereo file, each on a channel of its own; recordings go to the storage target “archive” and are entered in no journal.
+         The rule covers 3 users: erika, karl and max.
+
+    globex
+         There is no rule: no call is recorded.
+    ");
 
     let german = said(&rules(dir.path(), &["--lang", "de", "--tenant", "acme"]).stdout, dir.path());
     assert!(
