@@ -76,6 +76,7 @@ test() {
   debian /usr/bin/sipp sip-tester
   debian /usr/bin/rtpengine rtpengine-daemon
   debian /usr/bin/soxi sox
+  debian /usr/bin/espeak-ng espeak-ng
   debian /usr/bin/sqlite3 sqlite3
   # What reads the recipes of docs/pbx: Kamailio itself, a linter for Asterisk's dial plan, and curl.
   debian /usr/sbin/kamailio kamailio

@@ -8,9 +8,9 @@ use super::Pcm;
 /// Samples a second of an announcement that is ready to be encoded.
 pub const RATE_HZ: u32 = 8_000;
 
-/// Samples that the resampler takes at a time, about: the more, the steeper its filter. At 16 kHz,
-/// 1024 leave everything up to 3.6 kHz as it is and nothing above 4 kHz.
-const CHUNK_SECONDS_DIVISOR: u32 = 16;
+/// The resampler takes a sixteenth of a second at a time, about: the longer, the steeper its
+/// filter. This leaves speech up to 3.4 kHz as it is, and nothing that could be folded back.
+const CHUNKS_PER_SECOND: u32 = 16;
 
 /// The audio at [`RATE_HZ`], without what a lower rate cannot hold: everything above 4 kHz is
 /// filtered out rather than folded back.
@@ -20,7 +20,7 @@ pub fn resample(pcm: Pcm) -> Vec<f32> {
     }
     let frames = pcm.samples.len();
     let input = InterleavedOwned::new_from(pcm.samples, 1, frames).expect("one channel of that many samples");
-    let chunk = (pcm.rate_hz / CHUNK_SECONDS_DIVISOR).max(1) as usize;
+    let chunk = (pcm.rate_hz / CHUNKS_PER_SECOND).max(1) as usize;
     let mut resampler = Fft::<f32>::new_custom(
         pcm.rate_hz as usize,
         RATE_HZ as usize,
