@@ -8,41 +8,64 @@ use std::{
 use bytes::Bytes;
 use domain::resources::Announcement;
 use media::{Codec, announcement};
+use tokio::sync::OnceCell;
 
 /// Kept beyond those that are being played; a changed announcement leaves its former self behind.
 const MAX_KEPT: usize = 64;
 
+type Made = Arc<OnceCell<announcement::Announcement>>;
+
 /// All announcements that were played since the start, by the SHA-256 of their file.
 #[derive(Default)]
-pub struct Library(Mutex<HashMap<String, Arc<announcement::Announcement>>>);
+pub struct Library(Mutex<HashMap<String, Made>>);
 
 impl Library {
-    /// The payload of `wanted` in `codec`. The first time, decoding takes its time on a thread of
-    /// its own.
+    /// The payload of `wanted` in `codec`. The first call that wants it has it decoded, on a thread of
+    /// its own; calls that come meanwhile wait for that.
     ///
     /// # Errors
     /// The file cannot be played: configuration lets none through, so this is a fault of ours.
     pub async fn payload(&self, wanted: &Announcement, codec: Codec) -> anyhow::Result<Bytes> {
-        let known = self.kept().get(&wanted.sha256).cloned();
-        if let Some(known) = known {
-            return Ok(known.encoded(codec).payload().clone());
-        }
+        let made = self.entry(&wanted.sha256);
         let file = wanted.audio.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            let made = announcement::Announcement::from_file(&file)?;
-            made.encoded(codec);
-            Ok::<_, announcement::AnnouncementError>(Arc::new(made))
-        });
-        let made = made.await??;
-        let mut kept = self.kept();
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
-        }
-        let made = kept.entry(wanted.sha256.clone()).or_insert(made);
-        Ok(made.encoded(codec).payload().clone())
+        let make = || async {
+            let decode = move || announcement::Announcement::from_file(&file);
+            anyhow::Ok(tokio::task::spawn_blocking(decode).await??)
+        };
+        Ok(made.get_or_try_init(make).await?.encoded(codec).payload().clone())
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<announcement::Announcement>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entry(&self, sha256: &str) -> Made {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT && !kept.contains_key(sha256) {
+            // Those in use live on with their calls.
+            kept.clear();
+        }
+        kept.entry(sha256.to_owned()).or_default().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_announcement_is_made_once_for_all_who_want_it() {
+        let file: Arc<[u8]> = announcement::built_in("notice-tone").unwrap().into();
+        let wanted = Announcement {
+            name: "notice".parse().unwrap(),
+            source: domain::resources::AudioSource::BuiltIn("notice-tone".to_owned()),
+            sha256: "00".to_owned(),
+            duration: std::time::Duration::from_secs(1),
+            audio: file.clone(),
+            comment: String::new(),
+        };
+        let library = Library::default();
+        let (one, other) =
+            tokio::join!(library.payload(&wanted, Codec::Pcma), library.payload(&wanted, Codec::Pcma));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one.as_ptr(), other.as_ptr(), "both hear the same memory");
+        let direct = announcement::Announcement::from_file(&file).unwrap();
+        assert_eq!(one, direct.encoded(Codec::Pcma).payload());
     }
 }
