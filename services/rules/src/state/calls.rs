@@ -14,8 +14,8 @@ use super::{STORE_TIMEOUT, now_unix_us};
 
 /// No call takes longer; a PBX that counts its ids from 1 may use one again.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
-/// About 200 bytes each: a million calls a day.
-const MAX_BYTES: i64 = 256 << 20;
+/// About 150 bytes each: 400,000 calls a day. NATS sets the space aside, so not more than is needed.
+const MAX_BYTES: i64 = 64 << 20;
 
 const OVERRIDES: Bucket = Bucket { name: "overrides", keep: Some(KEEP), max_bytes: MAX_BYTES };
 const CONSENTS: Bucket = Bucket { name: "consents", keep: Some(KEEP), max_bytes: MAX_BYTES };

@@ -22,7 +22,7 @@ use wire::state_v1;
 use super::{STORE_TIMEOUT, now_unix_us};
 
 /// For ever: who logged off in December is not logged on by New Year.
-const MEMBERSHIPS: Bucket = Bucket { name: "memberships", keep: None, max_bytes: 64 << 20 };
+const MEMBERSHIPS: Bucket = Bucket { name: "memberships", keep: None, max_bytes: 16 << 20 };
 /// How long a change may take from NATS to this process.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
 

@@ -1,5 +1,7 @@
 //! A leg of a call as rules sees it: a peer on the bus that answers as ingest does.
 
+use std::time::Duration;
+
 use bus::{Bus, subjects};
 use domain::{CallFacts, Class, Recorded};
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -72,8 +74,12 @@ impl Leg {
             what: Some(What::Describe(Default::default())),
             recording_id: leg.recording_id.clone(),
         };
-        let heard: CallControlled = bus.request(&subject, &describe, PATIENCE).await.unwrap();
-        assert_eq!(heard.recording_id, leg.recording_id);
+        // Another leg of the call may listen already, and does not answer for this one.
+        let asked = async || {
+            let at_once = Duration::from_millis(500);
+            bus.ask_all::<_, CallControlled>(&subject, &describe, at_once, Duration::ZERO).await.ok()
+        };
+        harness::wait::until("the leg to listen", PATIENCE, asked).await.unwrap();
         leg
     }
 
