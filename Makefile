@@ -30,12 +30,13 @@ check:
 	.tools/bin/buf lint proto
 	.tools/bin/shellcheck scripts/*.sh .ci/run docs/pbx/callseal-api
 
-## Prints calls, packets, CPU and delays of a run on this machine.
+## Prints calls, packets, CPU and delays of a run on this machine, and decisions a second.
 bench:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 100 --seconds 30
 	target/release/bench announcements --calls 200
+	$(CARGO) bench --package policy --bench decisions
 
 ## Full sizes: long runs that `make test` scales down.
 soak:

@@ -63,10 +63,10 @@ fn rule(i: usize) -> domain::resources::RecordingRule {
         scope: ScopeSpec::Selected(SelectedSpec {
             groups: vec![format!("group-{}", 2 * i), format!("group-{}", 2 * i + 1)],
             users: vec![format!("user-{}", USERS - 1 - i)],
-            direct_calls_to_members: i % 2 == 0,
+            direct_calls_to_members: i.is_multiple_of(2),
         }),
-        directions: (i % 3 == 0).then(|| vec!["in".into(), "out".into()]),
-        origin: (i % 5 == 0).then(|| "external".into()),
+        directions: (i.is_multiple_of(3)).then(|| vec!["in".into(), "out".into()]),
+        origin: (i.is_multiple_of(5)).then(|| "external".into()),
         exception_lists: vec!["council".into(), "private".into()],
         targets: vec!["archive".into()],
         ..RecordingRuleSpec::default()
@@ -109,7 +109,7 @@ fn decisions(criterion: &mut Criterion) {
         .map(|i| MembershipChange {
             group: format!("group-{}", i % GROUPS),
             user: format!("user-{}", i * 7 % USERS).into(),
-            active: i % 2 == 0,
+            active: i.is_multiple_of(2),
         })
         .collect();
     let state = RunTime { memberships: policy.memberships(&changes), ..RunTime::default() };

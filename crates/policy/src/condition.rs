@@ -1,6 +1,6 @@
 //! What a rule asks of a call, in the order in which it is asked.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use domain::{Direction, ResourceName, resources::Origin};
 
@@ -31,22 +31,26 @@ pub(crate) struct Conditions {
 }
 
 /// A set of directions.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Directions(u8);
+#[derive(Debug)]
+pub(crate) struct Directions {
+    bits: u8,
+    /// In words: `in, out`.
+    listed: String,
+}
 
 impl Directions {
+    pub fn new(directions: &BTreeSet<Direction>) -> Self {
+        let names: Vec<&str> = directions.iter().map(|direction| direction.as_str()).collect();
+        let bits = directions.iter().fold(0, |bits, direction| bits | Self::bit(*direction));
+        Self { bits, listed: names.join(", ") }
+    }
+
     const fn bit(direction: Direction) -> u8 {
         1 << direction as u8
     }
 
-    const fn has(self, direction: Direction) -> bool {
-        self.0 & Self::bit(direction) != 0
-    }
-}
-
-impl<'a> FromIterator<&'a Direction> for Directions {
-    fn from_iter<I: IntoIterator<Item = &'a Direction>>(directions: I) -> Self {
-        Self(directions.into_iter().fold(0, |bits, direction| bits | Self::bit(*direction)))
+    const fn has(&self, direction: Direction) -> bool {
+        self.bits & Self::bit(direction) != 0
     }
 }
 
@@ -80,35 +84,30 @@ impl Conditions {
     }
 }
 
-/// A failed condition in words that name conditions, never numbers or people.
-pub(crate) struct InWords<'a> {
-    pub failed: Failed,
-    pub rule: &'a Rule,
-    pub direction: Direction,
-}
-
-impl fmt::Display for InWords<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let conditions = &self.rule.conditions;
-        match self.failed {
-            Failed::Enabled => f.write_str("enabled: it is disabled"),
-            Failed::Directions => {
-                write!(f, "directions: {} is not one of ", self.direction)?;
-                let listed = Direction::ALL.iter().filter(|direction| conditions.directions.has(**direction));
-                for (i, direction) in listed.enumerate() {
-                    write!(f, "{}{direction}", if i == 0 { "" } else { ", " })?;
-                }
-                Ok(())
+impl Failed {
+    /// The line of the trace about `rule`, in words that name conditions, never numbers or people.
+    /// Put together at once: a call that no rule matches has one for every rule.
+    pub fn line(self, rule: &Rule, direction: Direction) -> String {
+        const OVER: &str = ": passed over, ";
+        let (name, conditions) = (rule.name.as_str(), &rule.conditions);
+        match self {
+            Self::Enabled => [name, OVER, "enabled: it is disabled"].concat(),
+            Self::Directions => {
+                let listed = &conditions.directions.listed;
+                [name, OVER, "directions: ", direction.as_str(), " is not one of ", listed].concat()
             }
-            Failed::Origin => match conditions.origin {
-                Origin::Internal => f.write_str("origin: the call was begun by somebody outside"),
-                _ => f.write_str("origin: the call was begun by one of the tenant's own"),
-            },
-            Failed::Scope => write!(f, "scope: {}", self.rule.scope_miss),
-            Failed::Numbers => f.write_str("numbers: the outside number is not one of them"),
-            Failed::ExceptionLists(position) => {
-                let name = conditions.exceptions.get(position).map_or("", |(name, _)| name.as_str());
-                write!(f, "exceptionLists: the outside number is on the list {name}")
+            Self::Origin => {
+                let who = match conditions.origin {
+                    Origin::Internal => "somebody outside",
+                    Origin::External | Origin::Both => "one of the tenant's own",
+                };
+                [name, OVER, "origin: the call was begun by ", who].concat()
+            }
+            Self::Scope => [name, OVER, "scope: ", rule.scope_miss].concat(),
+            Self::Numbers => [name, OVER, "numbers: the outside number is not one of them"].concat(),
+            Self::ExceptionLists(position) => {
+                let list = conditions.exceptions.get(position).map_or("", |(name, _)| name.as_str());
+                [name, OVER, "exceptionLists: the outside number is on the list ", list].concat()
             }
         }
     }

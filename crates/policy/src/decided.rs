@@ -1,17 +1,11 @@
 //! A decision with the steps that led to it, in numbers rather than texts: most are never read.
 
-use std::fmt;
-
 use domain::{
     Consent, ConsentOutcome, Decision, Direction, NotRecorded, Override, Recorded, ResourceName, Side,
     Verdict,
 };
 
-use crate::{
-    Policy,
-    condition::{Failed, InWords},
-    rule::Rule,
-};
+use crate::{Policy, condition::Failed, rule::Rule};
 
 /// What was decided about a call. Texts are made when they are asked for.
 #[derive(Debug)]
@@ -95,7 +89,7 @@ impl Decided<'_> {
 
     /// One line a step, in order. They hold rule names and conditions, never numbers or people.
     pub fn trace_lines(&self) -> impl Iterator<Item = String> {
-        self.steps.iter().map(|step| Line { step: *step, decided: self }.to_string())
+        self.steps.iter().map(|step| step.line(self))
     }
 
     /// The decision as it is sent and stored.
@@ -167,36 +161,25 @@ impl Decided<'_> {
 
 const STAR: &str = "a number holds a star: feature codes are never recorded";
 
-struct Line<'a> {
-    step: Step,
-    decided: &'a Decided<'a>,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |rule: usize| &self.decided.at(rule).name;
-        match self.step {
-            Step::Override { wish, through_api } => {
+impl Step {
+    fn line(self, decided: &Decided<'_>) -> String {
+        let about = |rule: usize, text: &str| [decided.at(rule).name.as_str(), text].concat();
+        match self {
+            Self::Override { wish, through_api } => {
                 let how = if through_api { "through the API" } else { "in the call's signalling" };
-                write!(f, "override: {wish}, said {how}")
+                ["override: ", wish.as_str(), ", said ", how].concat()
             }
-            Step::Star => f.write_str(STAR),
-            Step::StarForced => f.write_str("a number holds a star, but the recording is forced"),
-            Step::PassedOver { rule, failed } => {
-                let rule = self.decided.at(rule);
-                let words = InWords { failed, rule, direction: self.decided.direction };
-                write!(f, "{}: passed over, {words}", rule.name)
+            Self::Star => STAR.to_owned(),
+            Self::StarForced => "a number holds a star, but the recording is forced".to_owned(),
+            Self::PassedOver { rule, failed } => failed.line(decided.at(rule), decided.direction),
+            Self::Matches { rule } => about(rule, ": matches"),
+            Self::ForcedByName { rule } => about(rule, ": is forced, as the Tenant's forcedCallsRule"),
+            Self::ForcedByScope { rule } => {
+                about(rule, ": is forced, as the first rule in whose scope the call is")
             }
-            Step::Matches { rule } => write!(f, "{}: matches", name(rule)),
-            Step::ForcedByName { rule } => {
-                write!(f, "{}: is forced, as the Tenant's forcedCallsRule", name(rule))
-            }
-            Step::ForcedByScope { rule } => {
-                write!(f, "{}: is forced, as the first rule in whose scope the call is", name(rule))
-            }
-            Step::Answered(outcome) => write!(f, "consent: the stored answer is {outcome}"),
-            Step::Asked => f.write_str("consent: there is no answer yet"),
-            Step::NothingToAsk => f.write_str("consent: no choice, and the PBX plays the announcement"),
+            Self::Answered(outcome) => ["consent: the stored answer is ", outcome.as_str()].concat(),
+            Self::Asked => "consent: there is no answer yet".to_owned(),
+            Self::NothingToAsk => "consent: no choice, and the PBX plays the announcement".to_owned(),
         }
     }
 }

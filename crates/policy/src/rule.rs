@@ -8,7 +8,7 @@ use domain::{
 
 use crate::{
     call::Call,
-    condition::Conditions,
+    condition::{Conditions, Directions},
     lists::{Lists, Named},
     number::NumberPlan,
 };
@@ -69,7 +69,7 @@ impl Rule {
         });
         let conditions = Conditions {
             enabled: rule.enabled,
-            directions: rule.directions.iter().collect(),
+            directions: Directions::new(&rule.directions),
             origin: rule.origin,
             numbers,
             exceptions: exceptions.collect(),

@@ -103,7 +103,7 @@ impl NumberPlan {
 
     fn number(&self, plus: bool, digits: &str) -> String {
         // No country code begins with 0: such a plus was put there by a PBX that meant well.
-        let plus = plus && !(digits.starts_with('0') && !digits.starts_with("00"));
+        let plus = plus && (!digits.starts_with('0') || digits.starts_with("00"));
         if plus {
             return self.with_country_code(digits.trim_start_matches('0'));
         }
