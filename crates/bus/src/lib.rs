@@ -9,6 +9,7 @@ mod control;
 mod dead;
 mod error;
 mod events;
+mod history;
 pub mod kv;
 mod link;
 mod metrics;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 
 pub use control::{Asked, Listener};
 pub use error::{BoxError, BusError};
+pub use history::{Reach, Told};
 pub use partition::{Entry, Partition, PartitionReader, Poison};
 pub use publisher::{CallPublisher, CallPublisherOptions, CallWriter, Pressure};
 pub use sealed::{Delivery, SealedConsumer};

@@ -34,7 +34,8 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const EVENTS_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An announcement has about 2 KB: room for 100,000 recordings, the rest waits in signer's outbox.
 const SEALED_MAX_BYTES: i64 = 256 << 20;
-const EVENTS_MAX_BYTES: i64 = 128 << 20;
+/// "Why is this call missing?" is asked weeks later. With its trace a call has 2 to 20 KB of events.
+const EVENTS_MAX_BYTES: i64 = 1 << 30;
 const DEAD_MAX_BYTES: i64 = 128 << 20;
 /// A delivery that is neither acknowledged nor refused comes again after this long.
 const ACK_WAIT: Duration = Duration::from_secs(60);

@@ -55,6 +55,11 @@ pub fn events_of(tenant: Option<&TenantId>) -> String {
     tenant.map_or_else(|| "events.>".to_owned(), |tenant| format!("events.{tenant}.>"))
 }
 
+/// Events of one recording, of whatever tenant.
+pub fn events_of_recording(recording: &RecordingId) -> String {
+    format!("events.*.{recording}")
+}
+
 /// Request/reply: what waits where (`delivery_v1::ListDestinationsRequest`), of a service that delivers.
 pub fn destinations(service: &str) -> String {
     format!("rpc.{service}.destinations")
