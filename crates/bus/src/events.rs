@@ -29,7 +29,7 @@ pub(crate) struct EventQueue {
 }
 
 enum Item {
-    Event(Event),
+    Event(Box<Event>),
     /// Answered when all events before it are acknowledged.
     Flush(oneshot::Sender<()>),
 }
@@ -46,7 +46,7 @@ impl Bus {
     /// Tells what happened. Returns at once; in the background it is sent until it is acknowledged.
     /// When too many wait the event is dropped and counted.
     pub fn event(&self, event: Event) {
-        if self.inner.events.queue.try_send(Item::Event(event)).is_err() {
+        if self.inner.events.queue.try_send(Item::Event(Box::new(event))).is_err() {
             self.metrics().events_dropped.inc();
         }
     }
@@ -89,7 +89,7 @@ async fn forward(
         tokio::select! {
             Some(()) = sending.next() => {}
             item = items.recv(), if sending.len() < IN_FLIGHT => match item {
-                Some(Item::Event(event)) => sending.push(send(&context, link.clone(), &metrics, event)),
+                Some(Item::Event(event)) => sending.push(send(&context, link.clone(), &metrics, *event)),
                 Some(Item::Flush(done)) => {
                     while sending.next().await.is_some() {}
                     let _ = done.send(());

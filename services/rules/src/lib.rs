@@ -68,7 +68,7 @@ pub struct Rules {
 /// # Errors
 /// Those of [`Rules::start`] and [`Rules::run`].
 pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result<()> {
-    Rules::start(options, bus, service).await?.run().await
+    Box::pin(Rules::start(options, bus, service).await?.run()).await
 }
 
 impl Rules {

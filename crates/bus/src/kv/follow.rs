@@ -92,7 +92,7 @@ impl<V: Message + Default> Follower<V> {
                     self.told = false;
                     return Ok(Followed::Lost);
                 }
-                match attach(&self.kv).await {
+                match Box::pin(attach(&self.kv)).await {
                     Ok(following) => self.open = Some(following),
                     Err(error @ BusError::UnsafeStream { .. }) => return Err(error),
                     Err(error) => {

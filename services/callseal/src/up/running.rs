@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use bus::{
-    Bus, BusError, BusOptions,
+    Bus, BusOptions,
     server::{NatsServer, find_program},
 };
 use runtime::Service;
@@ -84,8 +84,10 @@ impl Running {
         };
         let bus = Bus::connect(BusOptions { monitor_url, ..BusOptions::new(&url, "callseal") }).await?;
         let reachable = bus.ensure_streams_when_reachable(CancellationToken::new());
-        // If it is not there by now, the error says why.
-        timeout(START_PATIENCE, reachable).await.unwrap_or(Err(BusError::NotConnected))?;
+        if timeout(START_PATIENCE, reachable).await.map(|made| made.is_err()).unwrap_or(true) {
+            // The error of a last try says why.
+            bus.ensure_streams().await?;
+        }
 
         let registry = prometheus::Registry::new();
         bus.register_metrics(&registry);
@@ -103,7 +105,7 @@ impl Running {
                 let rules = callseal_rules::Rules::start(options, bus, service).await?;
                 // Nobody takes it: the start is broken off.
                 let _ = api_sender.send(rules.routes());
-                rules.run().await
+                Box::pin(rules.run()).await
             }
         });
         let options = command_line::signer(args, &data)?;

@@ -142,7 +142,7 @@ impl<'a> LiveCall<'a> {
     /// How `leg` is to be recorded; `None`: it is already.
     fn decision(&self, leg: &LiveLeg) -> Result<Option<Decision>, ApiError> {
         if let Some(before) = &leg.recorded {
-            may_resume(before.class).map_err(|refusal| refused(&refusal))?;
+            may_resume(before.class).map_err(refused)?;
         }
         if leg.is_recorded() {
             return Ok(None);
