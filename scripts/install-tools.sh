@@ -35,6 +35,16 @@ pypi() { # pypi COMMAND PACKAGE==VERSION
   mkdir -p "$tools/installed" && touch "$tools/installed/$2"
 }
 
+python() { # python MODULE PACKAGE==VERSION: a Python module, of wheels alone, for the python3 of this machine
+  local proof
+  proof="$tools/installed/$2-$(python3 -c 'import sys; print(sys.implementation.cache_tag)')"
+  [ -d "$tools/python/$1" ] && [ -e "$proof" ] && return
+  echo "installing $2 (PyPI) into .tools/python"
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --upgrade \
+    --only-binary :all: --target "$tools/python" "$2"
+  mkdir -p "$tools/installed" && touch "$proof"
+}
+
 crate() { # crate NAME VERSION: a command built from crates.io
   [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
   echo "building $1 $2 (crates.io) into .tools, some minutes once"
@@ -82,6 +92,8 @@ test() {
   debian /usr/sbin/kamailio kamailio
   debian /usr/bin/curl curl
   pypi asterisklint asterisklint-jjs==0.5.0
+  # A telephone that is not ours: PJSIP.
+  python pjsua2 pjsua2-python==2.15.1.post1
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
 }
 

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod installation;
 pub mod phone;
+pub mod pjsua;
 pub mod ports;
 pub mod postgres;
 pub mod process;
@@ -16,6 +17,7 @@ pub mod sip_by_hand;
 pub mod sipp;
 pub mod small_disk;
 pub mod sshd;
+pub mod streams;
 pub mod up;
 pub mod wait;
 pub mod world;

@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use media::dtmf;
 use tokio::{net::UdpSocket, time::MissedTickBehavior};
+
+/// Payload type of telephone events, as the project's own clients offer it.
+pub const EVENT: u8 = 101;
 
 /// Audio in a packet: 20 ms of G.711.
 pub const PACKET_BYTES: usize = 160;
@@ -51,7 +55,8 @@ impl RtpSender {
         let mut packets = 0;
         for payload in audio.chunks(PACKET_BYTES) {
             tick.tick().await;
-            self.socket.send_to(&self.packet(payload), self.to).await?;
+            let packet = self.packet(self.payload_type, self.timestamp, payload);
+            self.socket.send_to(&packet, self.to).await?;
             self.sequence = self.sequence.wrapping_add(1);
             self.timestamp = self.timestamp.wrapping_add(u32::try_from(payload.len())?);
             packets += 1;
@@ -64,10 +69,28 @@ impl RtpSender {
         self.timestamp = self.timestamp.wrapping_add(packets * PACKET_BYTES as u32);
     }
 
-    fn packet(&self, payload: &[u8]) -> Vec<u8> {
-        let mut packet = vec![0x80, self.payload_type];
+    /// Presses a key for 100 ms, as telephone events (RFC 4733) of type [`EVENT`], and lets go of it for
+    /// as long.
+    ///
+    /// # Errors
+    /// There is no such key, or nobody listens at the other end.
+    pub async fn press(&mut self, key: char) -> anyhow::Result<()> {
+        let held = PACKET * 5;
+        for event in dtmf::sender::key_press(dtmf::Key::try_from(key)?, held, PACKET, 8_000) {
+            let marked = if event.marker { EVENT | 0x80 } else { EVENT };
+            let timestamp = self.timestamp.wrapping_add(event.timestamp_offset);
+            self.socket.send_to(&self.packet(marked, timestamp, &event.payload), self.to).await?;
+            self.sequence = self.sequence.wrapping_add(1);
+            tokio::time::sleep(PACKET).await;
+        }
+        self.skip(10);
+        Ok(())
+    }
+
+    fn packet(&self, payload_type: u8, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x80, payload_type];
         packet.extend(self.sequence.to_be_bytes());
-        packet.extend(self.timestamp.to_be_bytes());
+        packet.extend(timestamp.to_be_bytes());
         packet.extend(self.ssrc.to_be_bytes());
         packet.extend(payload);
         packet
