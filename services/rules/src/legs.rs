@@ -9,7 +9,7 @@ use wire::rules_v1::{CallControl, CallControlled, DecideAgain, call_control::Wha
 use crate::api::ApiError;
 
 /// How long the first leg may take to answer.
-const FIRST: Duration = Duration::from_secs(2);
+const FIRST: Duration = Duration::from_secs(4);
 /// How long further legs may take after the first.
 const FURTHER: Duration = Duration::from_millis(300);
 

@@ -25,6 +25,7 @@ use bus::{
     subjects::{RULES_DECIDE, RULES_STORE_CONSENT},
 };
 use config::Watched;
+use futures::FutureExt;
 use runtime::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,8 @@ use crate::{
 
 /// Replicas with this name share the requests.
 const QUEUE: &str = "rules";
+/// Changes of memberships that are put in force at a time.
+const BATCH: usize = 1_000;
 
 /// What rules is started with.
 #[derive(Debug, Clone, clap::Args)]
@@ -196,7 +199,14 @@ async fn follow_state(
     let mut first_seen = Some(first_seen);
     let shutdown = service.shutdown();
     while let Some(news) = shutdown.run_until_cancelled(follower.next()).await {
-        let is_current = api.memberships.take(news?, |changed| api.in_force.members_changed(changed));
+        // In the morning all log on: what has come meanwhile is put in force together.
+        let mut batch = vec![news?];
+        while batch.len() < BATCH
+            && let Some(more) = follower.next().now_or_never()
+        {
+            batch.push(more?);
+        }
+        let is_current = api.memberships.take(batch, |changed| api.in_force.members_changed(changed));
         api.metrics.memberships.set(i64::try_from(api.memberships.count()).unwrap_or(i64::MAX));
         api.metrics.state_current.set(i64::from(is_current));
         if !is_current {

@@ -24,7 +24,7 @@ use super::{STORE_TIMEOUT, now_unix_us};
 /// For ever: who logged off in December is not logged on by New Year.
 const MEMBERSHIPS: Bucket = Bucket { name: "memberships", keep: None, max_bytes: 16 << 20 };
 /// How long a change may take from NATS to this process.
-const SEEN_WITHIN: Duration = Duration::from_secs(2);
+const SEEN_WITHIN: Duration = Duration::from_secs(4);
 
 /// One user's state in one group.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,23 +94,30 @@ impl Memberships {
     }
 
     /// Takes over what NATS told; `in_force` is called with the tenants that it concerns before
-    /// anybody is told that the change was seen. Whether the state is current.
+    /// anybody is told that the changes were seen. Whether the state is current.
     pub fn take(
         &self,
-        news: Followed<state_v1::Membership>,
+        news: Vec<Followed<state_v1::Membership>>,
         in_force: impl FnOnce(&HashSet<TenantId>),
     ) -> bool {
-        let (changed, revision) = match news {
-            Followed::All { entries, revision } => {
-                let all = entries.into_iter().filter_map(|(key, value)| read(&key, value));
-                (self.replace(all), Some(revision))
-            }
-            Followed::One { key, value, revision } => (self.change(&key, value), Some(revision)),
-            Followed::Lost => (HashSet::new(), None),
-        };
+        let (mut changed, mut last) = (HashSet::new(), None);
+        for one in news {
+            last = match one {
+                Followed::All { entries, revision } => {
+                    let all = entries.into_iter().filter_map(|(key, value)| read(&key, value));
+                    changed.extend(self.replace(all));
+                    Some(revision)
+                }
+                Followed::One { key, value, revision } => {
+                    changed.extend(self.change(&key, value));
+                    Some(revision)
+                }
+                Followed::Lost => None,
+            };
+        }
         in_force(&changed);
-        self.revision.send_replace(revision);
-        revision.is_some()
+        self.revision.send_replace(last);
+        last.is_some()
     }
 
     /// All tenants that had or have members.

@@ -12,7 +12,7 @@ pub(crate) use memberships::{Member, Memberships, OfTenant};
 use std::time::Duration;
 
 /// Longer than this nobody waits for JetStream: a call rings meanwhile, a dial plan stands still.
-const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn now_unix_us() -> i64 {
     jiff::Timestamp::now().as_microsecond()
