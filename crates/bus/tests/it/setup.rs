@@ -69,8 +69,8 @@ impl Nats {
         let mut options = BusOptions { calls_max_bytes: 64 << 20, ..BusOptions::new(self.url(), "test") };
         change(&mut options);
         let bus = Bus::connect(options).await.unwrap();
-        let ready = bus.ensure_streams_when_reachable(CancellationToken::new());
-        soon("the streams", ready).await.unwrap();
+        until("a connection", || bus.is_connected()).await;
+        bus.ensure_streams().await.unwrap();
         bus
     }
 

@@ -126,7 +126,7 @@ impl Rig {
         let port = harness::ports::claim().unwrap();
         let nats = NatsServer::start(&program, &dir.path().join("nats"), Some(port)).unwrap();
         let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
+        harness::streams::ensure(&bus).await.unwrap();
         let stop = CancellationToken::new();
         let requests = Arc::new(Mutex::new(Vec::new()));
         if let Some(rules) = rules {

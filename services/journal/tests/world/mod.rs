@@ -7,11 +7,13 @@ use domain::RecordingId;
 use futures::{Stream, StreamExt as _};
 use harness::process::Process;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Event, event::What},
     recording_v1::{JournalRow, RecordingSealed},
 };
+
+/// NATS sets the size of the streams aside: a test does not need a large disk.
+const CALLS_MAX_BYTES: i64 = 64 << 20;
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,8 +31,9 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let nats =
             NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
-        let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
+        let options = BusOptions { calls_max_bytes: CALLS_MAX_BYTES, ..BusOptions::new(nats.url(), "test") };
+        let bus = Bus::connect(options).await.unwrap();
+        harness::streams::ensure(&bus).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
         let text = format!(
             "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
@@ -49,6 +52,7 @@ impl World {
     /// Starts the journal; it retries after 0.1 s, at least each second.
     pub fn journal(&self, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-journal"));
+        command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
         command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self.nats.url()).arg("--config").arg(self.path("config"));
         command.arg("--data").arg(self.dir.path()).args(further);

@@ -8,11 +8,13 @@ use futures::{Stream, StreamExt as _};
 use harness::process::Process;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Event, event::What},
     recording_v1::{RecordingSealed, SealedFile},
 };
+
+/// NATS sets the size of the streams aside: a test does not need a large disk.
+const CALLS_MAX_BYTES: i64 = 64 << 20;
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,8 +33,9 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let nats =
             NatsServer::start(&bus::server::find_program().unwrap(), &dir.path().join("nats"), None).unwrap();
-        let bus = Bus::connect(BusOptions::new(nats.url(), "test")).await.unwrap();
-        bus.ensure_streams_when_reachable(CancellationToken::new()).await.unwrap();
+        let options = BusOptions { calls_max_bytes: CALLS_MAX_BYTES, ..BusOptions::new(nats.url(), "test") };
+        let bus = Bus::connect(options).await.unwrap();
+        harness::streams::ensure(&bus).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
         let world = Self { dir, bus, events, _nats: nats };
         fs::create_dir_all(world.path("config")).unwrap();
@@ -59,6 +62,7 @@ impl World {
     /// Starts the shipper; it retries after 0.1 s, at least each second.
     pub fn shipper(&self, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-shipper"));
+        command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
         command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self._nats.url());
         command.arg("--config").arg(self.path("config")).arg("--staging").arg(self.path("staging"));
