@@ -45,8 +45,7 @@ impl Bus {
         let state = &stream.cached_info().state;
         let oldest = state.first_timestamp.unix_timestamp_nanos() / 1_000;
         // What fits neither is no time of an event.
-        let reach =
-            Reach { oldest_unix_us: i64::try_from(oldest).ok().filter(|_| state.messages > 0) };
+        let reach = Reach { oldest_unix_us: i64::try_from(oldest).ok().filter(|_| state.messages > 0) };
         let filter_subjects: Vec<String> = match told {
             Told::All => Vec::new(),
             Told::Of([]) => return Ok(reach),

@@ -81,6 +81,18 @@ pub fn find_program() -> Result<PathBuf, BusError> {
     })
 }
 
+/// Address for clients of the server that runs on the data in `dir`, as the process that started it
+/// knows it: another process finds it here.
+///
+/// Error: none runs there.
+pub fn address_of_running(dir: &Path) -> Result<String, BusError> {
+    let none = |e| BusError::server(format!("none runs on {}", dir.display()), Some(e));
+    let pid = fs::read_to_string(dir.join(PID_FILE)).map_err(none)?;
+    let ports = fs::read(dir.join(format!("nats-server_{}.ports", pid.trim()))).map_err(none)?;
+    let ports: Ports = serde_json::from_slice(&ports).map_err(|e| none(e.into()))?;
+    ports.nats.into_iter().next().ok_or_else(|| none(io::ErrorKind::NotFound.into()))
+}
+
 /// A running server. Stopped when dropped.
 #[derive(Debug)]
 pub struct NatsServer {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     announcement, deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, rules, test_target, up,
-    verify,
+    verify, why,
 };
 
 /// Records calls that can be proven.
@@ -27,6 +27,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Says whether a call would be recorded, by which rule, and why.
     Explain(explain::ExplainArgs),
+    /// Says what became of a call, and why it was recorded or not.
+    Why(why::WhyArgs),
     /// Says in plain language what each rule records, and whom it covers.
     Rules(rules::RulesArgs),
     /// The library of announcements: what callers hear.
@@ -60,6 +62,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Explain(args) => block_on(explain::run(args)),
+            Command::Why(args) => block_on(async { Ok(why::run(args).await) }),
             Command::Rules(args) => rules::run(args),
             Command::Announcement(command) => announcement::run(command),
             Command::Key(command) => key::run(command),

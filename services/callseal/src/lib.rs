@@ -10,6 +10,8 @@ pub mod key;
 pub mod load;
 pub mod one_resource;
 pub mod rules;
+mod terminal;
 pub mod test_target;
 pub mod up;
 pub mod verify;
+pub mod why;

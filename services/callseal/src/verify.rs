@@ -16,6 +16,8 @@ use evidence::{
 };
 use jiff::Timestamp;
 
+use crate::terminal::printable;
+
 /// All is good.
 const GOOD: u8 = 0;
 /// Something is wrong, and was said.
@@ -183,13 +185,4 @@ fn show_certificates(
         )?;
     }
     Ok(())
-}
-
-/// A file name may hold what steers a terminal.
-fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -64,7 +64,7 @@ pub async fn run(context: Arc<Context>, part: u16, lease: Held, stop: Cancellati
     while !stop.is_cancelled() {
         let begun = Instant::now();
         let outcome = match Worker::start(context.clone(), part, lease.clone()).await {
-            Ok(mut worker) => worker.work(&stop).await,
+            Ok(mut worker) => Box::pin(worker.work(&stop)).await,
             Err(error) => Err(error),
         };
         let Err(error) = outcome else { return };
@@ -138,7 +138,8 @@ impl Worker {
         match entry.content {
             Ok(message) => match message.body {
                 Some(Body::NodeStarted(_)) => self.node_started(&message).await?,
-                _ => self.message(sequence, stored_unix_us, message).await?,
+                // A message is large, and its future would be several times as large.
+                _ => Box::pin(self.message(sequence, stored_unix_us, message)).await?,
             },
             Err(poison) => self.bury(sequence, &poison.reason, &poison.payload).await?,
         }
@@ -362,6 +363,7 @@ impl Worker {
                 packets_received: received,
                 packets_lost: laid.streams.iter().map(|stream| stream.lost).sum(),
                 duration_ms: laid.length_samples / 8,
+                supplement_to: call.supplements.clone(),
             };
             self.context.event(&call.tenant, &id.to_string(), What::Assembled(assembled));
             self.context.to_seal.notify_one();
