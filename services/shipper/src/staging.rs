@@ -25,6 +25,20 @@ pub struct Staging {
     store: Arc<LocalFileSystem>,
 }
 
+/// The signer's object store writes to `<name>#<number>` and renames: a signer that died in between
+/// has left such a file, with the numbers of the call in it.
+async fn delete_unfinished(folder: &Path) {
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
+        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+            // If it stays, so does the folder: somebody can see it.
+            let _stays = tokio::fs::remove_file(entry.path()).await;
+        }
+    }
+}
+
 impl Staging {
     /// Opens the folder; it is made when missing.
     ///
@@ -55,6 +69,7 @@ impl Staging {
         }
         // The folder is this recording's alone. If something else lies in it, it stays.
         if let Ok(folder) = self.store.path_to_filesystem(&Key::from(sealed.staging_prefix.as_str())) {
+            delete_unfinished(&folder).await;
             let _not_empty_or_gone = tokio::fs::remove_dir(folder).await;
         }
         Ok(())

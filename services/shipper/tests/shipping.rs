@@ -134,7 +134,11 @@ async fn a_changed_host_key_is_told_with_both_fingerprints_and_a_new_pin_takes_e
 async fn a_crash_after_any_step_loses_nothing_and_ships_nothing_twice() {
     for step in ["taken-in", "file-put", "brought", "noted-done", "staging-emptied"] {
         let world = World::new(ARCHIVE).await;
-        let sealed = world.seal(&["archive"]).await;
+        let sealed = world.prepare(&["archive"]);
+        // The signer died in mid-write, too.
+        let unfinished = world.path("staging").join(&sealed.staging_prefix).join("x_info.txt#1");
+        fs::write(unfinished, "half").unwrap();
+        world.bus.publish_sealed(&sealed).await.unwrap();
         let mut shipper = world.shipper(&["--fail-at", step]);
         wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap()))
             .await

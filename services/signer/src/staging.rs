@@ -5,7 +5,7 @@
 //! `certificates/<key id>.pem`. Objects are made once and never changed: a repeat after a crash finds
 //! its own bytes. Every write is synced to the disk, the folder's entry included.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -24,6 +24,9 @@ pub enum StagingError {
     /// Writing failed.
     #[error("a file cannot be written to staging (is the disk full?)")]
     Write(#[source] Error),
+    /// What a death in mid-write has left could not be deleted.
+    #[error("an unfinished file cannot be deleted from staging")]
+    Delete(#[source] io::Error),
     /// Another content lies under the name.
     #[error("staging already holds another content under the name of {0}; it was not touched")]
     Different(&'static str),
@@ -100,7 +103,8 @@ impl Staging {
         Ok(listed.common_prefixes.iter().filter_map(|key| key.filename().map(str::to_owned)).collect())
     }
 
-    /// Deletes everything under a prefix; what is gone already is fine.
+    /// Deletes everything under a prefix, also what a death in mid-write has left; what is gone already
+    /// is fine.
     ///
     /// # Errors
     /// The folder cannot be listed, or a file not deleted.
@@ -113,8 +117,34 @@ impl Staging {
                 Err(error) => return Err(StagingError::Write(error)),
             }
         }
-        Ok(())
+        let folder = self.store.path_to_filesystem(prefix).map_err(StagingError::Read)?;
+        let deleted = tokio::task::spawn_blocking(move || delete_unfinished(&folder)).await;
+        deleted.map_err(io::Error::other).and_then(|deleted| deleted).map_err(StagingError::Delete)
     }
+}
+
+/// The object store writes to `<name>#<number>` and renames. It neither lists nor deletes such a file
+/// of a process that died in between, and there is audio in it.
+fn delete_unfinished(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
+        if entry.file_type()?.is_dir() {
+            delete_unfinished(&entry.path())?;
+        } else if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -138,7 +168,13 @@ mod tests {
         let other = staging.put_once(&key, Bytes::from_static(b"two"), "a segment").await;
         assert!(matches!(other, Err(StagingError::Different("a segment"))));
         assert_eq!(staging.read(&key).await.unwrap(), "one");
+        // As a process leaves it that dies in mid-write.
+        let unfinished = dir.path().join("segments/a/1/8000.raw#1");
+        std::fs::write(&unfinished, "audi").unwrap();
         staging.delete_all(&Key::from("segments/a")).await.unwrap();
         assert!(staging.read(&key).await.is_err());
+        assert!(!unfinished.exists());
+        staging.delete_all(&Key::from("segments/a")).await.unwrap();
+        staging.delete_all(&Key::from("segments/never-there")).await.unwrap();
     }
 }
