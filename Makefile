@@ -30,13 +30,15 @@ check:
 	.tools/bin/buf lint proto
 	.tools/bin/shellcheck scripts/*.sh .ci/run docs/pbx/callseal-api
 
-## Prints calls, packets, CPU and delays of a run on this machine, and decisions a second.
+## Prints calls, packets, CPU and delays of a run on this machine, decisions a second,
+## and how soon what the PBX tells is known.
 bench:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 100 --seconds 30
 	target/release/bench announcements --calls 200
 	$(CARGO) bench --package policy --bench decisions
+	$(CARGO) bench --package callseal-rules --bench change
 
 ## Full sizes: long runs that `make test` scales down.
 soak:
