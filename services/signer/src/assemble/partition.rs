@@ -126,7 +126,8 @@ impl Worker {
                 biased;
                 () = stop.cancelled() => return self.flush().await,
                 _ = tick.tick() => self.look_at_deadlines().await?,
-                entry = self.reader.next() => self.take(entry?).await?,
+                // A message is large, and the futures that hold it are several times as large.
+                entry = self.reader.next() => Box::pin(self.take(entry?)).await?,
             }
         }
     }
@@ -138,7 +139,6 @@ impl Worker {
         match entry.content {
             Ok(message) => match message.body {
                 Some(Body::NodeStarted(_)) => self.node_started(&message).await?,
-                // A message is large, and its future would be several times as large.
                 _ => Box::pin(self.message(sequence, stored_unix_us, message)).await?,
             },
             Err(poison) => self.bury(sequence, &poison.reason, &poison.payload).await?,
