@@ -33,7 +33,7 @@ impl Runner {
                     self.event(What::Stopped(event_v1::Stopped { way: by.way }));
                 }
                 Effect::DiscardMedia => self.handle.media().discard(),
-                Effect::ResumeMedia => self.handle.media().resume(),
+                Effect::ResumeMedia => self.handle.media().resume(unix_us()),
                 Effect::Finish => self.is_over = true,
             }
         }

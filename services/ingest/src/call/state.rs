@@ -297,17 +297,19 @@ impl CallState {
     fn recorded(&mut self, mut taking: Box<Taking>, input: Input) -> Vec<Effect> {
         let effects = match input {
             Input::Heard(chunk) => {
-                let (audio, stopped) = taking.hear(chunk);
-                let mut effects: Vec<_> = audio.into_iter().map(|a| Effect::Send(Body::Audio(a))).collect();
-                if let Some((by, at_unix_us)) = stopped {
-                    effects.extend(self.stop(*taking, by, at_unix_us));
-                    return effects;
-                }
-                effects
+                taking.hear(chunk).map(|audio| Effect::Send(Body::Audio(audio))).into_iter().collect()
             }
             Input::Changed(changed) => {
                 taking.learn(&self.known.streams);
                 vec![Effect::Send(Body::Changed(changed))]
+            }
+            // All that was said until then has been heard.
+            Input::Time(_) | Input::Stop { .. } | Input::Ended(_) | Input::Decided { .. }
+                if let Some((by, at_unix_us)) = taking.stopped_by_keys() =>
+            {
+                let mut effects = self.stop(*taking, by, at_unix_us);
+                effects.extend(self.step(input));
+                return effects;
             }
             Input::Stop { by, at_unix_us } => return self.stop(*taking, by, at_unix_us),
             Input::Ended(ended) => {
@@ -435,7 +437,11 @@ impl CallState {
 
     /// When [`Input::Time`] will have something to say. Unix time, microseconds.
     pub fn deadline_unix_us(&self) -> Option<i64> {
-        if let State::Asking(asking) = &self.state { asking.deadline_unix_us() } else { None }
+        match &self.state {
+            State::Asking(asking) => asking.deadline_unix_us(),
+            State::Recorded(taking) => taking.stopped_by_keys().map(|(_, at_unix_us)| at_unix_us),
+            State::Undecided(_) | State::NotRecorded | State::Stopped(_) | State::Over => None,
+        }
     }
 
     /// How the call stands.

@@ -12,6 +12,8 @@ pub struct Taking {
     /// Consent stood from here on: what came before is not kept, also if it is handed over later.
     since_unix_us: i64,
     stop: Option<StopWatch>,
+    /// Who stopped it, and when; what was said until then may still wait at another socket.
+    until: Option<(StoppedBy, i64)>,
     /// It has not all that the call's sockets took.
     is_part: bool,
     /// Datagrams that were kept, by stream.
@@ -25,6 +27,7 @@ impl Taking {
         let since_unix_us = recorded.consent.as_ref().map_or(i64::MIN, |consent| consent.at_unix_us);
         let mut taking = Self {
             stop: recorded.stop_keys.as_ref().and_then(|keys| StopWatch::new(keys, streams)),
+            until: None,
             recorded,
             since_unix_us,
             is_part: is_part || since_unix_us > i64::MIN,
@@ -58,13 +61,16 @@ impl Taking {
         self.streams = indices.map(|index| index + 1).fold(self.streams, usize::max).min(MAX_STREAMS);
     }
 
-    /// What of a chunk belongs to the recording; and who stopped it within the chunk, and when.
-    pub fn hear(&mut self, mut chunk: RawChunk) -> (Option<AudioChunk>, Option<(StoppedBy, i64)>) {
+    /// What of a chunk belongs to the recording. From the keys that stop it on, nothing does.
+    pub fn hear(&mut self, mut chunk: RawChunk) -> Option<AudioChunk> {
         if self.since_unix_us > i64::MIN {
             chunk.drop_before(self.since_unix_us);
         }
-        let stopped = self.stop.as_mut().and_then(|stop| stop.listen(&chunk, self.since_unix_us));
-        if let Some((_, at_unix_us)) = stopped {
+        if self.until.is_none() {
+            let stopped = self.stop.as_mut().and_then(|stop| stop.listen(&chunk, self.since_unix_us));
+            self.until = stopped.map(|(side, at_unix_us)| (by_keys(side), at_unix_us));
+        }
+        if let Some((_, at_unix_us)) = self.until {
             chunk.drop_after(at_unix_us);
         }
         for heard in chunk.heard() {
@@ -72,8 +78,12 @@ impl Taking {
                 *count += 1;
             }
         }
-        let audio = (!chunk.is_empty()).then(|| chunk.into_message());
-        (audio, stopped.map(|(side, at_unix_us)| (by_keys(side), at_unix_us)))
+        (!chunk.is_empty()).then(|| chunk.into_message())
+    }
+
+    /// Who stopped it by keys, and when.
+    pub fn stopped_by_keys(&self) -> Option<(StoppedBy, i64)> {
+        self.until.clone()
     }
 
     /// Its end with the call. Where the sockets took more than belongs to it, what was kept counts.

@@ -211,9 +211,9 @@ impl CallMedia {
         let _ = self.commands.send(Command::Discard { id: self.id });
     }
 
-    /// From now on whatever comes is taken (again).
-    pub fn resume(&self) {
-        let _ = self.commands.send(Command::Resume { id: self.id });
+    /// Whatever came at `from_unix_us` or later is taken (again), as far as it still waits at a socket.
+    pub fn resume(&self, from_unix_us: i64) {
+        let _ = self.commands.send(Command::Resume { id: self.id, from_unix_us });
     }
 
     /// Takes what waits at the sockets and hands it over; what is returned is answered when that is

@@ -41,7 +41,7 @@ pub(super) enum Command {
     Open { id: u64, sink: UnboundedSender<RawChunk>, counters: Arc<CallCounters> },
     Add { id: u64, index: u32, sockets: StreamSockets },
     Discard { id: u64 },
-    Resume { id: u64 },
+    Resume { id: u64, from_unix_us: i64 },
     Sweep { id: u64, done: oneshot::Sender<()> },
     Close { id: u64 },
     Quit,
@@ -62,6 +62,8 @@ struct Call {
     chunk: Option<(Instant, RawChunk)>,
     expected_bytes: usize,
     discards: bool,
+    /// What still waited in the kernel when media was taken again came before the decision: not for us.
+    from_unix_us: i64,
 }
 
 pub(super) struct Sweeper {
@@ -114,6 +116,7 @@ impl Sweeper {
                     chunk: None,
                     expected_bytes: 0,
                     discards: false,
+                    from_unix_us: i64::MIN,
                 };
                 self.calls.insert(id, call);
             }
@@ -134,10 +137,9 @@ impl Sweeper {
                     }
                 }
             }
-            Command::Resume { id } => {
+            Command::Resume { id, from_unix_us } => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    // What still waits in the kernel came before the decision: not for us.
-                    call.sweep(&mut self.batch, true, &self.metrics);
+                    call.from_unix_us = from_unix_us;
                     call.discards = false;
                 }
             }
@@ -218,7 +220,7 @@ impl Call {
 
     fn take(&mut self, index: u32, rtcp: bool, datagram: &Datagram<'_>, metrics: &Metrics) {
         self.counters.last_arrival_unix_us.fetch_max(datagram.arrival_unix_us, Ordering::Relaxed);
-        if self.discards {
+        if self.discards || datagram.arrival_unix_us < self.from_unix_us {
             metrics.datagrams_discarded.inc();
             return;
         }

@@ -7,9 +7,7 @@ use domain::{Class, Verdict};
 use wire::{
     call_v1::{EndReason, StoppedBy},
     event_v1::event::What,
-    rules_v1::{
-        CallControl, CallControlled, CallStanding, DecideAgain, Describe, Start, Stop, call_control,
-    },
+    rules_v1::{CallControl, CallControlled, CallStanding, DecideAgain, Describe, Start, Stop, call_control},
 };
 
 use super::{
@@ -58,7 +56,7 @@ async fn f17_a_recording_is_stopped_and_started_anew_as_another_one_of_the_same_
     assert_ne!(second.recording_id, first.recording_id);
     let started = desk.event(|what| if let What::Started(s) = what { Some(s.way) } else { None }).await;
     assert_eq!(started, "phone button");
-    // Media is taken again from here on, and it says so when it is described after a sweep.
+    // Taken from the moment of the start on, however long the media thread needs to hear of it.
     talk.say("two", 20).await;
     talk.client.bye().await;
 

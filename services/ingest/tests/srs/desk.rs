@@ -252,7 +252,7 @@ impl Talk {
     /// Hears the announcement to its end; not a millisecond less.
     pub async fn hear_announcement(&mut self, text: &str) {
         self.say(text, 20).await;
-        tokio::time::sleep(Duration::from_millis(550)).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
     }
 }
 
@@ -311,7 +311,8 @@ impl Voice {
         for key in keys.chars() {
             let (low, high) = Key::try_from(key).unwrap().frequencies_hz();
             let sample = |n: u32| {
-                let wave = |hertz: u16| f64::sin(f64::from(n) * f64::from(hertz) * std::f64::consts::TAU / 8_000.0);
+                let wave =
+                    |hertz: u16| f64::sin(f64::from(n) * f64::from(hertz) * std::f64::consts::TAU / 8_000.0);
                 ((wave(low) + wave(high)) * 6_000.0) as i16
             };
             let tone = (0..800).map(sample).chain(std::iter::repeat_n(0, 800));

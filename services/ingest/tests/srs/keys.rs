@@ -1,10 +1,7 @@
 //! Keys that stop a recording (F-32).
 
 use domain::{Class, ConsentMode, Recorded, Side, StopKeys, Verdict};
-use wire::{
-    call_v1::EndReason,
-    event_v1::event::What,
-};
+use wire::{call_v1::EndReason, event_v1::event::What};
 
 use super::desk::{Desk, Talk, ask, question, recorded};
 
@@ -66,7 +63,7 @@ async fn f32_tones_in_the_speech_stop_a_recording_only_where_that_is_wanted() {
 #[tokio::test]
 async fn tones_in_the_speech_are_consent_only_where_that_is_wanted() {
     for in_band in [true, false] {
-        let mut asked = question(ConsentMode::OptIn, 1_500);
+        let mut asked = question(ConsentMode::OptIn, if in_band { 300_000 } else { 500 });
         asked.in_band = in_band;
         let mut desk = Desk::start(ask(asked)).await;
         let mut talk = Talk::begin(&desk).await;

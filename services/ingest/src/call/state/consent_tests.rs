@@ -363,6 +363,10 @@ fn f32_an_own_user_stops_the_recording_by_keys_and_what_is_recorded_until_then_s
         press(0, "1", BEGIN + 2 * SECOND),
         press(1, "*", BEGIN + 3 * SECOND),
         press(1, "1", BEGIN + 4 * SECOND),
+        // Of another socket, handed over later.
+        speech(4..5),
+        speech(5..9),
+        Input::Time(BEGIN + 5 * SECOND),
         speech(5..9),
         ended(OVER),
     ]);
@@ -373,6 +377,7 @@ fn f32_an_own_user_stops_the_recording_by_keys_and_what_is_recorded_until_then_s
         "audio of [1]",
         "audio of [2]",
         "audio of [3]",
+        "audio of [4]",
         "audio of [4]",
         "ended by keys on the callee's phone at 4",
         "stopped",
