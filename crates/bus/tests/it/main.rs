@@ -2,6 +2,7 @@
 
 mod calls;
 mod crash;
+mod history;
 mod kv;
 mod partitions;
 mod rpc_and_events;

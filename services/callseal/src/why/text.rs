@@ -25,14 +25,14 @@ fn tell(out: &mut String, story: &Story) -> fmt::Result {
         return nothing(out, &call_id, story.reach.oldest_unix_us);
     }
     writeln!(out, "call {call_id}")?;
-    for leg in &story.legs {
-        tell_leg(out, leg)?;
-    }
     if !story.answers.is_empty() {
-        writeln!(out, "\nanswers beside the legs")?;
+        writeln!(out, "\nanswers outside its legs")?;
         for event in &story.answers {
             tell_event(out, event)?;
         }
+    }
+    for leg in &story.legs {
+        tell_leg(out, leg)?;
     }
     if story.legs.is_empty() {
         writeln!(
