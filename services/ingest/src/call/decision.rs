@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bus::Bus;
 use domain::{
-    CallFacts, Channels, Class, Decision, Direction, NotRecorded, Recorded, RecordingId, ResourceName,
-    Verdict,
+    CallFacts, Channels, Class, Decision, Direction, NotRecorded, Override, Recorded, RecordingId,
+    ResourceName, Verdict,
     resources::{Profile, TenantResources, WhenUndecided},
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
@@ -73,28 +73,37 @@ fn stand_in_rule() -> ResourceName {
 }
 
 /// What happens to a call about which there is no decision: a legal-duty tenant records, a consent
-/// tenant discards. Such a recording goes wherever recordings by legal duty may go.
+/// tenant discards. Such a recording goes wherever recordings by legal duty may go. What needs no
+/// rules to be known holds all the same: there is no duty without a rule that says so, and what the
+/// PBX itself wants kept out stays out.
 pub fn when_undecided(tenant: &TenantResources, facts: &CallFacts) -> Decision {
     let direction = facts.direction.unwrap_or(Direction::In);
     let trace = vec!["no decision from rules in time: the tenant's whenUndecided applies".to_owned()];
-    let verdict = match tenant.tenant.when_undecided {
-        WhenUndecided::Discard => {
-            let reason = "there was no decision in time and the tenant's whenUndecided is discard";
-            Verdict::DoNotRecord(NotRecorded { reason: reason.to_owned() })
+    let not = |reason: &str| Verdict::DoNotRecord(NotRecorded { reason: reason.to_owned() });
+    let duties: Vec<_> =
+        tenant.rules.iter().filter(|rule| rule.enabled && rule.profile == Profile::LegalDuty).collect();
+    let verdict = match (tenant.tenant.when_undecided, facts.override_by_pbx) {
+        (WhenUndecided::Discard, _) => {
+            not("there was no decision in time and the tenant's whenUndecided is discard")
         }
-        WhenUndecided::Record => {
-            let duties =
-                || tenant.rules.iter().filter(|rule| rule.enabled && rule.profile == Profile::LegalDuty);
-            Verdict::Record(Recorded {
-                rule: stand_in_rule(),
-                class: Class::Regulated,
-                channels: Channels::Stereo,
-                targets: once_each(duties().flat_map(|rule| &rule.targets)),
-                journals: once_each(duties().flat_map(|rule| &rule.journals)),
-                consent: None,
-                stop_keys: None,
-            })
+        (WhenUndecided::Record, Override::Deny) => {
+            not("there was no decision in time and the PBX asked that this call is never recorded")
         }
+        (WhenUndecided::Record, Override::Manual) => {
+            not("there was no decision in time and the PBX asked that this call is not recorded by itself")
+        }
+        (WhenUndecided::Record, _) if duties.is_empty() => {
+            not("there was no decision in time and no rule of the tenant records by legal duty")
+        }
+        (WhenUndecided::Record, Override::Auto | Override::Force) => Verdict::Record(Recorded {
+            rule: stand_in_rule(),
+            class: Class::Regulated,
+            channels: Channels::Stereo,
+            targets: once_each(duties.iter().flat_map(|rule| &rule.targets)),
+            journals: once_each(duties.iter().flat_map(|rule| &rule.journals)),
+            consent: None,
+            stop_keys: None,
+        }),
     };
     Decision { direction, verdict, trace }
 }
@@ -102,4 +111,62 @@ pub fn when_undecided(tenant: &TenantResources, facts: &CallFacts) -> Decision {
 fn once_each<'a>(names: impl Iterator<Item = &'a ResourceName>) -> Vec<ResourceName> {
     let unique: std::collections::BTreeSet<_> = names.collect();
     unique.into_iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::resources::{RecordingRuleSpec, TenantSpec};
+
+    use super::*;
+
+    fn tenant(when_undecided: &str, rules: Vec<RecordingRuleSpec>) -> TenantResources {
+        let spec = TenantSpec { when_undecided: Some(when_undecided.to_owned()), ..TenantSpec::default() };
+        let mut resources = TenantResources::empty(spec.validate("acme".parse().unwrap()).unwrap());
+        resources.rules =
+            rules.into_iter().map(|rule| rule.validate("desk".parse().unwrap()).unwrap()).collect();
+        resources
+    }
+
+    fn facts(override_by_pbx: Override) -> CallFacts {
+        CallFacts {
+            tenant: "acme".parse().unwrap(),
+            call_id: String::new(),
+            direction: None,
+            caller: domain::Party::default(),
+            callee: domain::Party::default(),
+            override_by_pbx,
+        }
+    }
+
+    #[test]
+    fn without_a_decision_only_a_legal_duty_records_and_never_what_the_pbx_keeps_out() {
+        let duty = || RecordingRuleSpec { targets: vec!["archive".into()], ..RecordingRuleSpec::default() };
+        let consent = || RecordingRuleSpec {
+            profile: "consent".into(),
+            consent: Some(domain::resources::ConsentSpec {
+                mode: "optIn".into(),
+                asked_by: Some("pbx".into()),
+                ..Default::default()
+            }),
+            ..RecordingRuleSpec::default()
+        };
+        for (when, rules, wish, recorded) in [
+            ("record", vec![duty()], Override::Auto, true),
+            ("record", vec![consent(), duty()], Override::Force, true),
+            ("record", vec![duty()], Override::Deny, false),
+            ("record", vec![duty()], Override::Manual, false),
+            ("record", vec![consent()], Override::Auto, false),
+            ("record", vec![consent()], Override::Force, false),
+            ("record", vec![RecordingRuleSpec { enabled: false, ..duty() }], Override::Auto, false),
+            ("record", vec![], Override::Auto, false),
+            ("discard", vec![duty()], Override::Force, false),
+        ] {
+            let what = format!("{when}, {} rules, {wish}", rules.len());
+            let decision = when_undecided(&tenant(when, rules), &facts(wish));
+            assert_eq!(decision.recorded().is_some(), recorded, "{what}");
+            if let Some(recorded) = decision.recorded() {
+                assert_eq!(recorded.targets, ["archive".parse().unwrap()]);
+            }
+        }
+    }
 }

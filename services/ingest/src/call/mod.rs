@@ -85,6 +85,8 @@ pub struct NewCall {
     pub facts: CallFacts,
     /// The streams.
     pub streams: Vec<Stream>,
+    /// When it was answered, as far as the client says. Unix time, microseconds; 0: not said.
+    pub answered_unix_us: i64,
     /// False while every stream is held: then no media is expected.
     pub expects_media: bool,
 }
@@ -109,6 +111,8 @@ pub struct Change {
     pub facts: CallFacts,
     /// The streams.
     pub streams: Vec<Stream>,
+    /// When it was answered, as far as the client says. Unix time, microseconds; 0: not said.
+    pub answered_unix_us: i64,
     /// Whether media is to be expected.
     pub expects_media: bool,
     /// What changed, for people: "held", "metadata".

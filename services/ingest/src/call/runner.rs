@@ -61,9 +61,12 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(calls: Arc<Calls>, handle: CallHandle, call: NewCall, peer: Arc<dyn Peer>) -> Self {
-        let NewCall { recording, tenant, invited_unix_us, facts, streams, expects_media } = call;
+        let NewCall { recording, tenant, invited_unix_us, facts, streams, answered_unix_us, expects_media } =
+            call;
         let writer = calls.publisher.call(&facts.tenant, recording);
-        let started = CallStarted { invited_unix_us, facts: Some((&facts).into()), decision: None, streams };
+        let facts_ = Some((&facts).into());
+        let started =
+            CallStarted { invited_unix_us, facts: facts_, decision: None, streams, answered_unix_us };
         let (share, counters, now) = (calls.budget.share(), handle.media().counters(), Instant::now());
         let (outcome_sender, outcomes) = unbounded_channel();
         let (alive_sender, alive) = unbounded_channel();
@@ -176,13 +179,13 @@ impl Runner {
         }
     }
 
-    fn change(&mut self, Change { facts, streams, expects_media, reason }: Change) {
+    fn change(&mut self, Change { facts, streams, answered_unix_us, expects_media, reason }: Change) {
         self.expects_media = expects_media;
         self.step(Input::Changed(CallChanged {
             at_unix_us: unix_us(),
             facts: Some((&facts).into()),
             streams,
-            answered_unix_us: 0,
+            answered_unix_us,
             reason: reason.to_owned(),
         }));
         if facts != *self.facts {

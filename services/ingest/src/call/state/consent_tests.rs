@@ -1,4 +1,4 @@
-//! Consent, stops and starts: what reaches the bus, and what never does.
+//! Consent: what reaches the bus, and what never does.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use wire::call_v1::{Payload, Stream};
 
 use super::*;
 
-const SECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 const EVENT: u8 = 101;
 /// The first packet of the calls in here.
-const BEGIN: i64 = 1_000 * SECOND;
+pub(super) const BEGIN: i64 = 1_000 * SECOND;
 /// The announcement takes two seconds, the time for a key three.
-const HEARD: i64 = BEGIN + 2 * SECOND;
-const OVER: i64 = HEARD + 3 * SECOND;
+pub(super) const HEARD: i64 = BEGIN + 2 * SECOND;
+pub(super) const OVER: i64 = HEARD + 3 * SECOND;
 
 fn stream(index: u32, side: Side) -> Stream {
     let payload = |payload_type, encoding: &str| Payload {
@@ -33,12 +33,12 @@ fn stream(index: u32, side: Side) -> Stream {
     stream
 }
 
-fn call() -> CallState {
+pub(super) fn call() -> CallState {
     let streams = vec![stream(0, Side::Caller), stream(1, Side::Callee)];
     CallState::new(CallStarted { streams, ..CallStarted::default() })
 }
 
-fn recorded(rule: &str, class: Class) -> Recorded {
+pub(super) fn recorded(rule: &str, class: Class) -> Recorded {
     Recorded {
         rule: rule.parse().unwrap(),
         class,
@@ -79,12 +79,12 @@ fn consent(outcome: ConsentOutcome, at_unix_us: i64) -> Consent {
     }
 }
 
-fn decided(verdict: Verdict) -> Input {
+pub(super) fn decided(verdict: Verdict) -> Input {
     let decision = Decision { direction: Direction::In, verdict, trace: vec!["hotline: matches".into()] };
     Input::Decided { decision, at_unix_us: BEGIN }
 }
 
-fn ask(mode: ConsentMode, asked_by: AskedBy) -> Input {
+pub(super) fn ask(mode: ConsentMode, asked_by: AskedBy) -> Input {
     decided(Verdict::AskConsent(Box::new(asked(mode, asked_by))))
 }
 
@@ -93,23 +93,23 @@ fn with_consent(outcome: ConsentOutcome, at_unix_us: i64) -> Input {
     decided(Verdict::Record(Recorded { consent, ..recorded("hotline", Class::Consent) }))
 }
 
-fn start() -> Input {
+pub(super) fn start() -> Input {
     let Input::Decided { decision, .. } = decided(Verdict::Record(recorded("button", Class::Manual))) else {
         unreachable!()
     };
     Input::Start(decision)
 }
 
-fn stop(at_unix_us: i64) -> Input {
+pub(super) fn stop(at_unix_us: i64) -> Input {
     Input::Stop { by: StoppedBy { way: "API".into(), user: String::new() }, at_unix_us }
 }
 
-fn ended(at_unix_us: i64) -> Input {
+pub(super) fn ended(at_unix_us: i64) -> Input {
     Input::Ended(CallEnded { at_unix_us, packets_received: vec![7, 7], ..CallEnded::default() })
 }
 
 /// Speech of both sides: a packet each second of `seconds` after the begin, whose payload says when.
-fn speech(seconds: std::ops::Range<i64>) -> Input {
+pub(super) fn speech(seconds: std::ops::Range<i64>) -> Input {
     let mut chunk = RawChunk::with_capacity(1 << 14);
     for at in seconds.map(|second| BEGIN + second * SECOND) {
         for stream in 0..2 {
@@ -122,7 +122,7 @@ fn speech(seconds: std::ops::Range<i64>) -> Input {
 }
 
 /// A key press of 100 ms.
-fn press(stream: u32, key: &str, at_unix_us: i64) -> Input {
+pub(super) fn press(stream: u32, key: &str, at_unix_us: i64) -> Input {
     let (held, interval) = (Duration::from_millis(100), Duration::from_millis(20));
     let mut chunk = RawChunk::with_capacity(1 << 12);
     for event in sender::key_press(key.parse().unwrap(), held, interval, 8_000) {
@@ -137,12 +137,12 @@ fn press(stream: u32, key: &str, at_unix_us: i64) -> Input {
 }
 
 /// What comes of some inputs, in words.
-fn run(inputs: Vec<Input>) -> Vec<String> {
+pub(super) fn run(inputs: Vec<Input>) -> Vec<String> {
     let mut call = call();
     inputs.into_iter().flat_map(|input| call.step(input)).flat_map(|effect| told(&effect)).collect()
 }
 
-fn told(effect: &Effect) -> Vec<String> {
+pub(super) fn told(effect: &Effect) -> Vec<String> {
     match effect {
         Effect::Settled(decision) => vec![match &decision.verdict {
             Verdict::Record(r) => format!("decided: record by {}", r.rule),
@@ -352,117 +352,6 @@ fn what_is_asked_in_the_call_keeps_only_the_last_seconds_in_memory() {
     }
     let Input::Heard(one) = speech(0..1) else { unreachable!() };
     assert!(most <= 6 * one.memory(), "{most}");
-}
-
-#[test]
-fn f32_an_own_user_stops_the_recording_by_keys_and_what_is_recorded_until_then_stays() {
-    let seen = run(vec![
-        decided(Verdict::Record(recorded("desk", Class::Regulated))),
-        speech(0..1),
-        press(0, "*", BEGIN + SECOND),
-        press(0, "1", BEGIN + 2 * SECOND),
-        press(1, "*", BEGIN + 3 * SECOND),
-        press(1, "1", BEGIN + 4 * SECOND),
-        // Of another socket, handed over later.
-        speech(4..5),
-        speech(5..9),
-        Input::Time(BEGIN + 5 * SECOND),
-        speech(5..9),
-        ended(OVER),
-    ]);
-    let expected = [
-        "decided: record by desk",
-        "started by desk",
-        "audio of [0]",
-        "audio of [1]",
-        "audio of [2]",
-        "audio of [3]",
-        "audio of [4]",
-        "audio of [4]",
-        "ended by keys on the callee's phone at 4",
-        "stopped",
-        "DiscardMedia",
-        "Finish",
-    ];
-    assert_eq!(seen, expected);
-}
-
-#[test]
-fn a_stopped_recording_is_begun_anew_only_by_a_start_or_another_rule() {
-    let desk = || decided(Verdict::Record(recorded("desk", Class::Regulated)));
-    let mut call = call();
-    for input in [desk(), speech(0..2), stop(HEARD)] {
-        let _ = call.step(input);
-    }
-    assert!(call.step(desk()).is_empty(), "the rule that was stopped");
-    let seen: Vec<_> = call.step(start()).iter().flat_map(told).collect();
-    assert_eq!(seen, ["NextRecording", "decided: record by button", "started by button", "ResumeMedia"]);
-    let seen: Vec<_> = call.step(speech(3..4)).iter().flat_map(told).collect();
-    assert_eq!(seen, ["audio of [3]"]);
-    let effects = call.step(ended(OVER));
-    let Effect::Send(Body::Ended(end)) = &effects[0] else { panic!("{effects:?}") };
-    assert_eq!(end.packets_received, [1, 1], "of this recording alone");
-}
-
-#[test]
-fn a_recording_by_legal_duty_takes_over_from_another_one() {
-    let seen = run(vec![
-        decided(Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() })),
-        start(),
-        speech(0..1),
-        decided(Verdict::Record(recorded("desk", Class::Regulated))),
-        speech(1..2),
-        decided(Verdict::Record(recorded("vip", Class::Regulated))),
-        ended(OVER),
-    ]);
-    let expected = [
-        "decided: no rule matches",
-        "DiscardMedia",
-        "decided: record by button",
-        "started by button",
-        "ResumeMedia",
-        "audio of [0]",
-        "ended by a recording by legal duty at 0",
-        "NextRecording",
-        "decided: record by desk",
-        "started by desk",
-        "audio of [1]",
-        "ended",
-        "Finish",
-    ];
-    assert_eq!(seen, expected);
-}
-
-#[test]
-fn a_refused_call_that_a_user_starts_to_record_is_a_manual_recording() {
-    let seen = run(vec![
-        ask(OptOut, RecordedCall),
-        speech(0..1),
-        press(0, "5", BEGIN + SECOND / 2),
-        start(),
-        speech(1..2),
-        stop(HEARD),
-        start(),
-        ended(OVER),
-    ]);
-    assert_eq!(
-        seen[4..],
-        [
-            "decided: record by button",
-            "started by button",
-            "ResumeMedia",
-            "audio of [1]",
-            "ended by API at 2",
-            "stopped",
-            "DiscardMedia",
-            "NextRecording",
-            "decided: record by button",
-            "started by button",
-            "ResumeMedia",
-            "ended",
-            "Finish"
-        ]
-    );
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

@@ -1,0 +1,122 @@
+//! Stops, starts, and a recording by legal duty that takes over.
+
+use domain::{AskedBy, ConsentMode};
+
+use super::{
+    consent_tests::{
+        BEGIN, HEARD, OVER, SECOND, ask, call, decided, ended, press, recorded, run, speech, start, stop,
+        told,
+    },
+    *,
+};
+
+#[test]
+fn f32_an_own_user_stops_the_recording_by_keys_and_what_is_recorded_until_then_stays() {
+    let seen = run(vec![
+        decided(Verdict::Record(recorded("desk", Class::Regulated))),
+        speech(0..1),
+        press(0, "*", BEGIN + SECOND),
+        press(0, "1", BEGIN + 2 * SECOND),
+        press(1, "*", BEGIN + 3 * SECOND),
+        press(1, "1", BEGIN + 4 * SECOND),
+        // Of another socket, handed over later.
+        speech(4..5),
+        speech(5..9),
+        Input::Time(BEGIN + 5 * SECOND),
+        speech(5..9),
+        ended(OVER),
+    ]);
+    let expected = [
+        "decided: record by desk",
+        "started by desk",
+        "audio of [0]",
+        "audio of [1]",
+        "audio of [2]",
+        "audio of [3]",
+        "audio of [4]",
+        "audio of [4]",
+        "ended by keys on the callee's phone at 4",
+        "stopped",
+        "DiscardMedia",
+        "Finish",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_stopped_recording_is_begun_anew_only_by_a_start_or_another_rule() {
+    let desk = || decided(Verdict::Record(recorded("desk", Class::Regulated)));
+    let mut call = call();
+    for input in [desk(), speech(0..2), stop(HEARD)] {
+        let _ = call.step(input);
+    }
+    assert!(call.step(desk()).is_empty(), "the rule that was stopped");
+    let seen: Vec<_> = call.step(start()).iter().flat_map(told).collect();
+    assert_eq!(seen, ["NextRecording", "decided: record by button", "started by button", "ResumeMedia"]);
+    let seen: Vec<_> = call.step(speech(3..4)).iter().flat_map(told).collect();
+    assert_eq!(seen, ["audio of [3]"]);
+    let effects = call.step(ended(OVER));
+    let Effect::Send(Body::Ended(end)) = &effects[0] else { panic!("{effects:?}") };
+    assert_eq!(end.packets_received, [1, 1], "of this recording alone");
+}
+
+#[test]
+fn a_recording_by_legal_duty_takes_over_from_another_one() {
+    let seen = run(vec![
+        decided(Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() })),
+        start(),
+        speech(0..1),
+        decided(Verdict::Record(recorded("desk", Class::Regulated))),
+        speech(1..2),
+        decided(Verdict::Record(recorded("vip", Class::Regulated))),
+        ended(OVER),
+    ]);
+    let expected = [
+        "decided: no rule matches",
+        "DiscardMedia",
+        "decided: record by button",
+        "started by button",
+        "ResumeMedia",
+        "audio of [0]",
+        "ended by a recording by legal duty at 0",
+        "NextRecording",
+        "decided: record by desk",
+        "started by desk",
+        "audio of [1]",
+        "ended",
+        "Finish",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_refused_call_that_a_user_starts_to_record_is_a_manual_recording() {
+    let seen = run(vec![
+        ask(ConsentMode::OptOut, AskedBy::RecordedCall),
+        speech(0..1),
+        press(0, "5", BEGIN + SECOND / 2),
+        start(),
+        speech(1..2),
+        stop(HEARD),
+        start(),
+        ended(OVER),
+    ]);
+    assert_eq!(
+        seen[4..],
+        [
+            "decided: record by button",
+            "started by button",
+            "ResumeMedia",
+            "audio of [1]",
+            "ended by API at 2",
+            "stopped",
+            "DiscardMedia",
+            "NextRecording",
+            "decided: record by button",
+            "started by button",
+            "ResumeMedia",
+            "ended",
+            "Finish"
+        ]
+    );
+}
