@@ -202,3 +202,48 @@ fn participants_without_ids_are_merged_by_address() {
     }
     assert_eq!((known.participants.len(), known.streams.len()), (2, 1));
 }
+
+#[test]
+fn a_call_was_answered_when_the_first_other_joined_after_its_begin_and_no_transfer_changes_that() {
+    let joined = |participant: &str, time: &str| {
+        format!(
+            r#"<participantsessionassoc participant_id="{participant}" session_id="c"><associate-time>2026-11-22T{time}Z</associate-time></participantsessionassoc>"#
+        )
+    };
+    let known_by = |associations: &[String]| {
+        let text = COMPLETE.replace("</recording>", &format!("{}</recording>", associations.concat()));
+        let mut known = RecordingMetadata::default();
+        known.apply(RecordingMetadata::parse(text.as_bytes()).unwrap());
+        known
+    };
+    let offer = Offer::parse(OFFER.as_bytes()).unwrap();
+    let picture = |known: &RecordingMetadata| who_is_who(&offer, known, &SipIdentities::default());
+    let caller = joined("a", "09:15:30");
+
+    // Nothing is said, or the same time for everybody.
+    assert_eq!(picture(&known()).answered, None);
+    assert_eq!(picture(&known_by(std::slice::from_ref(&caller))).answered, None);
+    assert_eq!(picture(&known_by(&[caller.clone(), joined("b", "09:15:30")])).answered, None);
+
+    let mut known = known_by(&[caller.clone(), joined("b", "09:15:42")]);
+    let before = picture(&known);
+    assert_eq!(before.answered, "2026-11-22T09:15:42Z".parse().ok());
+    let transfer = || {
+        format!(
+            r#"<recording><datamode>partial</datamode><participant participant_id="d"><nameID aor="sip:1004@pbx"/></participant>
+            <participantstreamassoc participant_id="d"><send>2</send></participantstreamassoc>{}
+            <participantsessionassoc participant_id="b" session_id="c"><disassociate-time>2026-11-22T09:20:00Z</disassociate-time></participantsessionassoc></recording>"#,
+            joined("d", "09:20:00")
+        )
+    };
+    known.apply(RecordingMetadata::parse(transfer().as_bytes()).unwrap());
+    let after = picture(&known).carrying_on(&before);
+    assert_eq!(after.callee.number.expose(), "1004");
+    assert_eq!(after.answered, before.answered);
+
+    // Nor does a transfer tell when a call was answered of which that was not said.
+    let mut known = known_by(&[caller, joined("b", "09:15:30")]);
+    let before = picture(&known);
+    known.apply(RecordingMetadata::parse(transfer().as_bytes()).unwrap());
+    assert_eq!(picture(&known).carrying_on(&before).answered, None);
+}

@@ -71,6 +71,7 @@ fn oracle_marks_the_calling_party_and_sends_within_the_participant() {
         )
     );
     assert_eq!(picture.basis, Basis::Metadata);
+    assert_eq!(picture.answered, "2026-11-22T09:15:31Z".parse().ok());
     let update = RecordingMetadata::parse(xml.as_bytes()).unwrap();
     assert_eq!(update.content.call_id(), Some("00FA0001"));
     assert_eq!(update.warnings, []);

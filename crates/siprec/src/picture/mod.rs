@@ -18,11 +18,16 @@
 //! **Sides of streams:** that of its first sender; a stream of somebody unknown goes to the caller if
 //! the caller has none yet, else to the callee. Both sides have a stream if there are two: else the
 //! first one is the caller's. A single stream that two people are heard on is the caller's.
+//!
+//! **When it was answered:** when the first participant beside the caller joined, if that is later than
+//! the session began. Clients that name one time for everybody do not say.
 
+mod answered;
 mod identities;
 mod senders;
 
 use domain::{Direction, Party, Sensitive, Side};
+use jiff::Timestamp;
 
 pub use identities::{CiscoParticipant, SipIdentities};
 
@@ -44,6 +49,8 @@ pub struct CallPicture {
     pub streams: Vec<StreamOwner>,
     /// What caller and callee were told apart by.
     pub basis: Basis,
+    /// When the call was answered, by the client's clock, if the metadata says so.
+    pub answered: Option<Timestamp>,
 }
 
 /// Whose voice a stream carries.
@@ -117,6 +124,7 @@ pub fn who_is_who(offer: &Offer, metadata: &RecordingMetadata, sip: &SipIdentiti
         direction: direction(metadata),
         streams: streams.collect(),
         basis: roles.basis,
+        answered: answered::answered(metadata, roles.caller),
     };
     // Participants without any address are as good as none.
     if picture.caller.number.is_empty() && picture.callee.number.is_empty() {
@@ -137,6 +145,7 @@ impl CallPicture {
     /// Where the earlier sides were a guess there is nothing to keep: nobody was known on any stream
     /// (the metadata came later, by UPDATE), or only now a vendor's element says who called.
     pub fn carrying_on(mut self, previous: &Self) -> Self {
+        self.answered = previous.answered.or(self.answered);
         let was_guessed = previous.streams.iter().all(|s| s.number.is_empty() && s.name.is_empty());
         let is_said_now = self.basis == Basis::Metadata && previous.basis != Basis::Metadata;
         if was_guessed || is_said_now {

@@ -64,9 +64,9 @@ impl Runner {
         let NewCall { recording, tenant, invited_unix_us, facts, streams, answered_unix_us, expects_media } =
             call;
         let writer = calls.publisher.call(&facts.tenant, recording);
-        let facts_ = Some((&facts).into());
+        let known = Some((&facts).into());
         let started =
-            CallStarted { invited_unix_us, facts: facts_, decision: None, streams, answered_unix_us };
+            CallStarted { invited_unix_us, facts: known, decision: None, streams, answered_unix_us };
         let (share, counters, now) = (calls.budget.share(), handle.media().counters(), Instant::now());
         let (outcome_sender, outcomes) = unbounded_channel();
         let (alive_sender, alive) = unbounded_channel();

@@ -7,7 +7,7 @@ use wire::call_v1::EndReason;
 use super::{
     Srs,
     dialog::{Dialog, DialogKey, lock},
-    invite::{expects_media, learn_streams, open_ports, read_metadata, read_wish},
+    invite::{answered_unix_us, expects_media, learn_streams, open_ports, read_metadata, read_wish},
     reply::{ALLOW, Reply},
     request::Incoming,
 };
@@ -147,6 +147,7 @@ fn tell(dialog: &Dialog, reason: &'static str) {
     let change = Change {
         facts: dialog.facts.clone(),
         streams: dialog.streams.values().cloned().collect(),
+        answered_unix_us: answered_unix_us(&dialog.picture),
         expects_media: expects_media(&dialog.offer),
         reason,
     };

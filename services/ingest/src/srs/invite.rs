@@ -102,6 +102,7 @@ impl Srs {
             invited_unix_us,
             facts: facts.clone(),
             streams: streams.values().cloned().collect(),
+            answered_unix_us: answered_unix_us(&picture),
             expects_media: expects_media(&offer),
         };
         let dialog = Dialog {
@@ -233,6 +234,11 @@ pub(super) fn read_metadata(
             false
         }
     }
+}
+
+/// When the call was answered, as far as the client says. Unix time, microseconds; 0: not said.
+pub(super) fn answered_unix_us(picture: &CallPicture) -> i64 {
+    picture.answered.map_or(0, |at| at.as_microsecond())
 }
 
 /// Brings the list of streams up to date: new ones are added, known ones are described anew, ones

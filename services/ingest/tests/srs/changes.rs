@@ -64,6 +64,39 @@ async fn metadata_alone_in_an_update_is_told() {
 }
 
 #[tokio::test]
+async fn when_the_call_was_answered_is_told_as_soon_as_the_metadata_says_it() {
+    let mut rig = Rig::start(Rules::Record).await;
+    let mut client = Client::udp(rig.sip).await;
+    let joined = |participant: &str, time: &str| {
+        format!(
+            "<participantsessionassoc participant_id=\"{participant}\" session_id=\"s1\">\
+             <associate-time>2026-11-22T{time}Z</associate-time></participantsessionassoc>"
+        )
+    };
+    let said = |associations: &str| {
+        metadata("+493022").replace("</recording>", &format!("{associations}</recording>"))
+    };
+    let caller = joined("p1", "09:15:30");
+    let (content_type, body) = multipart(&offer(2), &said(&caller));
+    client.invite(SIPREC, &content_type, &body).await;
+    let answered = said(&(caller + &joined("p2", "09:15:42")));
+    client.ask("UPDATE", "", "application/rs-metadata+xml", &answered).await;
+    client.bye().await;
+    let heard = rig.recording().await;
+    // 2026-11-22 09:15:42 UTC.
+    assert_eq!(
+        (heard.started().answered_unix_us, heard.changed().next().unwrap().answered_unix_us),
+        (0, 1_795_338_942_000_000)
+    );
+
+    let mut client = Client::udp(rig.sip).await;
+    let (content_type, body) = multipart(&offer(2), &answered);
+    client.invite(SIPREC, &content_type, &body).await;
+    client.bye().await;
+    assert_eq!(rig.recording().await.started().answered_unix_us, 1_795_338_942_000_000);
+}
+
+#[tokio::test]
 async fn a_stream_that_is_added_is_recorded_too() {
     let mut rig = Rig::start(Rules::Record).await;
     let mut client = Client::tcp(rig.sip).await;

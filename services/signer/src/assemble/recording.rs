@@ -317,6 +317,7 @@ impl Assembler {
                 call.invited_unix_us = started.invited_unix_us;
                 call.facts = started.facts;
                 call.decision = started.decision;
+                call.answered_unix_us = started.answered_unix_us;
                 self.streams(started.streams);
             }
             Some(Body::Audio(chunk)) => {
