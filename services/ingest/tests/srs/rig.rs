@@ -106,7 +106,15 @@ impl Heard {
     }
 }
 
+/// A tenant with a legal duty.
 pub const TENANT: &str = "\
+apiVersion: callseal.io/v1alpha1
+kind: RecordingRule
+metadata: {name: duty, namespace: acme}
+spec:
+  profile: legalDuty
+  scope: all
+---
 apiVersion: callseal.io/v1alpha1
 kind: Tenant
 metadata: {name: acme}
