@@ -40,9 +40,9 @@ class Caller(pj.Call):
         self.said = {"status": 0, "reason": "", "bye": None, "consent": None}
 
     def onCallMediaState(self, prm):
-        if self.media_since is not None or not self.getInfo().media:
-            return
-        if self.getInfo().media[0].status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+        # Held by a name: its list of media lives no longer than it does.
+        info = self.getInfo()
+        if self.media_since is not None or info.media[0].status != pj.PJSUA_CALL_MEDIA_ACTIVE:
             return
         audio = self.getAudioMedia(-1)
         self.recorder = pj.AudioMediaRecorder()
@@ -111,7 +111,6 @@ def start():
     media.noVad = True
     media.jbInit = media.jbMinPre = media.jbMaxPre = HELD_BACK_MS
     media.jbMax = 2000
-    media.jbDiscardAlgo = pj.PJMEDIA_JB_DISCARD_NONE
     endpoint.libInit(config)
     endpoint.audDevManager().setNullDev()
     transport = pj.TransportConfig()

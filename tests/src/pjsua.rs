@@ -46,7 +46,7 @@ pub struct Pjsua {
 pub struct Outcome {
     /// What it printed: a line of JSON.
     pub said: String,
-    /// What it heard, 16-bit samples at 8 kHz.
+    /// What it heard, 16-bit samples at 8 kHz; nothing where no media flowed.
     pub heard: Vec<i16>,
 }
 
@@ -115,7 +115,8 @@ impl Pjsua {
 
 /// The samples of a WAV file of 16-bit PCM, mono, with one chunk of data at its end.
 fn samples(path: &Path) -> anyhow::Result<Vec<i16>> {
-    let bytes = fs::read(path).with_context(|| format!("{} is missing", path.display()))?;
+    // Without media there is no file.
+    let Ok(bytes) = fs::read(path) else { return Ok(Vec::new()) };
     let at = bytes.windows(4).position(|window| window == b"data").context("no WAV file")? + 8;
     let pairs = bytes.get(at..).unwrap_or_default().chunks_exact(2);
     Ok(pairs.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
