@@ -75,6 +75,11 @@ fn f24_f32_the_proof_of_consent_and_who_stopped_stand_in_info_and_journal() {
         line("Consent"),
         "granted; optIn; key 1; 2026-11-22T10:15:33.120+01:00; announcement greeting; sha256 00ff; consent call"
     );
+    assert_eq!(ParsedInfo::parse(text.as_bytes()).consent(), Some(info.consent.clone()));
+    for broken in ["granted", "granted; optIn; API", "granted; optIn; key 12; 2026-11-22T10:15:33Z; API", ""]
+    {
+        assert_eq!(ParsedInfo::parse(format!("Consent: {broken}\n").as_bytes()).consent(), None, "{broken}");
+    }
     assert_eq!(line("Stopped"), "2026-11-22T10:16:00.000+01:00 by keys on the callee's phone");
     assert_eq!(line("StoppedBy"), "erika");
 

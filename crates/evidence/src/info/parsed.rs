@@ -1,6 +1,6 @@
 //! `_info.txt` read back, as `verify` needs it: lenient, because later versions write more keys.
 
-use domain::{Lane, RecordingId};
+use domain::{Consent, Lane, RecordingId};
 use jiff::Timestamp;
 
 use crate::{ChainLink, KeyId, Previous, Signature, text::unescape};
@@ -40,6 +40,14 @@ impl ParsedInfo {
         Some(Lane { tenant: self.get("Tenant")?.parse().ok()?, class: self.get("Class")?.parse().ok()? })
     }
 
+    /// `Consent`: `Some(None)` is a recording that needs none. To the millisecond.
+    pub fn consent(&self) -> Option<Option<Consent>> {
+        match self.get("Consent")? {
+            "none" => Some(None),
+            proof => consent(proof).map(Some),
+        }
+    }
+
     /// `KeyId`.
     pub fn key_id(&self) -> Option<KeyId> {
         self.get("KeyId")?.parse().ok()
@@ -72,4 +80,21 @@ impl ParsedInfo {
             signature,
         })
     }
+}
+
+/// `outcome; mode; [key K;] time; [announcement NAME;] [sha256 HASH;] source`
+fn consent(text: &str) -> Option<Consent> {
+    let parts: Vec<&str> = text.split("; ").collect();
+    let [outcome, mode, between @ .., source] = parts.as_slice() else { return None };
+    let named = |name: &str| between.iter().find_map(|part| part.strip_prefix(name)?.strip_prefix(' '));
+    let at = between.iter().find_map(|part| part.parse::<Timestamp>().ok())?;
+    Some(Consent {
+        mode: mode.parse().ok()?,
+        outcome: outcome.parse().ok()?,
+        key: named("key").map(str::parse).transpose().ok()?,
+        at_unix_us: at.as_microsecond(),
+        announcement: named("announcement").map(str::parse).transpose().ok()?,
+        announcement_sha256: named("sha256").map(str::to_owned),
+        source: source.parse().ok()?,
+    })
 }

@@ -109,6 +109,7 @@ impl Call {
                 ..Decision::default()
             }),
             streams: vec![stream(0, Side::Caller), stream(1, Side::Callee)],
+            answered_unix_us: 0,
         })
     }
 
