@@ -100,10 +100,15 @@ impl Bus {
         if !problems.is_empty() {
             return Err(BusError::UnsafeStream { stream: name, problems });
         }
-        if let Some(corrected) = corrected(&existing, &wanted) {
-            let updated = self.jetstream().update_stream(corrected).await;
-            updated.map_err(|e| BusError::jetstream(format!("change the stream {name}"), e))?;
-            info!(stream = name, "size, replicas or duplicate window of the stream corrected");
+        let Some(corrected) = corrected(&existing, &wanted) else { return Ok(()) };
+        let is_as_safe = corrected.num_replicas == existing.num_replicas;
+        match self.jetstream().update_stream(corrected).await {
+            Ok(_) => info!(stream = name, "size, replicas or duplicate window of the stream corrected"),
+            // No room on the disk for a larger one: a smaller one is better than no recording.
+            Err(error) if is_as_safe && self.is_connected() => {
+                warn!(stream = name, %error, "the stream cannot be enlarged and is used as it is");
+            }
+            Err(error) => return Err(BusError::jetstream(format!("change the stream {name}"), error)),
         }
         Ok(())
     }

@@ -99,3 +99,26 @@ fn a_port_in_use_is_said_in_the_error() {
     let text = refused.unwrap_err().to_string();
     assert!(text.contains("address already in use"), "{text}");
 }
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_enlarged_for_want_of_room_is_used_as_it_is() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let raw = nats.raw().await;
+    let mut small = raw.get_stream("EVENTS").await.unwrap().cached_info().config.clone();
+    small.max_bytes = 64 << 20;
+    raw.update_stream(small).await.unwrap();
+    // Somebody else's streams have all the room; a stream takes up its size before it is filled.
+    for (n, size) in (24..50).rev().map(|power| 1_i64 << power).enumerate() {
+        let config = Config {
+            name: format!("OTHER{n}"),
+            subjects: vec![format!("other.{n}")],
+            max_bytes: size,
+            ..Config::default()
+        };
+        let _does_not_fit = raw.create_stream(config).await;
+    }
+    bus.ensure_streams().await.unwrap();
+    let size = raw.get_stream("EVENTS").await.unwrap().cached_info().config.max_bytes;
+    assert_eq!(size, 64 << 20);
+}
