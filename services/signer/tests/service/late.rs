@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use bus::Told;
 use domain::partition::partition_of;
+use wire::event_v1::{Event, event::What};
 
 use crate::support::{
     bench::Bench,
@@ -36,6 +38,19 @@ async fn parts_that_come_after_the_deadline_are_sealed_as_a_supplement() {
     assert_eq!(bench.info_value(&second, "SupplementTo"), Some(call.recording.to_string()));
     assert_eq!(bench.info_value(&second, "CallId").as_deref(), Some("call-1@pbx"));
     assert_eq!(second.chain_position, 2);
+    // Who asks what became of the call finds it: its events name no call id.
+    let of_second = [second.recording_id.parse().unwrap()];
+    let told = harness::wait::until("the event of the supplement", Duration::from_secs(60), || async {
+        let mut told = None;
+        let take = |event: Event| {
+            if let Some(What::Assembled(assembled)) = event.what {
+                told = Some(assembled.supplement_to);
+            }
+        };
+        bench.bus.kept_events(Told::Of(&of_second), take).await.unwrap();
+        told
+    });
+    assert_eq!(told.await.unwrap(), call.recording.to_string());
 
     // Now everything is there: doubles make nothing.
     bench.publish(late).await;
