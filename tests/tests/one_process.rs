@@ -2,13 +2,13 @@
 
 mod calls;
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use callseal::load::{Call, CallFailure, Client, SipTransport};
 use domain::Side;
 use harness::{
     installation::http_get,
-    recordings, resources,
+    programs, recordings, resources,
     up::{Ready, Up},
     wait,
 };
@@ -65,11 +65,28 @@ async fn a_killed_up_goes_on_where_it_was_and_its_orphaned_nats_is_replaced() ->
         let kept = calls::beginning_of(interrupted, &cut, side)?;
         assert!(kept >= Duration::from_secs(4), "of 5 s only {kept:?} were kept");
     }
+    why_tells_it(dir.path(), &interrupted.info()?["CallId"]).await?;
     let next = calls::quiet(&client, Duration::from_secs(1)).await?;
     let found = recordings::wait_for(&archive, 3, PATIENCE).await.map_err(|e| e.context(up.output()))?;
     calls::each_is_complete(&found, &[next])?;
     calls::on_one_chain(&archive, &certificate, 3)?;
     calls::journal::holds_each_once(&found, PATIENCE, || calls::journal::rows(dir.path())).await
+}
+
+/// F-59: the whole way of a call, told on the command line to whoever asks for it by its id.
+async fn why_tells_it(dir: &Path, call_id: &str) -> anyhow::Result<()> {
+    let why = || {
+        let mut why = Command::new(programs::own("callseal").ok()?);
+        let output = why.arg("why").arg("--data").arg(dir.join("data")).arg(call_id).output().ok()?;
+        let said = String::from_utf8(output.stdout).ok()?;
+        // The last step may still be on its way.
+        (output.status.success() && said.contains("journalled:") && said.contains("shipped:")).then_some(said)
+    };
+    let said = wait::until("why to tell the whole way", PATIENCE, || async { why() }).await?;
+    for word in ["RECORDED by rule everything; sealed as number", "the leg began", "decided:", "assembled:"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
