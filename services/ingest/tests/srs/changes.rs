@@ -93,7 +93,7 @@ async fn when_the_call_was_answered_is_told_as_soon_as_the_metadata_says_it() {
     let (content_type, body) = multipart(&offer(2), &answered);
     client.invite(SIPREC, &content_type, &body).await;
     client.bye().await;
-    assert_eq!(rig.recording().await.started().answered_unix_us, 1_795_338_942_000_000);
+    assert_eq!(rig.recordings(2).await[1].started().answered_unix_us, 1_795_338_942_000_000);
 }
 
 #[tokio::test]
