@@ -1,7 +1,7 @@
 //! Keeps what people answered: for the call itself, which is decided by it, and as an event.
 
 use bus::{Bus, BusError};
-use domain::{Consent, ConsentSource, TenantId};
+use domain::{Consent, ConsentOutcome, ConsentSource, TenantId};
 use wire::{
     event_v1::{ConsentAnswered, Event, event::What},
     rules_v1::{StoreConsentRequest, StoreConsentResponse},
@@ -46,7 +46,11 @@ impl Answers {
         if consent.source != ConsentSource::RecordedCall {
             self.bus.event(answered(tenant, call_id, consent));
         }
-        self.legs.decide_again(tenant, call_id);
+        if consent.outcome == ConsentOutcome::Denied {
+            self.legs.refused(tenant, call_id);
+        } else {
+            self.legs.decide_again(tenant, call_id);
+        }
         Ok(())
     }
 }

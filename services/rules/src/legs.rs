@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use bus::{Bus, BusError, subjects};
-use domain::TenantId;
-use wire::rules_v1::{CallControl, CallControlled, DecideAgain, call_control::What};
+use domain::{Class, TenantId};
+use wire::{
+    call_v1::StoppedBy,
+    rules_v1::{CallControl, CallControlled, CallStanding, DecideAgain, Describe, Stop, call_control::What},
+};
 
 use crate::api::ApiError;
 
@@ -47,6 +50,27 @@ impl Legs {
         }
     }
 
+    /// Somebody refused to be recorded: has the legs decided again, and ends those recordings that rest
+    /// on consent. Nobody waits for it.
+    pub fn refused(&self, tenant: &TenantId, call_id: &str) {
+        // First: what was decided before and is still under way counts no longer.
+        self.decide_again(tenant, call_id);
+        let (legs, tenant, call_id) = (self.clone(), tenant.clone(), call_id.to_owned());
+        tokio::spawn(async move {
+            let described = legs.tell(&tenant, &call_id, None, What::Describe(Describe {})).await;
+            for leg in described.unwrap_or_default().iter().filter(|leg| rests_on_consent(leg)) {
+                let by = StoppedBy { way: "a refusal of consent".to_owned(), user: String::new() };
+                let stop = What::Stop(Stop { by: Some(by) });
+                match legs.tell(&tenant, &call_id, Some(&leg.recording_id), stop).await {
+                    Ok(_) => tracing::info!(recording = leg.recording_id, "stopped: consent was refused"),
+                    Err(error) => {
+                        tracing::warn!(recording = leg.recording_id, %error, "goes on though consent was refused");
+                    }
+                }
+            }
+        });
+    }
+
     /// Has every leg of a call decided again, if there is one; nobody waits for it. A leg listens
     /// before it asks for its decision, so it either hears this or has read what was stored before.
     pub fn decide_again(&self, tenant: &TenantId, call_id: &str) {
@@ -57,5 +81,36 @@ impl Legs {
                 Err(error) => tracing::debug!(%error, "no live call was decided again"),
             }
         });
+    }
+}
+
+/// What the law has recorded goes on, and what a user started with no consent asked for.
+fn rests_on_consent(leg: &CallControlled) -> bool {
+    let recorded = leg.recorded.as_ref();
+    leg.standing() == CallStanding::Recorded
+        && recorded.is_some_and(|how| how.class == Class::Consent.as_str() || how.consent.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::call_v1::{Consent, Recorded};
+
+    use super::*;
+
+    #[test]
+    fn only_a_running_recording_that_rests_on_consent_ends_by_a_refusal() {
+        let recorded = |class: Class| Recorded { class: class.to_string(), ..Recorded::default() };
+        let with_proof = Recorded { consent: Some(Consent::default()), ..recorded(Class::Manual) };
+        for (standing, recorded, expected) in [
+            (CallStanding::Recorded, Some(recorded(Class::Consent)), true),
+            (CallStanding::Recorded, Some(with_proof), true),
+            (CallStanding::Recorded, Some(recorded(Class::Manual)), false),
+            (CallStanding::Recorded, Some(recorded(Class::Regulated)), false),
+            (CallStanding::Stopped, Some(recorded(Class::Consent)), false),
+            (CallStanding::Asking, None, false),
+        ] {
+            let leg = CallControlled { standing: standing.into(), recorded, ..CallControlled::default() };
+            assert_eq!(rests_on_consent(&leg), expected, "{leg:?}");
+        }
     }
 }

@@ -8,7 +8,10 @@ use bus::{
     subjects::call_token,
 };
 use domain::{Consent, Override, TenantId};
-use wire::state_v1::{CallConsent, CallOverride};
+use wire::{
+    InvalidMessage,
+    state_v1::{CallConsent, CallOverride},
+};
 
 use super::{STORE_TIMEOUT, now_unix_us};
 
@@ -58,16 +61,23 @@ impl Calls {
     }
 
     /// The override that was set for a call; `auto` if none was.
+    ///
+    /// Errors: it cannot be read, or not be understood: a later release may have stored it. Taken for
+    /// `auto`, a `deny` would be a recording.
     pub async fn override_of(&self, tenant: &TenantId, call_id: &str) -> Result<Override, BusError> {
         let stored = self.overrides.get(&key(tenant, call_id), STORE_TIMEOUT).await?;
-        // A word of a later release is nothing that this one could obey.
-        Ok(stored.and_then(|stored| stored.r#override.parse().ok()).unwrap_or_default())
+        let Some(stored) = stored else { return Ok(Override::Auto) };
+        stored.r#override.parse().map_err(|e: domain::InvalidId| unintelligible("an override", e))
     }
 
     /// The answer that is known for a call.
+    ///
+    /// Errors: it cannot be read, or not be understood. Taken for none, with opt-out a refusal would be
+    /// followed by a question, and silence to that by a recording.
     pub async fn consent_of(&self, tenant: &TenantId, call_id: &str) -> Result<Option<Consent>, BusError> {
         let stored = self.consents.get(&key(tenant, call_id), STORE_TIMEOUT).await?;
-        Ok(stored.and_then(|stored| stored.consent).and_then(|consent| consent.try_into().ok()))
+        let consent = stored.and_then(|stored| stored.consent).map(Consent::try_from).transpose();
+        consent.map_err(|e: InvalidMessage| unintelligible("an answer", e))
     }
 
     /// Keeps the override of a call. When this returns every replica finds it.
@@ -90,6 +100,13 @@ impl Calls {
     ) -> Result<(), BusError> {
         let value = CallConsent { consent: Some(consent.into()) };
         self.consents.put(&key(tenant, call_id), &value, STORE_TIMEOUT).await.map(drop)
+    }
+}
+
+fn unintelligible(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> BusError {
+    BusError::JetStream {
+        action: format!("give back {what} that this release understands"),
+        source: error.into(),
     }
 }
 

@@ -1,12 +1,16 @@
 //! What is told of one call: overrides (F-16) and answers (F-20 … F-24).
 
-use bus::subjects::RULES_STORE_CONSENT;
-use domain::{CallFacts, Override};
+use bus::{
+    kv::Bucket,
+    subjects::{RULES_STORE_CONSENT, call_token},
+};
+use domain::{CallFacts, Class, Override};
 use futures::StreamExt;
 use wire::{
     call_v1::Consent,
     event_v1::event::What,
     rules_v1::{StoreConsentRequest, StoreConsentResponse, call_control},
+    state_v1::{CallConsent, CallOverride},
 };
 
 use crate::{leg::Leg, setup::*};
@@ -134,5 +138,43 @@ async fn what_is_told_of_a_live_call_has_it_decided_again() {
     assert!(matches!(leg.next_wish().await, call_control::What::DecideAgain(_)));
     assert_eq!(world.api("PUT", &format!("{PATH}/consent"), r#"{"outcome": "granted"}"#).await.0, 200);
     assert!(matches!(leg.next_wish().await, call_control::What::DecideAgain(_)));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_and_not_understood_is_not_taken_for_nothing() {
+    let world = World::start().await;
+    let bucket = |name| Bucket { name, keep: None, max_bytes: 1 << 20 };
+    let facts = |extension, id| outbound(extension, id);
+    let key = |id| format!("acme.{}", call_token(id));
+    // As a later release may have written it.
+    let wish = CallOverride { r#override: "denyAndTellMother".into(), changed_unix_us: 0 };
+    let kept = world.bus.kv(bucket("overrides")).put(&key("1@pbx"), &wish, PATIENCE).await;
+    kept.expect("the bucket is there");
+    let consent = heard("granted").consent.map(|consent| Consent { mode: "optSideways".into(), ..consent });
+    let kept = world.bus.kv(bucket("consents")).put(&key("2@pbx"), &CallConsent { consent }, PATIENCE).await;
+    kept.expect("the bucket is there");
+    for (facts, what) in [(facts("22", "1@pbx"), "an override"), (facts("25", "2@pbx"), "an answer")] {
+        let answer = world.ask(Some(&facts)).await;
+        assert!(answer.decision.is_none() && answer.error.contains(what), "{answer:?}");
+    }
+    assert_eq!(world.api("GET", "calls/1%40pbx/override", "").await.0, 503);
+    assert_eq!(world.api("GET", "calls/2%40pbx/consent", "").await.0, 503);
+    assert!(world.decide(&facts("22", "3@pbx")).await.recorded.is_some());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_refuses_while_being_recorded_with_consent_is_recorded_no_longer() {
+    let world = World::start().await;
+    let mut leg = Leg::recorded(&world.bus, outbound("25", ID), Class::Consent).await;
+    assert_eq!(world.api("PUT", &format!("{PATH}/consent"), r#"{"outcome": "denied"}"#).await.0, 200);
+    let stop = loop {
+        // It is also decided again.
+        if let call_control::What::Stop(stop) = leg.next_wish().await {
+            break stop;
+        }
+    };
+    assert_eq!(stop.by.unwrap().way, "a refusal of consent");
     world.stop().await;
 }
