@@ -38,19 +38,28 @@ pub struct Asked<Q> {
 }
 
 impl<Q: Message + Default> Listener<Q> {
+    /// Returns when the wish to listen is on its way to NATS: what is published on this connection
+    /// afterwards is answered by people whose requests are heard here. Nothing is lost when the future
+    /// is dropped.
+    pub async fn ready(&mut self) {
+        while let State::Subscribing(subscribing) = &mut self.state {
+            self.state = match subscribing.await {
+                Ok(subscriber) => State::Listening(subscriber),
+                Err(error) => {
+                    warn!(%error, "cannot listen for requests; trying again");
+                    State::Subscribing(subscribe(&self.bus, &self.subject, PAUSE))
+                }
+            };
+        }
+    }
+
     /// The next request. Waits for ever when none comes: without a connection, it is made anew by
     /// itself. A request that cannot be read is counted, logged and gets no answer. Nothing is lost
     /// when the future is dropped.
     pub async fn next(&mut self) -> Asked<Q> {
         loop {
             match &mut self.state {
-                State::Subscribing(subscribing) => match subscribing.await {
-                    Ok(subscriber) => self.state = State::Listening(subscriber),
-                    Err(error) => {
-                        warn!(%error, "cannot listen for requests; trying again");
-                        self.state = State::Subscribing(subscribe(&self.bus, &self.subject, PAUSE));
-                    }
-                },
+                State::Subscribing(_) => self.ready().await,
                 State::Listening(subscriber) => {
                     let Some(message) = subscriber.next().await else {
                         self.state = State::Subscribing(subscribe(&self.bus, &self.subject, PAUSE));

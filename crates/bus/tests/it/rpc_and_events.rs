@@ -53,6 +53,33 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_ready_to_listen_hears_what_is_asked_because_of_what_was_said_afterwards() {
+    let nats = Nats::start();
+    let (here, there) = (nats.bus().await, nats.bus().await);
+    let serving = there.clone();
+    let ask_back = move |request: DecideRequest| {
+        let there = there.clone();
+        async move {
+            let asked = there.ask_all(&request.recording_id, &ask(), LONG, Duration::ZERO).await;
+            let error = asked.map(|_: Vec<DecideResponse>| String::new()).unwrap_or_else(|e| e.to_string());
+            DecideResponse { decision: None, error }
+        }
+    };
+    tokio::spawn(
+        async move { serving.serve("rpc.ask-back", "test", CancellationToken::new(), ask_back).await },
+    );
+    for n in 0..50 {
+        let subject = format!("control.acme.{n}");
+        let mut listener = here.listen::<DecideRequest>(subject.clone());
+        soon("ready", listener.ready()).await;
+        tokio::spawn(async move { listener.next().await.answer(&DecideResponse::default()).await });
+        let request = DecideRequest { recording_id: subject, facts: None };
+        let answer: DecideResponse = here.request("rpc.ask-back", &request, LONG).await.unwrap();
+        assert_eq!(answer.error, "", "round {n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_nats_ends_in_time() {
     let mut nats = Nats::start();
     let bus = nats.bus().await;

@@ -57,6 +57,7 @@ impl Runner {
     /// Something that decisions depend on is another: what rules said before no longer counts.
     fn decide_again(&mut self) {
         self.facts_version += 1;
+        self.decisions_from = self.facts_version;
         match self.state.standing() {
             // The answer that is awaited is of before, and asked for again when it is there.
             Standing::Undecided | Standing::Recorded | Standing::Over => {}
@@ -92,7 +93,7 @@ impl Runner {
             return Err("the request to start does not say how to record".to_owned());
         };
         let rule = decision.recorded().map(|recorded| recorded.rule.to_string()).unwrap_or_default();
-        self.step(Input::Start(decision));
+        self.step(Input::Start { decision, at_unix_us: unix_us() });
         self.event(What::Started(event_v1::Started { rule, way: start.way }));
         Ok(())
     }

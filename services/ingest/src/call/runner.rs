@@ -23,6 +23,8 @@ use crate::media::{CallCounters, chunk::RawChunk, unix_us};
 
 /// Signer hears of a live call at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
+/// Without a connection to NATS nobody can be listened to yet: then the call goes on after this.
+const LISTENING: Duration = Duration::from_millis(100);
 /// Packets still under way when signalling ends are waited for this long.
 const LAST_PACKETS: Duration = Duration::from_millis(200);
 /// Media this recent shows that a client whose ACK never came is there all the same.
@@ -47,6 +49,8 @@ pub(super) struct Runner {
     tenant: Arc<domain::resources::TenantResources>,
     pub(super) facts: Arc<CallFacts>,
     pub(super) facts_version: u64,
+    /// A decision about an earlier version knows too little, whatever it says.
+    pub(super) decisions_from: u64,
     expects_media: bool,
     pub(super) was_recorded: bool,
     pub(super) has_ended: bool,
@@ -79,6 +83,7 @@ impl Runner {
             last_sent: now,
             last_signalling: now,
             facts_version: 0,
+            decisions_from: 0,
             was_recorded: false,
             has_ended: false,
             is_over: false,
@@ -103,9 +108,11 @@ impl Runner {
         self.calls.metrics.calls_live.inc();
         tracing::info!(recording = %self.recording, tenant = %self.facts.tenant, "call began");
         self.tell_call();
-        self.ask();
         let subject = bus::subjects::control(&self.facts.tenant, &self.facts.call_id);
         let mut control = self.calls.bus.listen(subject);
+        // First: what is stored after rules looked is told to who listens.
+        let _ = tokio::time::timeout(LISTENING, control.ready()).await;
+        self.ask();
         let mut tick = tokio::time::interval(Duration::from_millis(250));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let closing = self.calls.closing.clone();
@@ -215,19 +222,27 @@ impl Runner {
 
     fn settle(&mut self, outcome: Outcome) {
         match outcome.decision {
-            Ok(decision) if decision.recorded().is_some() || outcome.facts_version == self.facts_version => {
+            Ok(decision) if self.is_current(&decision, outcome.facts_version) => {
                 if self.state.is_undecided() {
                     self.calls.metrics.decision_seconds.observe(self.began.elapsed().as_secs_f64());
                 }
                 self.decided(decision);
             }
-            // Not recorded by facts that no longer hold: rules has to look at the new ones.
+            // By facts that no longer hold: rules has to look at the new ones.
             Ok(_) => self.ask(),
             Err(why) if self.state.is_undecided() => self.decide_without_rules(&why),
             Err(why) => {
                 tracing::warn!(recording = %self.recording, why, "rules did not look at the changed facts");
             }
         }
+    }
+
+    /// Whether a decision about this version of the facts still counts. A call that is to be recorded
+    /// by older facts is: none of it may be missing. But not if rules said that it knows better: an
+    /// answer may have been a refusal, a wish that nothing is recorded.
+    fn is_current(&self, decision: &Decision, facts_version: u64) -> bool {
+        facts_version == self.facts_version
+            || (decision.recorded().is_some() && facts_version >= self.decisions_from)
     }
 
     pub(super) fn decide_without_rules(&mut self, why: &str) {

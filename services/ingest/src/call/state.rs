@@ -52,8 +52,13 @@ pub enum Input {
         /// When.
         at_unix_us: i64,
     },
-    /// A user starts a recording: how.
-    Start(Decision),
+    /// A user starts a recording.
+    Start {
+        /// How.
+        decision: Decision,
+        /// When.
+        at_unix_us: i64,
+    },
     /// Signalling is over and the sockets are empty and closed: nothing more will be heard.
     Ended(CallEnded),
 }
@@ -159,7 +164,7 @@ impl CallState {
             Input::Heard(chunk) => waiting.push(Waiting::Heard(chunk)),
             Input::Changed(changed) => waiting.push(Waiting::Changed(Box::new(changed))),
             Input::Ended(ended) => waiting.push(Waiting::Ended(ended)),
-            Input::Time(_) | Input::MemorySpent | Input::Stop { .. } | Input::Start(_) => {}
+            Input::Time(_) | Input::MemorySpent | Input::Stop { .. } | Input::Start { .. } => {}
         }
         self.state = State::Undecided(waiting);
         Vec::new()
@@ -169,7 +174,7 @@ impl CallState {
         let mut effects = match &decision.verdict {
             Verdict::Record(_) => {
                 let first = std::mem::take(&mut self.first);
-                self.begin(decision, first, false)
+                self.begin(decision, first, false, i64::MIN)
             }
             Verdict::AskConsent(_) => self.ask(decision, at_unix_us),
             Verdict::DoNotRecord(_) => {
@@ -212,10 +217,10 @@ impl CallState {
             }
             Input::Decided { decision, at_unix_us } => return self.decide_anew(asking, decision, at_unix_us),
             // From now on, whatever was asked; what waited is wiped.
-            Input::Start(decision) if decision.recorded().is_some() => {
-                return self.begin(decision, self.known.clone(), true);
+            Input::Start { decision, at_unix_us } if decision.recorded().is_some() => {
+                return self.begin(decision, self.known.clone(), true, at_unix_us);
             }
-            Input::Start(_) | Input::Stop { .. } => None,
+            Input::Start { .. } | Input::Stop { .. } => None,
         };
         if let Some(closed) = closed {
             return self.close(*asking, closed);
@@ -241,7 +246,7 @@ impl CallState {
         let permits = consent.permits();
         self.answer = Some(consent);
         if permits {
-            effects.extend(self.begin(decision, self.known.clone(), true));
+            effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN));
             effects.extend(self.replay(asking.into_waiting()));
         } else {
             effects.extend(self.do_not_record(decision));
@@ -257,7 +262,8 @@ impl CallState {
             Verdict::Record(recorded) => {
                 // Without a proof consent stands from now on, not for what was heard until now.
                 let keeps = recorded.class == Class::Regulated || recorded.consent.is_some();
-                let mut effects = self.begin(decision, self.known.clone(), true);
+                let from_unix_us = if keeps { i64::MIN } else { at_unix_us };
+                let mut effects = self.begin(decision, self.known.clone(), true, from_unix_us);
                 if keeps {
                     effects.extend(self.replay(asking.into_waiting()));
                 }
@@ -308,13 +314,13 @@ impl CallState {
                     // which no consent and no button opens or closes.
                     let by = StoppedBy { way: "a recording by legal duty".to_owned(), user: String::new() };
                     let mut effects = vec![Effect::Send(Body::Ended(taking.stopped(by, at_unix_us)))];
-                    effects.extend(self.begin(decision, self.known.clone(), true));
+                    effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN));
                     return effects;
                 }
                 // What is being recorded stays recorded, whatever a later look at the facts says.
                 Vec::new()
             }
-            Input::Time(_) | Input::MemorySpent | Input::Start(_) => Vec::new(),
+            Input::Time(_) | Input::MemorySpent | Input::Start { .. } => Vec::new(),
         };
         self.state = State::Recorded(taking);
         effects
@@ -330,19 +336,24 @@ impl CallState {
     fn idle(&mut self, state: State, input: Input) -> Vec<Effect> {
         let mut effects = match input {
             Input::Ended(_) => return vec![Effect::Finish],
-            Input::Start(decision) if decision.recorded().is_some() => {
-                self.begin(decision, self.known.clone(), true)
+            Input::Start { decision, at_unix_us } if decision.recorded().is_some() => {
+                self.begin(decision, self.known.clone(), true, at_unix_us)
             }
             Input::Decided { decision, at_unix_us } => match &decision.verdict {
                 // Who stopped it knew this rule; another one may hold for another person.
                 verdict if is_stopped_by_hand(&state, verdict) => Vec::new(),
-                Verdict::Record(_) => self.begin(decision, self.known.clone(), true),
+                Verdict::Record(recorded) if self.is_refused(recorded) => {
+                    self.state = state;
+                    return vec![Effect::Settled(Box::new(refused(decision)))];
+                }
+                Verdict::Record(_) => self.begin(decision, self.known.clone(), true, at_unix_us),
                 Verdict::AskConsent(asked) => match &self.answer {
-                    Some(consent) if consent.permits() => {
+                    // What permits by one rule's terms need not by those of another.
+                    Some(consent) if consent.permits() && asked.mode.permits(consent.outcome) => {
                         let Decision { direction, trace, .. } = decision.clone();
                         let asking =
                             Asking::new(direction, trace, (**asked).clone(), &self.known.streams, at_unix_us);
-                        self.begin(asking.decision(consent), self.known.clone(), true)
+                        self.begin(asking.decision(consent), self.known.clone(), true, at_unix_us)
                     }
                     Some(_) => Vec::new(),
                     None if self.unanswered.as_ref() == Some(&asked.recorded.rule) => Vec::new(),
@@ -380,15 +391,29 @@ impl CallState {
         vec![Effect::Settled(Box::new(decision))]
     }
 
-    /// A recording begins. `is_part`: not with the call.
-    fn begin(&mut self, decision: Decision, known: CallStarted, is_part: bool) -> Vec<Effect> {
+    /// Somebody refused in this leg, and nothing but that leg may know it: rules was away.
+    fn is_refused(&self, recorded: &Recorded) -> bool {
+        let Some(refusal) = self.answer.as_ref().filter(|answer| !answer.permits()) else { return false };
+        let newer = |consent: &Consent| consent.at_unix_us > refusal.at_unix_us;
+        recorded.class != Class::Regulated && !recorded.consent.as_ref().is_some_and(newer)
+    }
+
+    /// A recording begins. `is_part`: not with the call. Nothing that came before `from_unix_us` is
+    /// kept, also if it is handed over later.
+    fn begin(
+        &mut self,
+        decision: Decision,
+        known: CallStarted,
+        is_part: bool,
+        from_unix_us: i64,
+    ) -> Vec<Effect> {
         let started = CallStarted { decision: Some((&decision).into()), ..known };
         let mut effects = Vec::new();
         if std::mem::replace(&mut self.has_begun, true) {
             effects.push(Effect::NextRecording);
         }
         if let Some(recorded) = decision.recorded() {
-            let taking = Taking::new(recorded.clone(), &self.known.streams, is_part);
+            let taking = Taking::new(recorded.clone(), &self.known.streams, is_part, from_unix_us);
             self.state = State::Recorded(Box::new(taking));
         }
         effects.push(Effect::Settled(Box::new(decision)));
@@ -414,13 +439,14 @@ impl CallState {
 }
 
 /// No recording rests on a refusal, whoever says so.
-fn nothing_on_a_refusal(mut decision: Decision) -> Decision {
+fn nothing_on_a_refusal(decision: Decision) -> Decision {
     let refusal = decision.recorded().and_then(|r| r.consent.as_ref()).is_some_and(|c| !c.permits());
-    if refusal {
-        decision.verdict =
-            Verdict::DoNotRecord(NotRecorded { reason: "consent to the recording was not given".to_owned() });
-    }
-    decision
+    if refusal { refused(decision) } else { decision }
+}
+
+fn refused(decision: Decision) -> Decision {
+    let reason = "consent to the recording was not given".to_owned();
+    Decision { verdict: Verdict::DoNotRecord(NotRecorded { reason }), ..decision }
 }
 
 /// Somebody stopped what this verdict would begin again.

@@ -9,7 +9,8 @@ use crate::media::{MAX_STREAMS, chunk::RawChunk};
 /// One recording while it is taken.
 pub struct Taking {
     recorded: Recorded,
-    /// Consent stood from here on: what came before is not kept, also if it is handed over later.
+    /// Consent stood from here on, or it was started here: what came before is not kept, also if it
+    /// is handed over later.
     since_unix_us: i64,
     stop: Option<StopWatch>,
     /// Who stopped it, and when; what was said until then may still wait at another socket.
@@ -22,9 +23,11 @@ pub struct Taking {
 }
 
 impl Taking {
-    /// A recording of this kind. `is_part`: it does not begin with the call.
-    pub fn new(recorded: Recorded, streams: &[Stream], is_part: bool) -> Self {
-        let since_unix_us = recorded.consent.as_ref().map_or(i64::MIN, |consent| consent.at_unix_us);
+    /// A recording of this kind. `is_part`: it does not begin with the call. It begins at `from_unix_us`,
+    /// or when consent stood if that was later.
+    pub fn new(recorded: Recorded, streams: &[Stream], is_part: bool, from_unix_us: i64) -> Self {
+        let consent = recorded.consent.as_ref();
+        let since_unix_us = consent.map_or(from_unix_us, |consent| consent.at_unix_us.max(from_unix_us));
         let mut taking = Self {
             stop: recorded.stop_keys.as_ref().and_then(|keys| StopWatch::new(keys, streams)),
             until: None,

@@ -168,3 +168,20 @@ async fn a_decision_is_made_anew_when_rules_says_so() {
     desk.rig.recording().await;
     assert_eq!(desk.asked.lock().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_decision_that_was_under_way_when_something_else_was_told_does_not_count() {
+    let mut desk = Desk::start(Verdict::Record(recorded(Class::Regulated))).await;
+    desk.hold_back(true);
+    let mut talk = Talk::begin(&desk).await;
+    desk.asked_times(1).await;
+    talk.say("private", 20).await;
+    // The PBX wishes that nothing is recorded, and has been told that this is known.
+    desk.decide(not_recorded());
+    let standing = desk.control(&talk.client.call_id, call_control::What::DecideAgain(DecideAgain {})).await;
+    assert_eq!(standing.standing(), CallStanding::Undecided);
+    desk.hold_back(false);
+    assert!(!desk.decided().await.recorded);
+    talk.client.bye().await;
+    assert!(!desk.left_on_disk("private").await);
+}

@@ -44,6 +44,8 @@ pub struct Desk {
     /// Answers that ingest handed to rules.
     pub stored: Arc<Mutex<Vec<StoreConsentRequest>>>,
     verdict: Arc<Mutex<Verdict>>,
+    /// Rules has looked, and its answer is under way.
+    holds_back: tokio::sync::watch::Sender<bool>,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
     stop: CancellationToken,
 }
@@ -60,12 +62,19 @@ impl Desk {
         let (asked, stored): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
         let verdict = Arc::new(Mutex::new(verdict));
         let stop = CancellationToken::new();
+        let holds_back = tokio::sync::watch::Sender::new(false);
+        let gate = holds_back.subscribe();
         let (bus_1, stop_1, asked_1, verdict_1) = (bus.clone(), stop.clone(), asked.clone(), verdict.clone());
         tokio::spawn(async move {
             let answer = move |request: DecideRequest| {
                 asked_1.lock().unwrap().push(request);
                 let decision = decision(verdict_1.lock().unwrap().clone());
-                async move { DecideResponse { decision: Some((&decision).into()), error: String::new() } }
+                let mut gate = gate.clone();
+                async move {
+                    // An error: the desk is gone, and with it whoever asks.
+                    let _ = gate.wait_for(|held| !held).await;
+                    DecideResponse { decision: Some((&decision).into()), error: String::new() }
+                }
             };
             bus_1.serve(subjects::RULES_DECIDE, "rules", stop_1, answer).await.unwrap();
         });
@@ -77,12 +86,17 @@ impl Desk {
             };
             bus_2.serve(subjects::RULES_STORE_CONSENT, "rules", stop_2, answer).await.unwrap();
         });
-        Self { rig, bus, asked, stored, verdict, events, stop }
+        Self { rig, bus, asked, stored, verdict, holds_back, events, stop }
     }
 
     /// What rules says from now on.
     pub fn decide(&self, verdict: Verdict) {
         *self.verdict.lock().unwrap() = verdict;
+    }
+
+    /// Rules looks as ever, but what it decides stays under way until it is no longer held back.
+    pub fn hold_back(&self, held: bool) {
+        self.holds_back.send_replace(held);
     }
 
     /// The next event that `pick` takes something from.

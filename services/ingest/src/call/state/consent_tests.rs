@@ -80,8 +80,12 @@ fn consent(outcome: ConsentOutcome, at_unix_us: i64) -> Consent {
 }
 
 pub(super) fn decided(verdict: Verdict) -> Input {
+    decided_at(verdict, BEGIN)
+}
+
+pub(super) fn decided_at(verdict: Verdict, at_unix_us: i64) -> Input {
     let decision = Decision { direction: Direction::In, verdict, trace: vec!["hotline: matches".into()] };
-    Input::Decided { decision, at_unix_us: BEGIN }
+    Input::Decided { decision, at_unix_us }
 }
 
 pub(super) fn ask(mode: ConsentMode, asked_by: AskedBy) -> Input {
@@ -94,10 +98,14 @@ fn with_consent(outcome: ConsentOutcome, at_unix_us: i64) -> Input {
 }
 
 pub(super) fn start() -> Input {
+    start_at(BEGIN)
+}
+
+pub(super) fn start_at(at_unix_us: i64) -> Input {
     let Input::Decided { decision, .. } = decided(Verdict::Record(recorded("button", Class::Manual))) else {
         unreachable!()
     };
-    Input::Start(decision)
+    Input::Start { decision, at_unix_us }
 }
 
 pub(super) fn stop(at_unix_us: i64) -> Input {
@@ -326,6 +334,51 @@ fn spent_memory_ends_the_question_and_silence_afterwards_is_no_answer() {
 }
 
 #[test]
+fn what_permits_by_one_rules_terms_permits_nothing_by_stricter_ones() {
+    let mut call = call();
+    for input in [ask(OptOut, RecordedCall), speech(0..1), Input::Time(OVER + SECOND), stop(OVER + SECOND)] {
+        let _ = call.step(input);
+    }
+    assert_eq!(call.standing(), Standing::Stopped, "silence permitted it");
+    let mut other = asked(OptIn, RecordedCall);
+    other.recorded.rule = "sales".parse().unwrap();
+    assert!(call.step(decided(Verdict::AskConsent(Box::new(other)))).is_empty());
+    assert_eq!(call.standing(), Standing::Stopped);
+}
+
+#[test]
+fn who_refused_in_this_leg_is_recorded_by_a_later_answer_or_by_duty_alone() {
+    let refused = BEGIN + SECOND / 2;
+    let consent_rule = || recorded("sales", Class::Consent);
+    for (verdict, expected) in [
+        (Verdict::Record(consent_rule()), Standing::NotRecorded),
+        (
+            Verdict::Record(Recorded {
+                consent: Some(consent(ConsentOutcome::Granted, refused - 1)),
+                ..consent_rule()
+            }),
+            Standing::NotRecorded,
+        ),
+        (
+            Verdict::Record(Recorded {
+                consent: Some(consent(ConsentOutcome::Granted, refused + SECOND)),
+                ..consent_rule()
+            }),
+            Standing::Recorded,
+        ),
+        (Verdict::Record(recorded("desk", Class::Regulated)), Standing::Recorded),
+    ] {
+        let mut call = call();
+        for input in [ask(OptOut, RecordedCall), speech(0..1), press(0, "5", refused)] {
+            let _ = call.step(input);
+        }
+        assert_eq!(call.standing(), Standing::NotRecorded);
+        let _ = call.step(decided(verdict));
+        assert_eq!(call.standing(), expected);
+    }
+}
+
+#[test]
 fn nobody_is_asked_twice_in_one_call() {
     let mut call = call();
     for input in [ask(OptIn, RecordedCall), speech(0..1), press(0, "5", HEARD), stop(HEARD + SECOND)] {
@@ -367,11 +420,11 @@ fn any_input() -> impl Strategy<Value = Input> {
         4 => at.clone().prop_map(Input::Time),
         3 => (mode, by).prop_map(|(mode, by)| ask(mode, by)),
         2 => (outcome, at.clone()).prop_map(|(outcome, at)| with_consent(outcome, at)),
-        1 => Just(()).prop_map(|()| decided(Verdict::Record(recorded("hotline", Class::Consent)))),
+        1 => at.clone().prop_map(|at| decided_at(Verdict::Record(recorded("hotline", Class::Consent)), at)),
         1 => Just(()).prop_map(|()| decided(Verdict::DoNotRecord(NotRecorded { reason: "denied".into() }))),
         1 => Just(()).prop_map(|()| Input::MemorySpent),
         1 => at.clone().prop_map(stop),
-        1 => Just(()).prop_map(|()| start()),
+        1 => at.clone().prop_map(start_at),
         1 => Just(()).prop_map(|()| Input::Changed(CallChanged::default())),
         1 => at.prop_map(ended),
     ]
@@ -390,7 +443,13 @@ proptest! {
         // The recording that is open, as its start describes it; how many there were.
         let mut open: Option<wire::call_v1::Recorded> = None;
         let (mut begun, mut announced, mut answered) = (0, 0, 0);
+        // Nothing that came before belongs to the recording that is open.
+        let mut floor = i64::MIN;
         for input in std::iter::once(ask(mode, by)).chain(inputs) {
+            let now = match &input {
+                Input::Start { at_unix_us, .. } | Input::Decided { at_unix_us, .. } => *at_unix_us,
+                _ => i64::MIN,
+            };
             for effect in call.step(input) {
                 match effect {
                     Effect::NextRecording => announced += 1,
@@ -403,9 +462,13 @@ proptest! {
                         begun += 1;
                         prop_assert_eq!(announced, begun - 1, "each after the first has an id of its own");
                         open = started.decision.and_then(|decision| decision.recorded);
+                        // Without a proof, from that moment on.
+                        let consent = open.as_ref().and_then(|recorded| recorded.consent.as_ref());
+                        floor = consent.map_or(now, |consent| consent.at_unix_us);
                     }
                     Effect::Send(Body::Audio(audio)) => {
                         let recorded = open.as_ref().expect("audio belongs to a recording");
+                        prop_assert!(audio.packets.iter().all(|p| p.arrival_unix_us >= floor));
                         if let Some(consent) = &recorded.consent {
                             let consent = Consent::try_from(consent.clone()).unwrap();
                             prop_assert!(consent.permits());

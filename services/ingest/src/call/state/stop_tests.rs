@@ -4,8 +4,8 @@ use domain::{AskedBy, ConsentMode};
 
 use super::{
     consent_tests::{
-        BEGIN, HEARD, OVER, SECOND, ask, call, decided, ended, press, recorded, run, speech, start, stop,
-        told,
+        BEGIN, HEARD, OVER, SECOND, ask, call, decided, decided_at, ended, press, recorded, run, speech,
+        start, start_at, stop, told,
     },
     *,
 };
@@ -119,4 +119,23 @@ fn a_refused_call_that_a_user_starts_to_record_is_a_manual_recording() {
             "Finish"
         ]
     );
+}
+
+#[test]
+fn nothing_from_before_a_start_or_a_decision_without_a_proof_is_kept_also_if_it_comes_later() {
+    let by_pbx = decided_at(Verdict::Record(recorded("hotline", Class::Consent)), HEARD);
+    for begin in [start_at(HEARD), by_pbx] {
+        // The last chunk began before, and is handed over afterwards.
+        let seen =
+            run(vec![ask(ConsentMode::OptIn, AskedBy::ConsentCall), speech(0..1), begin, speech(1..4)]);
+        assert_eq!(seen.last().unwrap(), "audio of [2, 3]");
+        assert!(seen.iter().filter(|s| s.contains("audio")).count() == 1, "{seen:?}");
+    }
+    // What was under way when nobody was to be recorded.
+    let seen = run(vec![
+        decided(Verdict::DoNotRecord(NotRecorded { reason: "no rule matches".into() })),
+        start_at(HEARD),
+        speech(1..4),
+    ]);
+    assert_eq!(seen.last().unwrap(), "audio of [2, 3]");
 }
