@@ -25,6 +25,7 @@ use super::{
     agreement::Agreement,
     dialogue::{Action, Dialogue, Input},
     pacer::{self, Talker},
+    source::Source,
     terms::Terms,
 };
 use crate::media::{Line, unix_us};
@@ -34,7 +35,7 @@ const STORE_WITHIN: Duration = Duration::from_secs(8);
 const ONE_REQUEST: Duration = Duration::from_secs(1);
 /// A caller that neither acknowledges nor sends anything is given up after this.
 const ESTABLISH_WITHIN: Duration = Duration::from_secs(40);
-/// No call to the endpoint takes longer than its announcement, the time for a key and this.
+/// No call to the endpoint takes longer than its announcements, the time for a key and this.
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// The other end of the signalling.
@@ -127,13 +128,15 @@ impl ConsentCall {
         let agreed = self.agreed.clone();
         let clock_hz = agreed.codec.clock_rate_hz();
         let mut keys = Listener::new(agreed.events.map(|payload_type| (payload_type, clock_hz)));
-        let longest = self.terms.announcement.duration + AT_MOST;
+        let outcomes = [&self.terms.granted, &self.terms.denied].into_iter().flatten();
+        let outcome = outcomes.map(|announcement| announcement.duration).max().unwrap_or_default();
+        let longest = self.terms.announcement.duration + outcome + AT_MOST;
         let window = self.terms.question.as_ref().map_or(0, |q| u64::from(q.window_ms));
-        let give_up = tokio::time::Instant::now() + longest + Duration::from_millis(window);
+        let mut give_up = tokio::time::Instant::now() + longest + Duration::from_millis(window);
         let connect_until = tokio::time::Instant::now() + ESTABLISH_WITHIN;
 
         let mut datagram = [0; 2048];
-        let mut first_rtp = None;
+        let mut source = Source::new(self.agreed.to);
         // Media may flow with the acknowledgement, or with the caller's first packet.
         loop {
             tokio::select! {
@@ -147,7 +150,7 @@ impl ConsentCall {
                     Some(_) => {}
                 },
                 received = socket.recv_from(&mut datagram) => if let Ok((_, from)) = received {
-                    first_rtp = Some(from);
+                    source.takes(from);
                     break;
                 },
                 () = tokio::time::sleep_until(connect_until) => {
@@ -156,10 +159,9 @@ impl ConsentCall {
                 }
             }
         }
-        let mut source = first_rtp.unwrap_or(self.agreed.to);
         let talker = self.calls.pacer.open(pacer::Line {
             socket: self.line.rtp.clone(),
-            to: source,
+            to: source.address(),
             payload_type: self.agreed.payload_type,
             silence: self.agreed.codec.silence(),
             played: played_tell,
@@ -191,20 +193,22 @@ impl ConsentCall {
                         None => continue,
                     },
                     Some(Told::MovedTo(to)) => {
-                        source = to;
+                        source = Source::new(to);
                         running.talker.move_to(to);
                         continue;
                     }
-                    Some(Told::Acknowledged(false)) if first_rtp.is_none() => Input::HungUp(unix_us()),
+                    Some(Told::Acknowledged(false)) if !source.is_heard() => Input::HungUp(unix_us()),
                     Some(Told::Acknowledged(_)) => continue,
                     Some(Told::HungUp) | None => Input::HungUp(unix_us()),
                 },
                 received = socket.recv_from(&mut datagram) => {
                     // An ICMP message about an earlier packet: the caller's port is not open (yet).
                     let Ok((length, from)) = received else { continue };
-                    if first_rtp.replace(from) != Some(from) && from != source {
-                        // Symmetric RTP (RFC 4961): behind a NAT the SDP's address is not the one.
-                        source = from;
+                    let known = source.address();
+                    if !source.takes(from) {
+                        continue;
+                    }
+                    if known != from {
                         running.talker.move_to(from);
                     }
                     let Ok(packet) = RtpPacket::parse(&datagram[..length]) else { continue };
@@ -219,7 +223,14 @@ impl ConsentCall {
                 },
                 Some(kept) = kept.recv() => Input::Stored(kept),
                 () = tokio::time::sleep_until(wake) => {
-                    if tokio::time::Instant::now() >= give_up { Input::HungUp(unix_us()) } else { Input::Time(unix_us()) }
+                    if tokio::time::Instant::now() >= give_up {
+                        // The caller does not know that nobody listens any more.
+                        running.call.caller.hang_up(None).await;
+                        give_up += AT_MOST;
+                        Input::HungUp(unix_us())
+                    } else {
+                        Input::Time(unix_us())
+                    }
                 }
             };
             running.step(input).await;

@@ -13,6 +13,7 @@ pub mod call;
 pub mod dialogue;
 pub mod library;
 pub mod pacer;
+pub mod source;
 pub mod terms;
 pub mod wanted;
 

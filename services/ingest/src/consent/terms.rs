@@ -47,7 +47,10 @@ impl Terms {
         let rule = tenant.rules.iter().find(|r| r.name == wanted.rule && r.enabled).ok_or(NoTerms::Rule)?;
         let named = |name: &Option<ResourceName>| name.as_ref().and_then(|n| tenant.announcements.get(n));
         let announcement = match wanted.purpose {
-            Purpose::Consent => named(&rule.announcements.inbound),
+            // A rule for outbound calls alone has the other one only: its callee is asked.
+            Purpose::Consent => {
+                named(&rule.announcements.inbound).or_else(|| named(&rule.announcements.outbound))
+            }
             // For the callee's ear; a rule with one announcement for all uses that.
             Purpose::Announce => {
                 named(&rule.announcements.outbound).or_else(|| named(&rule.announcements.inbound))
@@ -113,4 +116,59 @@ fn question(rule: &RecordingRule, announcement: &Announcement) -> Option<Consent
         window_ms: ms(terms.window),
         in_band: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use domain::resources::{AudioSource, ConsentSpec, RecordingRuleSpec, RuleAnnouncementsSpec, TenantSpec};
+
+    use super::*;
+
+    fn tenant(directions: &[&str], inbound: Option<&str>, outbound: Option<&str>) -> TenantResources {
+        let text = |text: &str| text.to_owned();
+        let announcements = RuleAnnouncementsSpec {
+            inbound: inbound.map(text),
+            outbound: outbound.map(text),
+            ..Default::default()
+        };
+        let rule = RecordingRuleSpec {
+            profile: "consent".into(),
+            directions: Some(directions.iter().copied().map(text).collect()),
+            consent: Some(ConsentSpec { mode: "optIn".into(), ..ConsentSpec::default() }),
+            announcements,
+            ..RecordingRuleSpec::default()
+        };
+        let tenant = TenantSpec::default().validate("acme".parse().unwrap()).unwrap();
+        let mut resources = TenantResources::empty(tenant);
+        resources.rules.push(rule.validate("advice".parse().unwrap()).unwrap());
+        for name in ["welcome", "calling"].map(|name| name.parse::<ResourceName>().unwrap()) {
+            let announcement = Announcement {
+                name: name.clone(),
+                source: AudioSource::BuiltIn("notice-tone".to_owned()),
+                sha256: name.to_string(),
+                duration: Duration::from_secs(1),
+                audio: Arc::new([]),
+                comment: String::new(),
+            };
+            resources.announcements.insert(name, announcement);
+        }
+        resources
+    }
+
+    #[test]
+    fn who_is_asked_hears_the_announcement_of_the_rule_also_where_it_is_for_outbound_calls_alone() {
+        for (directions, inbound, outbound, heard) in [
+            (&["in"][..], Some("welcome"), None, "welcome"),
+            (&["out"], None, Some("calling"), "calling"),
+            (&["in", "out"], Some("welcome"), Some("calling"), "welcome"),
+        ] {
+            let tenant = tenant(directions, inbound, outbound);
+            let terms = Terms::of(&tenant, &Wanted::read("consent.advice").unwrap()).unwrap();
+            assert_eq!(terms.announcement.name.as_str(), heard);
+            let proof = terms.question.unwrap().announcement.unwrap();
+            assert_eq!((proof.name.as_str(), proof.sha256.as_str()), (heard, heard));
+        }
+    }
 }
