@@ -55,6 +55,9 @@ pub enum NoPorts {
     /// Every pair of the range is taken or rests.
     #[error("all ports of the range for RTP are in use: widen --rtp-ports")]
     Exhausted,
+    /// Those that are left are not for a call that is not recorded.
+    #[error("the ports for RTP that are left are kept for recordings: widen --rtp-ports")]
+    Kept,
     /// The operating system refuses.
     #[error("cannot open a socket for RTP: raise the limit of open files")]
     Refused(#[source] io::Error),
@@ -152,8 +155,11 @@ impl Media {
     /// A pair of ports for a call that is spoken to; it is not swept.
     ///
     /// # Errors
-    /// No ports are left, or the operating system refuses.
+    /// No ports are left but those that are kept for recordings, or the operating system refuses.
     pub fn line(&self) -> Result<Line, NoPorts> {
+        if !self.pool.lock().unwrap_or_else(PoisonError::into_inner).has_spare() {
+            return Err(NoPorts::Kept);
+        }
         let (sockets, ports) = open_pair(&self.pool, self.options.bind, false)?;
         Ok(Line::new(sockets, ports.rtp, self.pool.clone()))
     }

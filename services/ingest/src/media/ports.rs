@@ -51,12 +51,16 @@ pub struct PortPool {
     free: VecDeque<u16>,
     cooling: VecDeque<(Instant, u16)>,
     cool_down: Duration,
+    /// So many pairs are kept for recordings.
+    kept: usize,
 }
 
 impl PortPool {
     /// All pairs of `range`; `cool_down` is how long a used pair rests.
     pub fn new(range: &PortRange, cool_down: Duration) -> Self {
-        Self { free: range.pairs().collect(), cooling: VecDeque::new(), cool_down }
+        let free: VecDeque<u16> = range.pairs().collect();
+        let kept = free.len() / 4;
+        Self { free, cooling: VecDeque::new(), cool_down, kept }
     }
 
     /// The even port of a pair that rested long enough at `now`; `None` when all are taken.
@@ -70,6 +74,12 @@ impl PortPool {
     /// Puts a pair to rest at `now`.
     pub fn give_back(&mut self, port: u16, now: Instant) {
         self.cooling.push_back((now + self.cool_down, port));
+    }
+
+    /// True if a call that is not recorded may take a pair: a quarter of the range is left to those
+    /// that are, however many call the consent endpoint.
+    pub fn has_spare(&self) -> bool {
+        self.unused() > self.kept
     }
 
     /// Pairs that could be taken now or after their rest.
@@ -101,6 +111,23 @@ mod tests {
         pool.give_back(port, now);
         assert_eq!(pool.take(now + Duration::from_secs(9)), None);
         assert_eq!(pool.take(now + Duration::from_secs(10)), Some(port));
+    }
+
+    #[test]
+    fn a_quarter_of_the_range_is_kept_for_recordings() {
+        let mut pool = pool("20000-20007");
+        let now = Instant::now();
+        for _ in 0..3 {
+            assert!(pool.has_spare());
+            assert!(pool.take(now).is_some());
+        }
+        assert!(!pool.has_spare());
+        let last = pool.take(now).unwrap();
+        pool.give_back(last, now);
+        assert!(!pool.has_spare());
+        pool.give_back(20_000, now);
+        assert!(pool.has_spare(), "its rest will be over");
+        assert!(self::pool("20000-20001").has_spare(), "a single pair is for whoever comes first");
     }
 
     #[test]
