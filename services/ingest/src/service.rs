@@ -4,6 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bus::{Bus, CallPublisher, CallPublisherOptions, Pressure};
+use nix::sys::{
+    prctl,
+    resource::{Resource, setrlimit},
+};
 use runtime::Service;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -129,9 +133,25 @@ async fn drain(srs: &Srs, calls: &Calls, grace: Duration) {
     let _ = tokio::time::timeout(LAST_WORDS, calls.tasks.wait()).await;
 }
 
-/// Undecided audio is in this process' memory: a crash must not write it to a disk.
+/// Undecided audio is in this process' memory: a crash must not write it to a disk. The limit alone
+/// does not count where the kernel pipes core dumps to a program, such as systemd-coredump (core(5)).
 fn keep_memory_private() {
-    if let Err(error) = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0) {
+    let limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    if let Err(error) = limited.and(prctl::set_dumpable(false)) {
         tracing::warn!(%error, "core dumps could not be switched off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::resource::getrlimit;
+
+    use super::*;
+
+    #[test]
+    fn a_crash_leaves_no_core_dump_whoever_collects_them() {
+        keep_memory_private();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        assert!(!prctl::get_dumpable().unwrap());
     }
 }
