@@ -9,10 +9,13 @@ use media::{Codec, dtmf::Key, g711};
 const SILENCE: u8 = 0xD5;
 
 /// Something to announce, as a WAV file: a melody that never repeats, so that no part of it can be
-/// taken for another one.
+/// taken for another one, behind 100 ms of silence: telephones blend what they hear first.
 pub fn wav(duration_ms: u32, first_hertz: f64) -> Vec<u8> {
     let count = duration_ms * 8;
     let sample = |n: u32| {
+        if n < 800 {
+            return 0;
+        }
         let (n, second) = (f64::from(n), f64::from(n) / 8_000.0);
         let glide = first_hertz + 40.0 * second;
         ((n * glide * std::f64::consts::TAU / 8_000.0).sin() * 8_000.0) as i16

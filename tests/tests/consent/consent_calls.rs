@@ -163,8 +163,7 @@ impl Asked {
         let dir = scene.path(self.what);
         let said_by_bye = match &self.by {
             By::Sipp(transport, deed) => {
-                let mut sipp =
-                    Sipp::consent_call(scene.srs(), *transport, &dir, self.rule, self.what, deed)?;
+                let mut sipp = Sipp::consent_call(scene.srs(), *transport, &dir, self.rule, self.what, deed)?;
                 sipp.succeeded().await.with_context(|| self.what)?;
                 match deed {
                     Deed::HangUp(_) => None,
@@ -206,7 +205,10 @@ impl Asked {
         let key = self.key.map(String::from).unwrap_or_default();
         let told = (event.mode.as_str(), event.outcome.as_str(), &event.key, event.source.as_str());
         ensure!(told == (mode, self.outcome, &key, "consent call"), "{event:?}");
-        ensure!((event.announcement.as_str(), &event.announcement_sha256) == (announcement, &hash), "{event:?}");
+        ensure!(
+            (event.announcement.as_str(), &event.announcement_sha256) == (announcement, &hash),
+            "{event:?}"
+        );
         let proof = &scene.api.get(&format!("calls/{}/consent", escaped(self.what)))?.json()?["proof"];
         let shown = (&proof["announcementSha256"], &proof["key"], &proof["mode"]);
         ensure!(shown == (&hash.clone().into(), &key.clone().into(), &mode.into()), "{proof}");
@@ -214,7 +216,8 @@ impl Asked {
         let decided = scene.events.decided(self.what).await?;
         ensure!(decided.recorded == self.is_recorded, "{decided:?}");
         if !self.is_recorded {
-            let why = if self.outcome == "denied" { "consent was denied" } else { "no answer was given in time" };
+            let why =
+                if self.outcome == "denied" { "consent was denied" } else { "no answer was given in time" };
             ensure!(decided.reason.contains(why), "{decided:?}");
             return Ok(());
         }
@@ -236,7 +239,10 @@ impl Asked {
         let json = &journal(&recording)?["consent"];
         ensure!(json["outcome"] == self.outcome && json["mode"] == mode && json["at"] == at, "{json}");
         ensure!(json["key"].as_str() == self.key.map(String::from).as_deref(), "{json}");
-        ensure!(json["announcement"] == announcement && json["announcementSha256"] == hash.as_str(), "{json}");
+        ensure!(
+            json["announcement"] == announcement && json["announcementSha256"] == hash.as_str(),
+            "{json}"
+        );
         Ok(())
     }
 

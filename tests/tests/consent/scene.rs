@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use bus::{Bus, BusOptions};
 use futures::StreamExt;
 use harness::{
+    programs,
     recordings::{self, Recording},
     wait,
     world::World,
@@ -30,8 +31,16 @@ pub struct Scene {
 impl Scene {
     /// Starts NATS and five processes over these resources, and waits until the API answers.
     pub async fn start(resources: impl FnOnce(&Path) -> String) -> anyhow::Result<Self> {
+        Self::start_with(resources, &[]).await
+    }
+
+    /// The same with further arguments for some services.
+    pub async fn start_with(
+        resources: impl FnOnce(&Path) -> String,
+        extra: &[(&'static str, &str)],
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let world = World::start(dir.path(), &resources(dir.path())).await?;
+        let world = World::start_with(dir.path(), &resources(dir.path()), extra).await?;
         let port = world.installation.http_port("rules-api")?;
         let base = format!("http://127.0.0.1:{port}/v1/tenants/acme");
         let api = Api { base, token: tenant::TOKEN };
@@ -90,6 +99,17 @@ impl Scene {
             self.events.until(call_id, |what| matches!(what, What::Ended(_)).then_some(())).await?;
         }
         Ok(())
+    }
+
+    /// What `callseal verify` says of an archive, all of which is good.
+    pub fn verified(&self, archive: &str) -> anyhow::Result<String> {
+        let mut verify = std::process::Command::new(programs::own("callseal")?);
+        let certificate = self.world.installation.path("data/callseal.pem");
+        verify.arg("verify").arg(self.path(archive)).arg("--certificate").arg(certificate);
+        let output = verify.output()?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        ensure!(output.status.success(), "{said}");
+        Ok(said)
     }
 
     /// Kills a service or `nats` and starts it again.

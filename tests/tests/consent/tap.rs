@@ -72,8 +72,13 @@ impl Pieces {
         Self { by_beginning }
     }
 
-    /// Whether any of them stands in `bytes`.
+    /// Whether any of them stands in `bytes`, as it was sent or as one channel of two.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
+        let channel = |first| bytes.iter().skip(first).step_by(2).copied().collect::<Vec<u8>>();
+        self.stand_in(bytes) || self.stand_in(&channel(0)) || self.stand_in(&channel(1))
+    }
+
+    fn stand_in(&self, bytes: &[u8]) -> bool {
         let begins = |at: &usize| bytes[*at..].first_chunk().and_then(|b| self.by_beginning.get(b));
         let mut found = (0..bytes.len()).filter_map(|at| Some((at, begins(&at)?)));
         found.any(|(at, pieces)| pieces.iter().any(|piece| bytes[at..].starts_with(piece)))
