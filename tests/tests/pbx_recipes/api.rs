@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context;
+use harness::programs;
 use regex::Regex;
 
 use crate::{recipe, text};
@@ -121,6 +122,32 @@ pub fn is_known(method: &str, path: &str) -> anyhow::Result<bool> {
     Ok(false)
 }
 
+/// Method and path of each route that the service rules serves, as its source lays them down.
+fn served() -> anyhow::Result<Vec<(String, String)>> {
+    let source = fs::read_to_string(programs::workspace().join("services/rules/src/api/http.rs"))?;
+    let method = Regex::new(r"\b(get|put|post|delete)\(")?;
+    let mut served = Vec::new();
+    for route in source.split(".route(").skip(1) {
+        let path = route.split('"').nth(1).context("a route without a path")?;
+        // The last one answers for all that is not there.
+        if !path.contains("{*") {
+            let methods = method.captures_iter(route);
+            served.extend(methods.map(|found| (found[1].to_uppercase(), path.to_owned())));
+        }
+    }
+    Ok(served)
+}
+
+#[test]
+fn every_call_of_the_readme_is_served_by_rules() -> anyhow::Result<()> {
+    let served = served()?;
+    assert!(served.len() >= 10, "the routes of rules are not found: {served:?}");
+    for route in routes()? {
+        assert!(served.contains(&route), "rules does not serve {route:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn each_request_of_callseal_api_is_one_that_the_readme_names() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -128,7 +155,7 @@ fn each_request_of_callseal_api_is_one_that_the_readme_names() -> anyhow::Result
     http.settings(folder.path())?;
     let calls = "/v1/tenants/acme/calls";
     let group = "/v1/tenants/acme/groups/advisers/members/erika";
-    let cases: [(&[&str], &str, String, &str); 7] = [
+    let cases: [(&[&str], &str, String, &str); 8] = [
         (&["member", "advisers", "erika", "on"], "PUT", group.to_owned(), r#"{"active": true}"#),
         (&["member", "advisers", "erika", "off"], "PUT", group.to_owned(), r#"{"active": false}"#),
         (&["override", "7f3a", "deny"], "PUT", format!("{calls}/7f3a/override"), r#"{"override": "deny"}"#),
@@ -137,7 +164,13 @@ fn each_request_of_callseal_api_is_one_that_the_readme_names() -> anyhow::Result
             &["consent", "7f3a", "granted"],
             "PUT",
             format!("{calls}/7f3a/consent"),
-            r#"{"outcome": "granted"}"#,
+            r#"{"outcome": "granted", "mode": "optIn"}"#,
+        ),
+        (
+            &["consent", "7f3a", "no-answer", "optOut"],
+            "PUT",
+            format!("{calls}/7f3a/consent"),
+            r#"{"outcome": "no-answer", "mode": "optOut"}"#,
         ),
         (
             &["start", "7f3a", "erika"],
