@@ -101,7 +101,9 @@ impl Batch {
             Err(_) => return (0, false),
         };
         let (mut count, mut control_was_cut) = (0, false);
+        let mut lengths = [0; BATCH];
         for message in received {
+            lengths[count] = message.bytes;
             count += 1;
             let (mut arrival_unix_us, mut dropped_before) = (None, None);
             match message.cmsgs() {
@@ -125,6 +127,10 @@ impl Batch {
                 cut: message.flags.contains(MsgFlags::MSG_TRUNC),
                 dropped_before,
             });
+        }
+        // It may have been of a call that is not recorded, and the next batch may fill fewer rooms.
+        for (room, length) in self.memory.chunks_exact_mut(DATAGRAM_BYTES).zip(&lengths[..count]) {
+            room[..*length].fill(0);
         }
         (count, control_was_cut)
     }
@@ -209,6 +215,18 @@ mod tests {
         assert!(first < 5_000, "the kernel keeps {first} datagrams");
         let (_, told) = round(&mut batch);
         assert!(told as usize >= 5_000 - first, "{told} dropped, {first} kept");
+    }
+
+    #[test]
+    fn nothing_of_what_was_taken_stays_in_the_memory_for_the_next() {
+        let (receiver, sender, address) = pair();
+        let mut batch = Batch::new();
+        for count in [BATCH + 3, 2] {
+            (0..count).for_each(|_| assert_eq!(sender.send_to(&[7; 172], address).unwrap(), 172));
+            sender.send_to(&[7; DATAGRAM_BYTES + 1], address).unwrap();
+            assert_eq!(batch.empty(&receiver, |d| assert!(d.data.iter().all(|byte| *byte == 7))), count + 1);
+            assert!(batch.memory.iter().all(|byte| *byte == 0));
+        }
     }
 
     #[test]
