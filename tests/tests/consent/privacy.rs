@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use super::{
+    PATIENCE,
     audio::wav,
     leg::{Dialled, Speech},
     scene::Scene,
@@ -95,6 +96,8 @@ async fn what_is_said_without_consent_is_on_no_disk_and_was_never_on_the_bus() -
     ensure!(!tap.overheard(&pieces).await?, "audio without consent was on the bus");
     let found = pieces.files_below(&scene.path(""))?;
     ensure!(found.is_empty(), "audio without consent is in {found:?}");
+    let ingest = scene.world.process("ingest")?.id();
+    ensure!(!pieces.are_in_memory_of(ingest)?, "audio without consent is still in the memory of ingest");
     let mut archived = scene.call_ids("archive")?;
     archived.sort();
     ensure!(archived == ["afterwards", "duty"], "{archived:?}");
@@ -122,6 +125,13 @@ async fn private_calls(scene: &Scene, private: &mut Private) -> anyhow::Result<(
     // Nobody ever answers.
     let mut leg = private.begin(scene, "31", "never-answered").await?;
     private.add(leg.speak(60).await?);
+    // The search finds what waits.
+    let waiting = Pieces::of(private.said.iter().rev().take(2).map(Vec::as_slice));
+    let ingest = scene.world.process("ingest")?.id();
+    harness::wait::until("audio to wait in memory", PATIENCE, async || {
+        waiting.are_in_memory_of(ingest).ok()?.then_some(())
+    })
+    .await?;
     leg.end().await?;
 
     // Asked in the recorded call: hung up, the wrong key, and refused.

@@ -31,6 +31,7 @@ async fn f32_an_own_user_stops_a_recording_and_nobody_else_does() -> anyhow::Res
         by_keys(&scene).await.context("by keys")?;
         by_an_outsider(&scene).await.context("by an outsider")?;
         a_duty_is_not_resumed(&scene).await.context("legal duty")?;
+        a_duty_does_not_begin_late(&scene).await.context("a late start")?;
         consent_is_started_anew(&scene).await.context("consent")?;
         verified(&scene)
     };
@@ -108,6 +109,22 @@ async fn a_duty_is_not_resumed(scene: &Scene) -> anyhow::Result<()> {
     let gone = after.iter().chain(&later).map(Vec::as_slice);
     let found = Pieces::of(gone).files_below(&scene.path(""))?;
     ensure!(found.is_empty(), "what was said after the stop is in {found:?}");
+    Ok(())
+}
+
+/// F-18: nobody begins late what the law would have had from the beginning.
+async fn a_duty_does_not_begin_late(scene: &Scene) -> anyhow::Result<()> {
+    let by_hand = Dialled::inbound("26", "late").with("X-Callseal-Override", "manual");
+    let mut leg = by_hand.begin(scene.srs()).await?;
+    ensure!(!scene.events.decided("late").await?.recorded);
+    let before = leg.speak(20).await?;
+    let late = scene.api.post("calls/late/recording:start", r#"{"user": "max"}"#)?;
+    ensure!(late.status == 409 && late.error()?.contains("manualRecording"), "{late:?}");
+    let after = leg.speak(20).await?;
+    leg.end().await?;
+    scene.over(["late"]).await?;
+    let found = Pieces::of(before.iter().chain(&after).map(Vec::as_slice)).files_below(&scene.path(""))?;
+    ensure!(found.is_empty(), "what was not recorded is in {found:?}");
     Ok(())
 }
 

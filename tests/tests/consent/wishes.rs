@@ -131,7 +131,8 @@ async fn override_of_a_live_call(scene: &Scene) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f08_who_logs_off_is_not_recorded_from_the_next_call_on_over_killed_servers() -> anyhow::Result<()> {
+async fn f08_who_logs_off_is_not_recorded_from_the_next_call_on_and_wishes_outlive_killed_servers()
+-> anyhow::Result<()> {
     let mut scene = Scene::start(resources).await?;
     let member = "groups/desk/members/dora";
     let call = |number: u32| Dialled::outbound("20", &format!("member-{number}"));
@@ -141,11 +142,19 @@ async fn f08_who_logs_off_is_not_recorded_from_the_next_call_on_over_killed_serv
     let (recorded, why, private) = placed(&scene, &call(1)).await?;
     ensure!(!recorded && why.contains("no rule"), "{why}");
     for (number, killed) in [(2, "rules"), (3, "nats")] {
+        let wished = format!("wished before {killed} was killed").replace(' ', "-");
+        scene.api.put(&format!("calls/{wished}/override"), r#"{"override": "deny"}"#)?.json()?;
+        let answer = r#"{"outcome": "granted", "key": "1", "mode": "optIn"}"#;
+        let answered = scene.api.put(&format!("calls/{wished}/consent"), answer)?.json()?;
         scene.kill_and_restart(killed).await?;
         let kept = listed(&scene).await.with_context(|| scene.world.logs())?;
         ensure!(kept["active"] == false, "after {killed} was killed: {kept}");
         let (recorded, why, _) = placed(&scene, &call(number)).await.with_context(|| scene.world.logs())?;
         ensure!(!recorded, "after {killed} was killed: {why}");
+        let denied = placed(&scene, &Dialled::inbound("26", &wished)).await?;
+        ensure!(!denied.0 && denied.1.contains("deny"), "after {killed} was killed: {}", denied.1);
+        let kept = scene.api.get(&format!("calls/{wished}/consent"))?.json()?;
+        ensure!(kept == answered, "after {killed} was killed: {kept}");
     }
     scene.api.put(member, r#"{"active": true}"#)?.json()?;
     let (recorded, rule, said) = placed(&scene, &call(4)).await?;
