@@ -10,21 +10,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Consent, ConsentOutcome, TenantId};
 use media::{
-    dtmf::{Listener, info::InfoKey},
+    dtmf::{Listener, PressedKey, info::InfoKey},
     rtp::RtpPacket,
 };
 use policy::consent::Question;
-use tokio::{
-    net::UdpSocket,
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use wire::rules_v1::{StoreConsentRequest, StoreConsentResponse};
 
 use super::{
     ConsentCalls,
     agreement::Agreement,
     dialogue::{Action, Dialogue, Input},
-    pacer::{self, Talker},
+    pacer::{self, Played, Talker},
     source::Source,
     terms::Terms,
 };
@@ -55,8 +52,8 @@ pub trait Caller: Send + Sync + 'static {
 pub enum Told {
     /// The answer was acknowledged, or never will be.
     Acknowledged(bool),
-    /// A key in an INFO request.
-    Key(InfoKey),
+    /// A key in an INFO request, and when that came. Unix time, microseconds.
+    Key(InfoKey, i64),
     /// The caller's RTP comes from elsewhere from now on.
     MovedTo(SocketAddr),
     /// BYE.
@@ -85,7 +82,9 @@ struct Running {
     call: ConsentCall,
     dialogue: Dialogue,
     talker: Talker,
-    played: UnboundedReceiver<u64>,
+    played: UnboundedReceiver<Played>,
+    /// The piece whose last packet is about to leave.
+    ending: Option<Played>,
     stored: UnboundedSender<bool>,
     announcement: Bytes,
     /// Number of the piece that is played, and what it is.
@@ -122,7 +121,7 @@ impl ConsentCall {
 
     async fn serve(self, told: &mut UnboundedReceiver<Told>) -> anyhow::Result<&'static str> {
         let announcement = self.calls.library.payload(&self.terms.announcement, self.agreed.codec).await?;
-        let socket = UdpSocket::from_std(self.line.rtp.try_clone()?)?;
+        let ear = self.line.ear()?;
         let (played_tell, played) = unbounded_channel();
         let (stored, mut kept) = unbounded_channel();
         let agreed = self.agreed.clone();
@@ -135,7 +134,6 @@ impl ConsentCall {
         let mut give_up = tokio::time::Instant::now() + longest + Duration::from_millis(window);
         let connect_until = tokio::time::Instant::now() + ESTABLISH_WITHIN;
 
-        let mut datagram = [0; 2048];
         let mut source = Source::new(self.agreed.to);
         // Media may flow with the acknowledgement, or with the caller's first packet.
         loop {
@@ -149,10 +147,12 @@ impl ConsentCall {
                     }
                     Some(_) => {}
                 },
-                received = socket.recv_from(&mut datagram) => if let Ok((_, from)) = received {
-                    source.takes(from);
+                heard = ear.hear() => {
+                    for from in heard?.iter().filter_map(|packet| packet.source) {
+                        source.takes(from);
+                    }
                     break;
-                },
+                }
                 () = tokio::time::sleep_until(connect_until) => {
                     self.caller.hang_up(None).await;
                     return Ok("never_acknowledged");
@@ -175,6 +175,7 @@ impl ConsentCall {
             stored,
             announcement,
             piece: None,
+            ending: None,
             outcome: None,
         };
         running.step(Input::Established(unix_us())).await;
@@ -188,10 +189,11 @@ impl ConsentCall {
                 // Keys before time: one that came in time counts even if we wake late.
                 biased;
                 told = told.recv() => match told {
-                    Some(Told::Key(info)) => match keys.info(info, unix_us()) {
-                        Some(press) => Input::Key(press.key.character(), press.pressed_at_unix_us),
-                        None => continue,
-                    },
+                    Some(Told::Key(info, at_unix_us)) => {
+                        let press = keys.info(info, at_unix_us);
+                        running.in_order(press.iter().map(pressed).collect()).await;
+                        continue;
+                    }
                     Some(Told::MovedTo(to)) => {
                         source = Source::new(to);
                         running.talker.move_to(to);
@@ -201,23 +203,25 @@ impl ConsentCall {
                     Some(Told::Acknowledged(_)) => continue,
                     Some(Told::HungUp) | None => Input::HungUp(unix_us()),
                 },
-                received = socket.recv_from(&mut datagram) => {
-                    // An ICMP message about an earlier packet: the caller's port is not open (yet).
-                    let Ok((length, from)) = received else { continue };
-                    let known = source.address();
-                    if !source.takes(from) {
-                        continue;
+                heard = ear.hear() => {
+                    let mut inputs = Vec::new();
+                    for packet in heard? {
+                        let Some(from) = packet.source else { continue };
+                        let known = source.address();
+                        if !source.takes(from) {
+                            continue;
+                        }
+                        if known != from {
+                            running.talker.move_to(from);
+                        }
+                        let Ok(rtp) = RtpPacket::parse(&packet.data) else { continue };
+                        let press = keys.packet(&rtp, agreed.kind(rtp.payload_type), packet.arrival_unix_us);
+                        inputs.extend(press.map(|press| pressed(&press)));
                     }
-                    if known != from {
-                        running.talker.move_to(from);
-                    }
-                    let Ok(packet) = RtpPacket::parse(&datagram[..length]) else { continue };
-                    match keys.packet(&packet, agreed.kind(packet.payload_type), unix_us()) {
-                        Some(press) => Input::Key(press.key.character(), press.pressed_at_unix_us),
-                        None => continue,
-                    }
+                    running.in_order(inputs).await;
+                    continue;
                 }
-                Some(piece) = running.played.recv() => match running.ended(piece) {
+                Some(played) = running.played.recv() => match running.ended(played) {
                     Some(input) => input,
                     None => continue,
                 },
@@ -241,12 +245,37 @@ impl ConsentCall {
 
 impl Running {
     /// Which input the end of a piece is; nothing if another has taken its place since.
-    fn ended(&mut self, piece: u64) -> Option<Input> {
-        let (_, what) = self.piece.take_if(|(number, _)| *number == piece)?;
+    fn ended(&mut self, played: Played) -> Option<Input> {
+        if !played.has_left {
+            self.ending = Some(played);
+            return None;
+        }
+        let (_, what) = self.piece.take_if(|(number, _)| *number == played.piece)?;
         Some(match what {
-            Piece::Announcement => Input::AnnouncementEnded(unix_us()),
+            Piece::Announcement => Input::AnnouncementEnded(played.at_unix_us),
             Piece::Outcome => Input::OutcomePlayed,
         })
+    }
+
+    /// Takes keys, and the end of a piece that was played meanwhile, by their own times: which of them
+    /// this task hears of first says nothing on a busy machine.
+    async fn in_order(&mut self, keys: Vec<(i64, Input)>) {
+        if keys.is_empty() {
+            return;
+        }
+        let mut inputs = keys;
+        if self.dialogue.reads_keys() {
+            while let Ok(played) = self.played.try_recv() {
+                inputs.extend(self.ended(played).map(|ended| (played.at_unix_us, ended)));
+            }
+            // Whoever answers has heard it.
+            let ending = self.ending.take().map(|played| Played { has_left: true, ..played });
+            inputs.extend(ending.and_then(|played| Some((played.at_unix_us, self.ended(played)?))));
+        }
+        inputs.sort_by_key(|(at_unix_us, _)| *at_unix_us);
+        for (_, input) in inputs {
+            self.step(input).await;
+        }
     }
 
     async fn step(&mut self, input: Input) {
@@ -338,6 +367,11 @@ impl Running {
             let _ = said.send(kept);
         });
     }
+}
+
+fn pressed(press: &PressedKey) -> (i64, Input) {
+    let at_unix_us = press.pressed_at_unix_us;
+    (at_unix_us, Input::Key(press.key.character(), at_unix_us))
 }
 
 /// The call id as a part of a SIP URI (RFC 3261, section 19.1.2).

@@ -18,6 +18,8 @@ use bytes::Bytes;
 use prometheus::IntCounter;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::media::unix_us;
+
 /// Time between two packets (RFC 3551, section 4.2: the default of G.711).
 pub const PACKET: Duration = Duration::from_millis(20);
 /// Samples, and bytes, of G.711 in a packet.
@@ -37,8 +39,19 @@ pub struct Line {
     pub payload_type: u8,
     /// One octet of silence in the codec.
     pub silence: u8,
-    /// Told the number of each piece that was sent to its end, with the time of its end.
-    pub played: UnboundedSender<u64>,
+    /// Told of the end of each piece.
+    pub played: UnboundedSender<Played>,
+}
+
+/// A piece comes to its end. Told twice: before its last packet leaves, and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Played {
+    /// Its number.
+    pub piece: u64,
+    /// When its last packet left. Unix time, microseconds.
+    pub at_unix_us: i64,
+    /// The last packet is on its way.
+    pub has_left: bool,
 }
 
 enum Command {
@@ -214,10 +227,17 @@ impl Sending {
         let frame = self.piece.as_mut().map(|(_, audio)| audio.split_to(SAMPLES.min(audio.len())));
         let payload = frame.as_deref().filter(|frame| frame.len() == SAMPLES).unwrap_or(&silence);
         self.packet.write(self.line.payload_type, false, payload, &mut datagram);
+        let last = self.piece.take_if(|(_, audio)| audio.is_empty());
+        let last = last.map(|(piece, _)| Played { piece, at_unix_us: unix_us(), has_left: false });
+        // Also before it leaves: on a busy machine the caller hears it, and answers by a key, before
+        // this thread gets to say that it was the last.
+        if let Some(played) = last {
+            let _ = self.line.played.send(played);
+        }
         // A full buffer or a caller that is gone: RTP is not repeated, signalling finds out.
         let _ = self.line.socket.send_to(&datagram, self.line.to);
-        if let Some((piece, _)) = self.piece.take_if(|(_, audio)| audio.is_empty()) {
-            let _ = self.line.played.send(piece);
+        if let Some(played) = last {
+            let _ = self.line.played.send(Played { has_left: true, ..played });
         }
     }
 }
@@ -268,7 +288,11 @@ mod tests {
             }
         }
         assert_eq!(heard, audio);
-        assert_eq!(ends.blocking_recv(), Some(piece));
+        for has_left in [false, true] {
+            let ended = ends.blocking_recv().unwrap();
+            assert_eq!((ended.piece, ended.has_left), (piece, has_left));
+            assert!(ended.at_unix_us <= unix_us());
+        }
 
         let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
         elsewhere.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -79,13 +79,11 @@ impl Terms {
         })
     }
 
-    /// What is played for an outcome.
-    pub const fn outcome(&self, outcome: ConsentOutcome) -> Option<&Announcement> {
-        match outcome {
-            ConsentOutcome::Granted => self.granted.as_ref(),
-            ConsentOutcome::Denied => self.denied.as_ref(),
-            ConsentOutcome::NoAnswer => None,
-        }
+    /// What is played for an outcome (F-23): it says whether the call will be recorded, so who says
+    /// nothing hears what that means under the rule.
+    pub fn outcome(&self, outcome: ConsentOutcome) -> Option<&Announcement> {
+        let mode = self.question.as_ref()?.mode;
+        if mode.permits(outcome) { self.granted.as_ref() } else { self.denied.as_ref() }
     }
 }
 

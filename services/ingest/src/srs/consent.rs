@@ -253,7 +253,7 @@ fn info(dialog: &ConsentDialog, incoming: &Incoming<'_>) -> Reply {
     }
     match media::dtmf::info::parse(&content_type, incoming.request.body()) {
         Ok(pressed) => {
-            let _ = dialog.told.send(Told::Key(pressed));
+            let _ = dialog.told.send(Told::Key(pressed, unix_us()));
             Reply::ok()
         }
         Err(why @ media::dtmf::info::InfoError::ContentType) => {

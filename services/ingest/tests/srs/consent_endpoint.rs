@@ -60,7 +60,7 @@ fn config() -> String {
         rule("opt-in", "mode: optIn, key: \"1\", seconds: 60, announcements: {granted: thanks}"),
         rule("opt-in-brief", "mode: optIn, key: \"1\", seconds: 1"),
         rule("opt-out", "mode: optOut, key: \"1\", seconds: 60"),
-        rule("opt-out-brief", "mode: optOut, key: \"1\", seconds: 1"),
+        rule("opt-out-brief", "mode: optOut, key: \"1\", seconds: 1, announcements: {granted: thanks}"),
         rule("long", "mode: optIn, seconds: 1"),
         rule("patient", "mode: optIn, seconds: 60"),
         rule("no-choice", "mode: noChoice"),
@@ -145,6 +145,10 @@ impl Phone {
             }
         };
         let request = tokio::time::timeout(PATIENCE, listening).await.expect("a request should have come");
+        // What was sent before it, and not listened to yet.
+        while let Ok(length) = self.rtp.try_recv(&mut packet) {
+            self.heard.extend_from_slice(&packet[12..length]);
+        }
         self.client.answer(&request, "200 OK").await;
         request
     }
@@ -297,6 +301,17 @@ async fn f21_f22_each_way_to_press_a_key_counts_and_only_the_right_key_does() {
         assert_eq!(bye.header("X-Callseal-Consent"), outcome, "{rule} {pressed:?}");
         assert_eq!(kept_outcomes(&kept).last().unwrap(), outcome, "{rule} {pressed:?}");
     }
+}
+
+#[tokio::test]
+async fn f23_who_says_nothing_is_told_what_follows() {
+    let rig = Rig::with(None, &config(), &[]).await;
+    let _kept = keeper(&rig, "").await;
+    let mut phone = Phone::new(Client::udp(rig.sip).await).await;
+    phone.call("consent.opt-out-brief").await;
+    let bye = phone.until_request().await;
+    assert_eq!(bye.header("X-Callseal-Consent"), "no-answer");
+    assert_eq!(phone.speech(), [octets(440.0), octets(600.0)].concat(), "it will be recorded: thanks");
 }
 
 #[tokio::test]
