@@ -32,6 +32,8 @@ const STORE_WITHIN: Duration = Duration::from_secs(8);
 const ONE_REQUEST: Duration = Duration::from_secs(1);
 /// A caller that neither acknowledges nor sends anything is given up after this.
 const ESTABLISH_WITHIN: Duration = Duration::from_secs(40);
+/// Between the last of an announcement and the end of the call: longer than jitter buffers are.
+const TAIL: Duration = Duration::from_millis(200);
 /// No call to the endpoint takes longer than its announcements, the time for a key and this.
 const AT_MOST: Duration = Duration::from_secs(60);
 
@@ -314,6 +316,8 @@ impl Running {
             }
             Action::Leave(outcome) => {
                 self.outcome = outcome;
+                // What was played last is still in the phone's jitter buffer; silence goes on meanwhile.
+                tokio::time::sleep(TAIL).await;
                 let caller = &self.call.caller;
                 match (&self.call.terms.continue_to, outcome) {
                     (Some(target), Some(outcome)) => {
