@@ -63,7 +63,6 @@ impl Srs {
         let new_metadata = learn(dialog, incoming);
         let wish = read_wish(incoming, &dialog.call.recording);
         let new_wish = wish.is_some_and(|wish| wish != dialog.facts.override_by_pbx);
-        dialog.facts.override_by_pbx = wish.unwrap_or(dialog.facts.override_by_pbx);
         let mut reason = match (new_metadata, new_wish) {
             (true, _) => "metadata",
             (false, true) => "override",
@@ -101,6 +100,8 @@ impl Srs {
                 reply = reply.with_sdp(dialog.sdp.clone());
             }
         }
+        // Only now: a wish in a request that was refused would be taken for known when it comes again.
+        dialog.facts.override_by_pbx = wish.unwrap_or(dialog.facts.override_by_pbx);
         if reason.is_empty() {
             dialog.call.tell(Told::Alive);
         } else {

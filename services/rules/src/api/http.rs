@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Path, Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post, put},
 };
@@ -87,10 +87,15 @@ struct Button {
 /// Answers by text for the phone's display.
 async fn phone_button(
     State(api): State<ControlApi>,
+    method: Method,
     Path(tenant): Path<String>,
     Query(button): Query<Button>,
     headers: HeaderMap,
 ) -> Response {
+    if method == Method::HEAD {
+        // A GET's handler is asked for HEAD too: whoever only looks must not press the button.
+        return ApiError::WrongMethod.into_response();
+    }
     let token = button.token.or_else(|| bearer(&headers));
     let operation = PressPhoneButtonRequest { tenant, call_id: button.call, user: button.user };
     match api.perform(operation, token.as_deref(), "http").await {

@@ -127,6 +127,8 @@ async fn f17_a_phone_button_toggles_and_answers_for_the_display() {
             world.replicas[0].api
         )
     };
+    assert_eq!(curl("HEAD", &url(TOKEN), &[], "").await.0, 405, "who only looks presses nothing");
+    assert!(!leg.was_told());
     assert_eq!(curl("GET", &url(TOKEN), &[], "").await, (200, "recording\n".to_owned()));
     let What::Start(start) = leg.next_wish().await else { panic!("not a start") };
     assert_eq!((start.user.as_str(), start.way.as_str()), ("karl", "phone button"));

@@ -208,7 +208,11 @@ pub fn write(dir: &Path, name: &str, text: &str) {
 pub async fn curl(method: &str, url: &str, headers: &[&str], body: &str) -> (u16, String) {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"]);
-    command.args(["--request", method, url]);
+    match method {
+        // curl would wait for a body that HEAD does not have.
+        "HEAD" => command.args(["--head", url]),
+        _ => command.args(["--request", method, url]),
+    };
     for header in headers {
         command.args(["--header", header]);
     }
