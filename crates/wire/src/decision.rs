@@ -7,7 +7,7 @@ use domain::{
 
 use crate::{
     call::{InvalidMessage, missing, parse},
-    call_v1,
+    call_v1, event_v1,
 };
 
 impl From<&Decision> for call_v1::Decision {
@@ -137,6 +137,26 @@ impl From<&Consent> for call_v1::Consent {
             announcement: consent.announcement.as_ref().map(ToString::to_string).unwrap_or_default(),
             announcement_sha256: consent.announcement_sha256.clone().unwrap_or_default(),
             source: consent.source.to_string(),
+        }
+    }
+}
+
+impl event_v1::ConsentAnswered {
+    /// The event of an answer to the question about the call `call_id`; `rule` is empty where it is
+    /// not known.
+    pub fn new(consent: &Consent, call_id: &str, rule: &str) -> Self {
+        let call_v1::Consent { mode, outcome, key, at_unix_us, announcement, announcement_sha256, source } =
+            consent.into();
+        Self {
+            mode,
+            outcome,
+            key,
+            consented_unix_us: at_unix_us,
+            announcement,
+            announcement_sha256,
+            source,
+            call_id: call_id.to_owned(),
+            rule: rule.to_owned(),
         }
     }
 }

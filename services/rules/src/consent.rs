@@ -56,22 +56,11 @@ impl Answers {
 }
 
 fn answered(tenant: &TenantId, call_id: &str, consent: &Consent) -> Event {
-    let answer = ConsentAnswered {
-        mode: consent.mode.to_string(),
-        outcome: consent.outcome.to_string(),
-        key: consent.key.map(String::from).unwrap_or_default(),
-        consented_unix_us: consent.at_unix_us,
-        announcement: consent.announcement.as_ref().map(ToString::to_string).unwrap_or_default(),
-        announcement_sha256: consent.announcement_sha256.clone().unwrap_or_default(),
-        source: consent.source.to_string(),
-        call_id: call_id.to_owned(),
-        rule: String::new(),
-    };
     Event {
         recording_id: String::new(),
         tenant: tenant.to_string(),
         at_unix_us: jiff::Timestamp::now().as_microsecond(),
         service: "rules".to_owned(),
-        what: Some(What::ConsentAnswered(answer)),
+        what: Some(What::ConsentAnswered(ConsentAnswered::new(consent, call_id, ""))),
     }
 }

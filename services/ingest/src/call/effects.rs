@@ -88,17 +88,8 @@ impl Runner {
     /// Tells the answer, and hands it to rules for the further legs of the call; that is not waited for.
     fn answered(&self, consent: &Consent, rule: &ResourceName, is_final: bool) {
         tracing::info!(recording = %self.recording, outcome = %consent.outcome, %rule, "consent was asked for");
-        self.event(What::ConsentAnswered(event_v1::ConsentAnswered {
-            mode: consent.mode.to_string(),
-            outcome: consent.outcome.to_string(),
-            key: consent.key.map(String::from).unwrap_or_default(),
-            consented_unix_us: consent.at_unix_us,
-            announcement: consent.announcement.as_ref().map(ToString::to_string).unwrap_or_default(),
-            announcement_sha256: consent.announcement_sha256.clone().unwrap_or_default(),
-            source: consent.source.to_string(),
-            call_id: self.facts.call_id.clone(),
-            rule: rule.to_string(),
-        }));
+        let call_id = &self.facts.call_id;
+        self.event(What::ConsentAnswered(event_v1::ConsentAnswered::new(consent, call_id, rule.as_str())));
         if !is_final || self.facts.call_id.is_empty() {
             return;
         }
