@@ -210,14 +210,15 @@ impl StopWatch {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use media::dtmf::sender;
 
     use super::*;
 
-    const EVENT: u8 = 101;
+    pub(in crate::call) const EVENT: u8 = 101;
 
-    fn stream(index: u32, side: Side) -> Stream {
+    /// A stream of A-law and telephone events.
+    pub(in crate::call) fn stream(index: u32, side: Side) -> Stream {
         let payload = |payload_type, encoding: &str| Payload {
             payload_type,
             encoding: encoding.to_owned(),

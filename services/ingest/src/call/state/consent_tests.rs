@@ -8,30 +8,16 @@ use domain::{
 };
 use media::dtmf::sender;
 use proptest::prelude::*;
-use wire::call_v1::{Payload, Stream};
 
 use super::*;
+use crate::call::keys::tests::{EVENT, stream};
 
 pub(super) const SECOND: i64 = 1_000_000;
-const EVENT: u8 = 101;
 /// The first packet of the calls in here.
 pub(super) const BEGIN: i64 = 1_000 * SECOND;
 /// The announcement takes two seconds, the time for a key three.
 pub(super) const HEARD: i64 = BEGIN + 2 * SECOND;
 pub(super) const OVER: i64 = HEARD + 3 * SECOND;
-
-fn stream(index: u32, side: Side) -> Stream {
-    let payload = |payload_type, encoding: &str| Payload {
-        payload_type,
-        encoding: encoding.to_owned(),
-        clock_rate_hz: 8_000,
-        channels: 1,
-    };
-    let payloads = vec![payload(8, "PCMA"), payload(EVENT.into(), "telephone-event")];
-    let mut stream = Stream { index, payloads, ..Stream::default() };
-    stream.set_side(side.into());
-    stream
-}
 
 pub(super) fn call() -> CallState {
     let streams = vec![stream(0, Side::Caller), stream(1, Side::Callee)];
