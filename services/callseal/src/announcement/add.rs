@@ -16,7 +16,7 @@ use super::{Library, LibraryArgs, files, format, seconds};
 #[derive(Debug, Args)]
 pub struct AddArgs {
     #[command(flatten)]
-    library: LibraryArgs,
+    at: LibraryArgs,
     /// Replace the one that has this name.
     #[arg(long)]
     replace: bool,
@@ -43,8 +43,8 @@ pub fn run(args: &AddArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{shown} cannot be read"))?;
     let duration = config::check_audio(&bytes).map_err(|reason| anyhow::anyhow!("{shown} {reason}"))?;
 
-    let library = args.library.library()?;
-    let folder = &args.library.config;
+    let library = args.at.library()?;
+    let folder = &args.at.config;
     let resource = resource_file(args, &library)?;
     let format = format(&bytes);
     let audio_name = format!("{name}.{}", format.to_ascii_lowercase());
@@ -60,7 +60,7 @@ pub fn run(args: &AddArgs) -> anyhow::Result<()> {
     files::replace(&folder.join(&resource), text.as_bytes())
         .with_context(|| format!("{} cannot be written", resource.display()))?;
     if let Some(before) = before.filter(|before| *before != audio) {
-        super::remove::remove_audio(args.library.load()?, folder, &before)?;
+        super::remove::remove_audio(args.at.load()?, folder, &before)?;
     }
     check_in_force(args, &bytes)?;
     println!("{name}: {}, {format}, {}, in {}", seconds(duration), library.used_by(name), resource.display());
@@ -84,9 +84,9 @@ fn resource_file(args: &AddArgs, library: &Library) -> anyhow::Result<PathBuf> {
     }
     // A tenant's own folder, where it has one; else the namespace says whose it is.
     let own = Path::new(library.tenant.as_str());
-    let base = if args.library.config.join(own).is_dir() { own } else { Path::new("") };
+    let base = if args.at.config.join(own).is_dir() { own } else { Path::new("") };
     let resource = base.join("announcements").join(format!("{name}.yaml"));
-    if args.library.config.join(&resource).exists() {
+    if args.at.config.join(&resource).exists() {
         bail!("{} exists and holds something else; move it away first", resource.display());
     }
     Ok(resource)
@@ -114,7 +114,7 @@ fn resource_text(args: &AddArgs, library: &Library, audio: &str) -> String {
 
 /// What was written has to be what a service reads.
 fn check_in_force(args: &AddArgs, bytes: &[u8]) -> anyhow::Result<()> {
-    let library = args.library.library()?;
+    let library = args.at.library()?;
     let announcement = library.resources().announcements.get(&args.name);
     if announcement.is_some_and(|announcement| *announcement.audio == *bytes) {
         return Ok(());

@@ -16,7 +16,7 @@ use super::{LibraryArgs, seconds};
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     #[command(flatten)]
-    library: LibraryArgs,
+    at: LibraryArgs,
     /// Its name, or that of one that is shipped with Callseal: de/opt-in.
     name: String,
     /// The WAV file to make; it must not exist yet.
@@ -42,7 +42,7 @@ fn audio(args: &ExportArgs) -> anyhow::Result<Vec<u8>> {
         return Ok(shipped.to_owned());
     }
     let name: ResourceName = args.name.parse()?;
-    let library = args.library.library()?;
+    let library = args.at.library()?;
     let announcement = library.resources().announcements.get(&name);
     let announcement = announcement.with_context(|| format!("there is no announcement {name} in force"))?;
     Ok(announcement.audio.to_vec())

@@ -13,7 +13,7 @@ use super::{LibraryArgs, files};
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
     #[command(flatten)]
-    library: LibraryArgs,
+    at: LibraryArgs,
     /// Also if rules use it.
     #[arg(long)]
     force: bool,
@@ -25,7 +25,7 @@ pub struct RemoveArgs {
 /// names.
 pub fn run(args: &RemoveArgs) -> anyhow::Result<()> {
     let name = &args.name;
-    let library = args.library.library()?;
+    let library = args.at.library()?;
     let Some(place) = library.place(name) else {
         bail!("there is no announcement {name} in this configuration");
     };
@@ -38,14 +38,14 @@ pub fn run(args: &RemoveArgs) -> anyhow::Result<()> {
     if !place.alone {
         bail!("{name} stands in {shown}, line {}, among other resources: remove it there", place.line);
     }
-    let folder = &args.library.config;
+    let folder = &args.at.config;
     let audio = library.resources().announcements.get(name).and_then(|announcement| {
         let AudioSource::File(file) = &announcement.source else { return None };
         (file.components().count() == 1).then(|| place.file.with_file_name(file))
     });
     files::remove(&folder.join(&place.file)).with_context(|| format!("{shown} cannot be removed"))?;
     if let Some(audio) = audio {
-        remove_audio(args.library.load()?, folder, &audio)?;
+        remove_audio(args.at.load()?, folder, &audio)?;
     }
     println!("{name}: removed from {shown}");
     if used {
