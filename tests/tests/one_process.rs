@@ -9,6 +9,7 @@ use domain::Side;
 use harness::{
     installation::http_get,
     programs, recordings, resources,
+    small_disk::SmallDisk,
     up::{Ready, Up},
     wait,
 };
@@ -71,6 +72,22 @@ async fn a_killed_up_goes_on_where_it_was_and_its_orphaned_nats_is_replaced() ->
     calls::each_is_complete(&found, &[next])?;
     calls::on_one_chain(&archive, &certificate, 3)?;
     calls::journal::holds_each_once(&found, PATIENCE, || calls::journal::rows(dir.path())).await
+}
+
+/// Streams take a share of what is free: little room is no reason to record nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_records_on_a_disk_with_little_room() -> anyhow::Result<()> {
+    let dir = configured()?;
+    let _disk = SmallDisk::mount(&dir.path().join("data"), 400 << 20)?;
+    let (mut up, _, client) = started(dir.path(), "small", &[]).await?;
+    let played = calls::quiet(&client, Duration::from_secs(1)).await?;
+    let found = recordings::wait_for(&dir.path().join("archive"), 1, PATIENCE)
+        .await
+        .map_err(|e| e.context(up.output()))?;
+    calls::each_is_complete(&found, &[played])?;
+    up.signal(Signal::SIGTERM)?;
+    anyhow::ensure!(up.ended(PATIENCE).await?.success(), "{}", up.output());
+    Ok(())
 }
 
 /// F-59: the whole way of a call, told on the command line to whoever asks for it by its id.

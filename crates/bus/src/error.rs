@@ -61,6 +61,17 @@ pub enum BusError {
         /// One text for each setting.
         problems: Vec<String>,
     },
+    /// The server may not store as much as the stream is to hold.
+    #[error(
+        "NATS has no room for the stream {stream} ({mib} MiB): free disk space, raise `max_file_store` in its \
+         configuration, or ask for less with --calls-max-bytes or --events-max-bytes"
+    )]
+    NoRoom {
+        /// Name of the stream.
+        stream: String,
+        /// What it is to hold at most, in MiB.
+        mib: i64,
+    },
     /// JetStream refused or failed.
     #[error("NATS JetStream could not {action}")]
     JetStream {
@@ -115,4 +126,16 @@ impl BusError {
         let path = path.into();
         move |source| Self::Spool { path, source }
     }
+}
+
+/// An error and what it came from, in one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }

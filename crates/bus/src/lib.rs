@@ -32,13 +32,20 @@ use prometheus::Registry;
 use tokio::sync::watch;
 
 pub use control::{Asked, Listener};
-pub use error::{BoxError, BusError};
+pub use error::{BoxError, BusError, with_sources};
 pub use history::{Reach, Told};
 pub use partition::{Entry, Partition, PartitionReader, Poison};
 pub use publisher::{CallPublisher, CallPublisherOptions, CallWriter, Pressure};
 pub use sealed::{Delivery, SealedConsumer};
 
 use crate::{events::EventQueue, link::Link, metrics::Metrics};
+
+/// Ordinary size of the stream CALLS, bytes.
+pub const CALLS_MAX_BYTES: i64 = 4 << 30;
+/// Ordinary size of the stream EVENTS, bytes. "Why is this call missing?" is asked weeks later; with
+/// its trace a call has 2 to 20 KB of events.
+pub const EVENTS_MAX_BYTES: i64 = 1 << 30;
+const SMALLEST_STREAM: i64 = 64 << 20;
 
 /// How to reach NATS and how to lay out its streams.
 #[derive(Clone)]
@@ -51,6 +58,8 @@ pub struct BusOptions {
     pub replicas: usize,
     /// Size of the stream CALLS, bytes. When it is full calls go to the spools of the ingest nodes.
     pub calls_max_bytes: i64,
+    /// Size of the stream EVENTS, bytes. When it is full the oldest events go.
+    pub events_max_bytes: i64,
     /// `http://HOST:PORT` of NATS' monitoring, to check `sync_interval` at `/jsz`.
     pub monitor_url: Option<String>,
 }
@@ -65,7 +74,23 @@ impl std::fmt::Debug for BusOptions {
 impl BusOptions {
     /// One server at `url`, streams of ordinary size, no check of `/jsz`.
     pub fn new(url: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { url: url.into(), name: name.into(), replicas: 1, calls_max_bytes: 4 << 30, monitor_url: None }
+        Self {
+            url: url.into(),
+            name: name.into(),
+            replicas: 1,
+            calls_max_bytes: CALLS_MAX_BYTES,
+            events_max_bytes: EVENTS_MAX_BYTES,
+            monitor_url: None,
+        }
+    }
+
+    /// The same with streams that leave room on a disk with `free` bytes: CALLS takes a quarter of
+    /// it at most, EVENTS a sixteenth, and neither more than its ordinary size.
+    pub fn within(mut self, free: u64) -> Self {
+        let free = i64::try_from(free).unwrap_or(i64::MAX);
+        self.calls_max_bytes = (free / 4).clamp(SMALLEST_STREAM, CALLS_MAX_BYTES);
+        self.events_max_bytes = (free / 16).clamp(SMALLEST_STREAM, EVENTS_MAX_BYTES);
+        self
     }
 }
 
@@ -145,5 +170,21 @@ impl Bus {
 
     pub(crate) fn options(&self) -> &BusOptions {
         &self.inner.options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_take_their_ordinary_size_or_a_share_of_what_is_free() {
+        let sizes = |free: u64| {
+            let options = BusOptions::new("nats://127.0.0.1", "test").within(free);
+            (options.calls_max_bytes >> 20, options.events_max_bytes >> 20)
+        };
+        assert_eq!(sizes(100 << 30), (4096, 1024));
+        assert_eq!(sizes(4 << 30), (1024, 256));
+        assert_eq!(sizes(0), (64, 64));
     }
 }

@@ -37,6 +37,11 @@ const LOG_FILE: &str = "nats-server.log";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
+/// What streams may reserve together. Left to itself, NATS allows three quarters of the disk space
+/// that was free when it started, and with little of it makes no stream at all: no call is recorded
+/// because the disk *might* be full one day. How large the streams are is decided by
+/// [`BusOptions::within`](crate::BusOptions::within).
+const MAX_FILE_STORE: &str = "64GB";
 
 /// The configuration of a server of our own. A port of 0 means any free one.
 ///
@@ -52,7 +57,7 @@ pub fn config_text(port: u16, monitor_port: u16, store_dir: &Path) -> String {
          http: \"127.0.0.1:{}\"\n\
          pid_file: {}\n\
          ports_file_dir: {}\n\
-         jetstream {{\n  store_dir: {}\n  sync_interval: always\n}}\n",
+         jetstream {{\n  store_dir: {}\n  max_file_store: {MAX_FILE_STORE}\n  sync_interval: always\n}}\n",
         any(port),
         any(monitor_port),
         quoted(&beside.join(PID_FILE)),
@@ -285,7 +290,7 @@ mod tests {
     #[test]
     fn the_configuration_syncs_before_it_acknowledges_and_binds_to_loopback_only() {
         let text = config_text(4222, 0, Path::new("/data/nats/jetstream"));
-        assert!(text.contains("sync_interval: always"));
+        assert!(text.contains("sync_interval: always") && text.contains("max_file_store: 64GB"));
         assert!(text.contains("listen: \"127.0.0.1:4222\"") && text.contains("http: \"127.0.0.1:-1\""));
     }
 }

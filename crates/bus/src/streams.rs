@@ -9,13 +9,13 @@ use std::time::Duration;
 use async_nats::jetstream::{
     ErrorCode,
     consumer::{AckPolicy, DeliverPolicy, pull},
-    context::GetStreamErrorKind,
+    context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{Bus, BusError, server::sync_always};
+use crate::{Bus, BusError, BusOptions, server::sync_always, with_sources};
 
 /// Messages of calls, written by ingest, read by signer.
 pub const CALLS: &str = "CALLS";
@@ -34,8 +34,6 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const EVENTS_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An announcement has about 2 KB: room for 100,000 recordings, the rest waits in signer's outbox.
 const SEALED_MAX_BYTES: i64 = 256 << 20;
-/// "Why is this call missing?" is asked weeks later. With its trace a call has 2 to 20 KB of events.
-const EVENTS_MAX_BYTES: i64 = 1 << 30;
 const DEAD_MAX_BYTES: i64 = 128 << 20;
 /// A delivery that is neither acknowledged nor refused comes again after this long.
 const ACK_WAIT: Duration = Duration::from_secs(60);
@@ -52,7 +50,7 @@ impl Bus {
         if !self.is_connected() {
             return Err(BusError::NotConnected);
         }
-        for wanted in wanted(self.options().replicas, self.options().calls_max_bytes) {
+        for wanted in wanted(self.options()) {
             self.ensure_stream(wanted).await?;
         }
         for name in SEALED_CONSUMERS {
@@ -72,7 +70,10 @@ impl Bus {
                 let _ = link.wait_for(|link| link.connected).await;
                 match self.ensure_streams().await {
                     Err(error @ BusError::UnsafeStream { .. }) => return Err(error),
-                    Err(error) => warn!(%error, "the streams cannot be made yet; trying on"),
+                    Err(error) => {
+                        let error = with_sources(&error);
+                        warn!(error, "the streams cannot be made yet; trying on");
+                    }
                     Ok(()) => return Ok(()),
                 }
                 tokio::time::sleep(RETRY_PAUSE).await;
@@ -82,14 +83,14 @@ impl Bus {
     }
 
     async fn ensure_stream(&self, wanted: Config) -> Result<(), BusError> {
-        let name = wanted.name.clone();
+        let (name, max_bytes) = (wanted.name.clone(), wanted.max_bytes);
         let existing = match self.jetstream().get_stream(&name).await {
             Ok(stream) => stream.cached_info().config.clone(),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                     // Two services may both come here: creating the same again is no error.
                     let created = self.jetstream().create_stream(wanted).await;
-                    created.map_err(|e| BusError::jetstream(format!("create the stream {name}"), e))?;
+                    created.map_err(|error| not_created(&name, max_bytes, error))?;
                     info!(stream = name, "stream created");
                     return Ok(());
                 }
@@ -157,8 +158,18 @@ impl Bus {
     }
 }
 
+fn not_created(stream: &str, max_bytes: i64, error: CreateStreamError) -> BusError {
+    let no_room = [ErrorCode::STORAGE_RESOURCES_EXCEEDED, ErrorCode::INSUFFICIENT_RESOURCES];
+    match error.kind() {
+        CreateStreamErrorKind::JetStream(e) if no_room.contains(&e.error_code()) => {
+            BusError::NoRoom { stream: stream.to_owned(), mib: max_bytes >> 20 }
+        }
+        _ => BusError::jetstream(format!("create the stream {stream}"), error),
+    }
+}
+
 /// The streams as they have to be.
-fn wanted(replicas: usize, calls_max_bytes: i64) -> [Config; 4] {
+fn wanted(options: &BusOptions) -> [Config; 4] {
     let keep_all = |name: &str, subject: &str, max_bytes| Config {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
@@ -166,18 +177,18 @@ fn wanted(replicas: usize, calls_max_bytes: i64) -> [Config; 4] {
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::New,
         max_bytes,
-        num_replicas: replicas.max(1),
+        num_replicas: options.replicas.max(1),
         duplicate_window: DUPLICATE_WINDOW,
         ..Config::default()
     };
     [
-        keep_all(CALLS, "calls.>", calls_max_bytes),
+        keep_all(CALLS, "calls.>", options.calls_max_bytes),
         Config { retention: RetentionPolicy::Interest, ..keep_all(SEALED, "sealed.>", SEALED_MAX_BYTES) },
         // Events are for people: the oldest may go.
         Config {
             discard: DiscardPolicy::Old,
             max_age: EVENTS_MAX_AGE,
-            ..keep_all(EVENTS, "events.>", EVENTS_MAX_BYTES)
+            ..keep_all(EVENTS, "events.>", options.events_max_bytes)
         },
         keep_all(DEAD, "dead.>", DEAD_MAX_BYTES),
     ]
@@ -232,9 +243,13 @@ fn corrected(existing: &Config, wanted: &Config) -> Option<Config> {
 mod tests {
     use super::*;
 
+    fn sized(calls_max_bytes: i64) -> BusOptions {
+        BusOptions { calls_max_bytes, ..BusOptions::new("nats://127.0.0.1", "test") }
+    }
+
     #[test]
     fn the_streams_as_we_make_them_have_no_problem() {
-        for config in wanted(1, 1 << 20) {
+        for config in wanted(&sized(1 << 20)) {
             assert_eq!(problems(&config, &config), Vec::<String>::new(), "{}", config.name);
             assert!(corrected(&config, &config).is_none());
         }
@@ -242,7 +257,7 @@ mod tests {
 
     #[test]
     fn each_setting_that_loses_messages_is_named() {
-        let [calls, ..] = wanted(1, 1 << 20);
+        let [calls, ..] = wanted(&sized(1 << 20));
         let old = Config { discard: DiscardPolicy::Old, max_age: Duration::from_secs(1), ..calls.clone() };
         let found = problems(&old, &calls);
         assert_eq!(found.len(), 2, "{found:?}");
@@ -253,8 +268,8 @@ mod tests {
 
     #[test]
     fn a_stream_grows_to_the_wanted_size_and_never_shrinks() {
-        let [small, ..] = wanted(1, 1 << 20);
-        let [large, ..] = wanted(1, 1 << 30);
+        let [small, ..] = wanted(&sized(1 << 20));
+        let [large, ..] = wanted(&sized(1 << 30));
         assert_eq!(corrected(&small, &large).unwrap().max_bytes, 1 << 30);
         assert!(corrected(&large, &small).is_none());
     }

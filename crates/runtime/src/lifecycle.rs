@@ -25,6 +25,9 @@ pub struct RuntimeArgs {
     /// Upper bound of the stream CALLS; when it is full, calls go on through the spool.
     #[arg(long, env = "CALLSEAL_CALLS_MAX_BYTES", default_value_t = 8 << 30, value_name = "BYTES")]
     pub calls_max_bytes: i64,
+    /// Upper bound of the stream EVENTS; when it is full, the oldest events go.
+    #[arg(long, env = "CALLSEAL_EVENTS_MAX_BYTES", default_value_t = bus::EVENTS_MAX_BYTES, value_name = "BYTES")]
+    pub events_max_bytes: i64,
     /// Address for /metrics, /livez and /readyz.
     #[arg(long, env = "CALLSEAL_HTTP", default_value = "127.0.0.1:9464", value_name = "HOST:PORT")]
     pub http: SocketAddr,
@@ -44,6 +47,7 @@ impl RuntimeArgs {
             name: format!("callseal-{service}"),
             replicas: self.nats_replicas,
             calls_max_bytes: self.calls_max_bytes,
+            events_max_bytes: self.events_max_bytes,
             monitor_url: self.nats_monitor.clone(),
         }
     }

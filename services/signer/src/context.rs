@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bus::Bus;
+use bus::{Bus, with_sources};
 use domain::TenantId;
 use jiff::tz::TimeZone;
 use keys::SigningKey;
@@ -106,18 +106,6 @@ impl Context {
         let fault = Fault { r#where: format!("signer/{stage}"), problem, will_retry: true };
         self.event(tenant, recording_id, What::Fault(fault));
     }
-}
-
-/// An error and what it came from, in one line.
-pub fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// The clock, Unix microseconds.

@@ -6,13 +6,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bus::with_sources;
 use domain::partition::PARTITIONS;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     assemble,
-    context::{Context, with_sources},
+    context::Context,
     seal,
     state::{Held, StateError},
 };

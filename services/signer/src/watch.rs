@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bus::with_sources;
 use runtime::Service;
 
-use crate::{
-    context::{Context, with_sources},
-    state::Phase,
-};
+use crate::{context::Context, state::Phase};
 
 /// How often the bus and the database are looked at.
 const EVERY: Duration = Duration::from_secs(2);

@@ -122,3 +122,13 @@ async fn a_stream_that_cannot_be_enlarged_for_want_of_room_is_used_as_it_is() {
     let size = raw.get_stream("EVENTS").await.unwrap().cached_info().config.max_bytes;
     assert_eq!(size, 64 << 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_no_room_for_a_stream_is_told_by_name_and_size() {
+    let nats = Nats::start();
+    let options = BusOptions { calls_max_bytes: 1 << 50, ..BusOptions::new(nats.url(), "test") };
+    let refused = Bus::connect(options).await.unwrap().ensure_streams().await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("no room for the stream CALLS (1073741824 MiB)"), "{text}");
+    assert!(text.contains("max_file_store"), "{text}");
+}

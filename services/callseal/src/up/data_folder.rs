@@ -41,6 +41,16 @@ impl DataFolder {
         &self.root
     }
 
+    /// What may still be written on its disk, bytes.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn free_bytes(&self) -> anyhow::Result<u64> {
+        let disk = nix::sys::statvfs::statvfs(&self.root)
+            .with_context(|| format!("the disk of {} does not say what is free", self.root.display()))?;
+        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
+    }
+
     /// Where signer and shipper find segments and sealed files.
     pub fn staging(&self) -> PathBuf {
         self.root.join("staging")

@@ -82,7 +82,10 @@ impl Running {
             (Some(server), _) => (server.url().to_owned(), Some(server.monitor_url().to_owned())),
             (None, url) => (url.clone().unwrap_or_default(), None),
         };
-        let bus = Bus::connect(BusOptions { monitor_url, ..BusOptions::new(&url, "callseal") }).await?;
+        let options = BusOptions { monitor_url, ..BusOptions::new(&url, "callseal") };
+        // Of a server of our own: it must not fill the disk that everything else lies on.
+        let options = if nats.is_some() { options.within(data.free_bytes()?) } else { options };
+        let bus = Bus::connect(options).await?;
         let reachable = bus.ensure_streams_when_reachable(CancellationToken::new());
         if timeout(START_PATIENCE, reachable).await.map(|made| made.is_err()).unwrap_or(true) {
             // The error of a last try says why.

@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bus::with_sources;
 use domain::RecordingId;
 use evidence::{BaseName, Documents, HashedFile, KeyId, LaneHead, Section, Signature, SignatureError};
 use futures::{StreamExt, stream};
@@ -37,7 +38,7 @@ use wire::{
 
 use self::describe::{Surroundings, Terms, Unusable};
 use crate::{
-    context::{Context, unix_us, with_sources},
+    context::{Context, unix_us},
     fail_point,
     state::{
         Held, StateError,
