@@ -10,6 +10,15 @@ pub const RULES_DECIDE: &str = "rpc.rules.decide";
 /// Request/reply: ingest hands over what a consent call came to (`rules_v1::StoreConsentRequest`).
 pub const RULES_STORE_CONSENT: &str = "rpc.rules.store-consent";
 
+/// Request/reply: the command line hands over a new signing key (`evidence_v1::ChangeKeyRequest`).
+pub const SIGNER_CHANGE_KEY: &str = "rpc.signer.change-key";
+
+/// Request/reply: somebody answers for an entry of a log (`evidence_v1::NoteRequest`).
+pub const SIGNER_NOTE: &str = "rpc.signer.note";
+
+/// Request/reply: how the logs stand (`evidence_v1::LogStateRequest`).
+pub const SIGNER_LOG_STATE: &str = "rpc.signer.log-state";
+
 /// Stands where a message has no id that could be a token.
 const NONE: &str = "_";
 

@@ -22,6 +22,8 @@ pub use generated::callseal::control::v1 as control_v1;
 pub use generated::callseal::delivery::v1 as delivery_v1;
 /// `callseal.event.v1`: the stream EVENTS.
 pub use generated::callseal::event::v1 as event_v1;
+/// `callseal.evidence.v1`: request and reply between the command line and signer.
+pub use generated::callseal::evidence::v1 as evidence_v1;
 /// `callseal.recording.v1`: the stream SEALED.
 pub use generated::callseal::recording::v1 as recording_v1;
 /// `callseal.rules.v1`: request and reply between ingest and rules.

@@ -73,6 +73,8 @@ impl Progress {
             What::Journalled(journalled) => format!("journalled: in {}", journalled.journal),
             What::ConsentAnswered(answer) => format!("consent: {}", answer.outcome),
             What::Stopped(stopped) => format!("stopped: {}", stopped.way),
+            What::Deleted(deleted) => format!("deleted: by {}", deleted.by),
+            What::Accessed(accessed) => format!("{}: by {}", accessed.how, accessed.by),
             What::Started(started) => format!("started: by hand, rule {}", started.rule),
             What::Fault(fault) => format!("fault: {}: {}", fault.r#where, fault.problem),
         };

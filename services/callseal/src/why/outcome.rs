@@ -55,7 +55,12 @@ impl<'a> Outcome<'a> {
             What::Journalled(journalled) => {
                 self.journals.insert(&journalled.journal);
             }
-            What::Ringing(_) | What::ConsentAnswered(_) | What::Started(_) | What::Fault(_) => {}
+            What::Ringing(_)
+            | What::ConsentAnswered(_)
+            | What::Started(_)
+            | What::Deleted(_)
+            | What::Accessed(_)
+            | What::Fault(_) => {}
         }
     }
 

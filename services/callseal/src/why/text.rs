@@ -86,6 +86,8 @@ fn said(what: &What) -> String {
         What::ConsentAnswered(answer) => format!("consent: {}", consent(answer)),
         What::Started(started) => format!("started by hand: {}, rule {}", started.way, started.rule),
         What::Stopped(stopped) => format!("stopped by hand: {}", stopped.way),
+        What::Deleted(deleted) => format!("deleted by {}: {}", deleted.by, deleted.reason),
+        What::Accessed(accessed) => format!("{} by {}", accessed.how, accessed.by),
         What::Ended(ended) => {
             format!(
                 "the call ended ({}), packets received: {}",
