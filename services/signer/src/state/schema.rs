@@ -32,4 +32,25 @@ CREATE TABLE outbox (
   ordinal {serial}, recording TEXT NOT NULL UNIQUE, stage BIGINT NOT NULL, message {blob} NOT NULL,
   prepared {blob});
 CREATE INDEX outbox_waiting ON outbox (stage, ordinal);
+", "
+-- A transparency log a tenant (RFC 6962). origin and salt are made once with it. size and frontier are
+-- the tree's head: every entry below size is in log_entry. halted: why nothing may be added or signed;
+-- empty: all is well.
+CREATE TABLE log (
+  tenant TEXT PRIMARY KEY, origin TEXT NOT NULL, salt {blob} NOT NULL, size BIGINT NOT NULL,
+  frontier {blob} NOT NULL, halted TEXT NOT NULL);
+-- Entries by number from 0. source tells where one comes from, so that it is written once.
+CREATE TABLE log_entry (
+  tenant TEXT NOT NULL, number BIGINT NOT NULL, entry {blob} NOT NULL, leaf {blob} NOT NULL,
+  source TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (tenant, number), UNIQUE (tenant, source));
+-- Signed checkpoints. note: the signed note with the cosignatures that came. stamp: 0 none is wanted,
+-- 1 wanted, 2 it lies in staging.
+CREATE TABLE log_checkpoint (
+  tenant TEXT NOT NULL, size BIGINT NOT NULL, root {blob} NOT NULL, note {blob} NOT NULL,
+  at_ms BIGINT NOT NULL, stamp BIGINT NOT NULL, PRIMARY KEY (tenant, size));
+-- Keys that signed or sign: of a tenant, or of the installation (tenant ''). The latest from_ms is in
+-- force. log_key: the verifier key of the log key; empty: there is none.
+CREATE TABLE signing_key (
+  tenant TEXT NOT NULL, label TEXT NOT NULL, key_id TEXT NOT NULL, certificate_pem TEXT NOT NULL,
+  log_key TEXT NOT NULL, from_ms BIGINT NOT NULL, PRIMARY KEY (tenant, key_id));
 "];
