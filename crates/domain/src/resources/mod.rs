@@ -43,7 +43,8 @@ pub use storage_target::{
     FolderSpec, FolderTarget, SftpAuth, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
 };
 pub use tenant::{
-    Api, ApiSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant, TenantSpec, WhenUndecided,
+    Api, ApiSpec, Evidence, EvidenceSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant,
+    TenantSpec, WhenUndecided,
 };
 
 use crate::{ResourceName, TenantId};

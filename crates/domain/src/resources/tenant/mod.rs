@@ -1,9 +1,11 @@
 //! `Tenant`: whose calls they are, in which time zone, and how a call finds its tenant.
 
 mod api;
+pub mod evidence;
 mod numbers;
 
 pub use api::{Api, ApiSpec};
+pub use evidence::{Evidence, EvidenceSpec};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 pub use numbers::{Numbering, NumberingSpec};
@@ -43,6 +45,8 @@ pub struct Tenant {
     pub forced_calls_rule: Option<ResourceName>,
     /// Who may use the API.
     pub api: Api,
+    /// Its own key, time stamps and witnesses.
+    pub evidence: Evidence,
 }
 
 /// Which SIP requests belong to a tenant. With a single tenant every call is its own.
@@ -88,6 +92,8 @@ pub struct TenantSpec {
     pub forced_calls_rule: Option<String>,
     /// Who may use the API.
     pub api: ApiSpec,
+    /// Its own key, time stamps and witnesses.
+    pub evidence: EvidenceSpec,
 }
 
 /// The raw form of [`SipMatch`].
@@ -143,6 +149,7 @@ impl TenantSpec {
         }
         let rule = self.forced_calls_rule.as_deref();
         let forced_calls_rule = findings.parse(spec.key("forcedCallsRule"), rule);
+        let evidence = self.evidence.validate(&spec.key("evidence"), &mut findings);
         findings.finish(Some(Tenant {
             id,
             time_zone,
@@ -155,6 +162,7 @@ impl TenantSpec {
             in_band_keys: self.in_band_keys,
             forced_calls_rule,
             api: self.api.unresolved(),
+            evidence,
         }))
     }
 }
