@@ -16,7 +16,7 @@ use domain::{Lane, RecordingId};
 use jiff::Timestamp;
 
 pub use self::{
-    archive::{Archive, ArchiveFile, Folder, FolderError},
+    archive::{Archive, ArchiveFile, FileStamp, Folder, FolderError, Listed, walk},
     finding::{Finding, ProblemOfFile},
     keyring::{Keyring, UnusableCertificate},
 };
@@ -99,12 +99,10 @@ type Groups = BTreeMap<(String, BaseName), Vec<ArchiveFile>>;
 fn group(archive: &dyn Archive) -> (Groups, Vec<String>) {
     let mut groups = Groups::new();
     let mut others = Vec::new();
-    for file in archive.files() {
-        match BaseName::split_file(file.name()) {
-            Some((base, _)) => groups.entry((file.folder().to_owned(), base)).or_default().push(file),
-            None => others.push(file),
-        }
-    }
+    let _unreadable = walk(archive, "", &mut |file| match BaseName::split_file(file.name()) {
+        Some((base, _)) => groups.entry((file.folder().to_owned(), base)).or_default().push(file),
+        None => others.push(file),
+    });
     let folders: BTreeSet<&str> = groups.keys().map(|(folder, _)| folder.as_str()).collect();
     let stray = |file: &ArchiveFile| folders.contains(file.folder()) && !belongs_to_archive(file.name());
     let strays = others.iter().filter(|file| stray(file)).map(|file| file.path().to_owned()).collect();

@@ -6,7 +6,7 @@ use std::fs;
 
 use evidence::{
     ChainProblem, Section,
-    verify::{Archive, Finding, Folder, Keyring, ProblemOfFile, Report, verify},
+    verify::{Finding, Folder, Keyring, ProblemOfFile, Report, verify},
 };
 use signed::{TestArchive, TestKey, info, recording, seal};
 
@@ -254,6 +254,5 @@ fn nothing_that_lies_in_an_archive_makes_verification_panic() {
     folder.add(archive.path()).unwrap();
     let mut keys = Keyring::new();
     assert_eq!(keys.add_from(&folder).len(), 1);
-    assert!(folder.files().len() > 20);
     assert!(!verify(&folder, &keys).is_good());
 }

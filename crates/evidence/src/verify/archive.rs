@@ -2,20 +2,56 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fmt, fs,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+
 use crate::BaseName;
 
-/// A set of files that can be listed and read.
-pub trait Archive {
-    /// Every file, in a stable order.
-    fn files(&self) -> Vec<ArchiveFile>;
+/// A set of files that can be listed and read, from several threads at once.
+///
+/// It is listed folder by folder and by callback, so that nobody has to hold the names of an archive of
+/// many years in memory.
+pub trait Archive: Sync {
+    /// Calls `visit` for everything that lies directly in `folder`, in any order. The empty text is the
+    /// top. A folder that is not there is empty.
+    ///
+    /// # Errors
+    /// The folder cannot be read; what was visited until then is of no use.
+    fn list(&self, folder: &str, visit: &mut dyn FnMut(Listed)) -> io::Result<()>;
 
-    /// Opens one of them for reading from its start.
-    fn open(&self, file: &ArchiveFile) -> io::Result<Box<dyn Read + '_>>;
+    /// Opens a file for reading from its start; `path` as [`ArchiveFile::path`].
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is none, or what keeps it from being read.
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>>;
+}
+
+/// What lies in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// A file.
+    File(ArchiveFile),
+    /// A folder, by its whole path from the top.
+    Folder(String),
+}
+
+/// Visits every file of the archive below `top` (empty: all), folder by folder.
+///
+/// # Errors
+/// The first folder that cannot be read: with half of the names nothing could be said of completeness.
+pub fn walk(archive: &dyn Archive, top: &str, visit: &mut dyn FnMut(ArchiveFile)) -> io::Result<()> {
+    let mut folders = vec![top.to_owned()];
+    while let Some(folder) = folders.pop() {
+        archive.list(&folder, &mut |listed| match listed {
+            Listed::File(file) => visit(file),
+            Listed::Folder(path) => folders.push(path),
+        })?;
+    }
+    Ok(())
 }
 
 /// One file of an archive. Names hold numbers: not for logs.
@@ -24,13 +60,28 @@ pub struct ArchiveFile {
     path: String,
     /// Where the name begins.
     name_at: usize,
+    stamp: Option<FileStamp>,
+}
+
+/// By what a file that was verified once is known again without being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileStamp {
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written to, as the storage says.
+    pub modified: Timestamp,
 }
 
 impl ArchiveFile {
     /// The file at `path`, its parts divided by `/`.
     pub fn new(path: String) -> Self {
         let name_at = path.rfind('/').map_or(0, |at| at + 1);
-        Self { path, name_at }
+        Self { path, name_at, stamp: None }
+    }
+
+    /// The same with what the storage says of its size and time.
+    pub fn with_stamp(self, stamp: FileStamp) -> Self {
+        Self { stamp: Some(stamp), ..self }
     }
 
     /// Folder and name.
@@ -48,9 +99,15 @@ impl ArchiveFile {
         self.path[..self.name_at].trim_end_matches('/')
     }
 
-    /// The file of that name in the same folder.
-    pub fn sibling(&self, name: &str) -> Self {
-        Self { path: format!("{}{name}", &self.path[..self.name_at]), name_at: self.name_at }
+    /// Size and time, if the storage says so.
+    pub const fn stamp(&self) -> Option<FileStamp> {
+        self.stamp
+    }
+}
+
+impl fmt::Debug for ArchiveFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArchiveFile").field("stamp", &self.stamp).finish_non_exhaustive()
     }
 }
 
@@ -66,7 +123,8 @@ pub struct FolderError {
 /// Files below folders of this machine, and single recordings.
 #[derive(Clone, Default)]
 pub struct Folder {
-    files: BTreeSet<ArchiveFile>,
+    folders: BTreeSet<String>,
+    files: BTreeSet<String>,
 }
 
 impl Folder {
@@ -77,54 +135,94 @@ impl Folder {
 
     /// Adds everything below the folder `path`; or, if it is a file of a recording, all files of that
     /// recording in its folder; or, if it is another file, that. Links to folders are not followed.
+    ///
+    /// # Errors
+    /// `path` is not there, or may not be read.
     pub fn add(&mut self, path: &Path) -> Result<(), FolderError> {
         let failed = |source| FolderError { path: path.to_owned(), source };
         if fs::metadata(path).map_err(failed)?.is_dir() {
-            return self.add_folder(path);
+            fs::read_dir(path).map_err(failed)?;
+            self.folders.insert(text(path));
+            return Ok(());
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some((base, _)) = BaseName::split_file(&name) else {
-            self.insert(path);
+            self.files.insert(text(path));
             return Ok(());
         };
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_name().to_string_lossy().starts_with(base.as_str()) {
-                self.insert(&entry.path());
+                self.files.insert(text(&entry.path()));
             }
         }
         Ok(())
     }
 
-    fn add_folder(&mut self, top: &Path) -> Result<(), FolderError> {
-        let mut folders = vec![top.to_owned()];
-        while let Some(folder) = folders.pop() {
-            let failed = |source| FolderError { path: folder.clone(), source };
-            for entry in fs::read_dir(&folder).map_err(failed)? {
-                let entry = entry.map_err(failed)?;
-                if entry.file_type().map_err(failed)?.is_dir() {
-                    folders.push(entry.path());
-                } else {
-                    self.insert(&entry.path());
-                }
-            }
-        }
-        Ok(())
+    /// True if `path` lies below a folder that was given, and so is listed with it.
+    fn holds(&self, path: &str) -> bool {
+        path.match_indices('/').any(|(at, _)| self.folders.contains(&path[..at]))
     }
 
-    fn insert(&mut self, path: &Path) {
-        // A name that is not UTF-8 is none of ours; it shows up as a stray.
-        self.files.insert(ArchiveFile::new(path.to_string_lossy().into_owned()));
+    /// The folders that were given, as paths of this archive.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.folders.iter().map(String::as_str)
+    }
+}
+
+/// A name that is not UTF-8 is none of ours; it shows up as a stray.
+fn text(path: &Path) -> String {
+    let text = path.to_string_lossy().into_owned();
+    // `archive/` and `archive` are one folder.
+    match text.trim_end_matches('/') {
+        "" => text,
+        trimmed => trimmed.to_owned(),
     }
 }
 
 impl Archive for Folder {
-    fn files(&self) -> Vec<ArchiveFile> {
-        self.files.iter().cloned().collect()
+    fn list(&self, folder: &str, visit: &mut dyn FnMut(Listed)) -> io::Result<()> {
+        if folder.is_empty() {
+            self.folders
+                .iter()
+                .filter(|path| !self.holds(path))
+                .cloned()
+                .map(Listed::Folder)
+                .for_each(&mut *visit);
+            for path in self.files.iter().filter(|path| !self.holds(path)) {
+                visit(Listed::File(stamped(ArchiveFile::new(path.clone()), fs::symlink_metadata(path))));
+            }
+            return Ok(());
+        }
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = text(&entry.path());
+            visit(match entry.file_type()?.is_dir() {
+                true => Listed::Folder(path),
+                false => Listed::File(stamped(ArchiveFile::new(path), entry.metadata())),
+            });
+        }
+        Ok(())
     }
 
-    fn open(&self, file: &ArchiveFile) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(fs::File::open(file.path())?))
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(fs::File::open(path)?))
+    }
+}
+
+/// Without a stamp the file is only never taken for one that was verified before.
+fn stamped(file: ArchiveFile, metadata: io::Result<fs::Metadata>) -> ArchiveFile {
+    let stamp = metadata.ok().filter(fs::Metadata::is_file).and_then(|metadata| {
+        let modified = Timestamp::try_from(metadata.modified().ok()?).ok()?;
+        Some(FileStamp { size: metadata.len(), modified })
+    });
+    match stamp {
+        Some(stamp) => file.with_stamp(stamp),
+        None => file,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use super::Archive;
+use super::{Archive, ArchiveFile, walk};
 use crate::{Certificate, CertificateError, KeyId, Sha256Hash};
 
 /// A certificate is a few kilobytes; a file that pretends to be one is not read to its end.
@@ -38,15 +38,28 @@ impl Keyring {
     /// Trusts every `*.pem` and `*.crt` that lies in the archive. Who can write to the archive can put
     /// one there: show the fingerprints to the person, or give certificates that came another way.
     pub fn add_from(&mut self, archive: &dyn Archive) -> Vec<UnusableCertificate> {
-        let mut unusable = Vec::new();
-        for file in archive.files() {
-            let name = file.name().to_lowercase();
-            if !(name.ends_with(".pem") || name.ends_with(".crt")) {
-                continue;
+        let mut candidates = Vec::new();
+        // A folder that cannot be read holds no certificate that could be trusted.
+        let _unreadable = walk(archive, "", &mut |file| {
+            if looks_like_certificate(file.name()) {
+                candidates.push(file);
             }
+        });
+        self.add_files(archive, &candidates)
+    }
+
+    /// Trusts every certificate among `files`, as [`add_from`](Self::add_from).
+    pub(super) fn add_files(
+        &mut self,
+        archive: &dyn Archive,
+        files: &[ArchiveFile],
+    ) -> Vec<UnusableCertificate> {
+        let mut unusable = Vec::new();
+        for file in files {
             let mut pem = String::new();
-            let read =
-                archive.open(&file).and_then(|reader| reader.take(LONGEST_PEM).read_to_string(&mut pem));
+            let read = archive
+                .open(file.path())
+                .and_then(|reader| reader.take(LONGEST_PEM).read_to_string(&mut pem));
             if read.is_err() || !pem.contains("-----BEGIN CERTIFICATE-----") {
                 continue;
             }
@@ -72,4 +85,10 @@ impl Keyring {
     pub fn of_key(&self, id: KeyId) -> Option<&Certificate> {
         self.certificates().find(|certificate| certificate.public_key().id() == id)
     }
+}
+
+/// By its name.
+pub(super) fn looks_like_certificate(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.ends_with(".pem") || name.ends_with(".crt")
 }

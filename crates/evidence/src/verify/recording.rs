@@ -78,7 +78,7 @@ impl Check<'_> {
 
     fn read(&self, file: &ArchiveFile) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.archive.open(file)?.take(LONGEST_TEXT).read_to_end(&mut bytes)?;
+        self.archive.open(file.path())?.take(LONGEST_TEXT).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -124,7 +124,7 @@ impl Check<'_> {
             return self.file_problem(name, ProblemOfFile::Missing);
         };
         // Streamed: an hour of audio is 58 MB, and there may be a hundred hours.
-        match self.archive.open(file).and_then(Sha256Hash::of_reader) {
+        match self.archive.open(file.path()).and_then(Sha256Hash::of_reader) {
             Ok((hash, _)) if hash == *expected => {}
             Ok(_) => self.file_problem(name, ProblemOfFile::Changed),
             Err(error) => self.file_problem(name, ProblemOfFile::Unreadable(error.to_string())),
