@@ -8,6 +8,7 @@
 mod control;
 mod dead;
 mod error;
+mod event_consumer;
 mod events;
 mod history;
 pub mod kv;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 
 pub use control::{Asked, Listener};
 pub use error::{BoxError, BusError, with_sources};
+pub use event_consumer::{EventConsumer, EventDelivery};
 pub use history::{Reach, Told};
 pub use partition::{Entry, Partition, PartitionReader, Poison};
 pub use publisher::{CallPublisher, CallPublisherOptions, CallWriter, Pressure};

@@ -41,7 +41,7 @@ const MAX_ACK_PENDING: i64 = 1_000;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Bus {
-    /// Makes the streams CALLS, SEALED, EVENTS and DEAD and the consumers of SEALED, or checks
+    /// Makes the streams CALLS, SEALED, EVENTS and DEAD and the consumers of SEALED and EVENTS, or checks
     /// those that exist. Can be repeated at any time and by several services at once.
     ///
     /// Errors: NATS is away; an existing stream could lose recordings (which, and by what).
@@ -56,6 +56,7 @@ impl Bus {
         for name in SEALED_CONSUMERS {
             self.ensure_sealed_consumer(name).await?;
         }
+        self.ensure_log_consumer().await?;
         self.check_sync().await;
         Ok(())
     }
