@@ -7,13 +7,15 @@
 //! 3. it gets its final name, never over another file. Crash: the next attempt finds the same
 //!    content under the name and is done;
 //! 4. the folder is synced. Only then `put` returns.
+//!
+//! `replace` does the same, but step 3 takes the place of the file that has the name.
 
 use std::io;
 
 use async_trait::async_trait;
 
 use crate::{
-    Content, Digest, ErrorKind, Method, Outcome, Put, Target, TargetError, Verified,
+    Content, Digest, ErrorKind, Listed, Method, Outcome, Put, Target, TargetError, Verified,
     content::{Reader, measure},
     names,
 };
@@ -27,11 +29,15 @@ pub(crate) trait Files: Send + Sync {
     async fn size(&self, path: &str) -> Result<Option<u64>, TargetError>;
     /// Opens a file for reading.
     async fn read(&self, path: &str) -> Result<Reader, TargetError>;
+    /// What lies directly in the folder; nothing if it is not there.
+    async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError>;
     /// Writes `content` from `offset` to its end into `path`, which is made when missing and not
     /// cut, and syncs it.
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError>;
     /// Gives `from` the name `to` durably, but never over another file.
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError>;
+    /// Gives `from` the name `to` durably, in the place of a file that has it.
+    async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError>;
     /// Removes a file; a missing one counts as removed.
     async fn delete(&self, path: &str) -> Result<(), TargetError>;
     /// Says in the place's words that reading failed.
@@ -103,6 +109,27 @@ impl<F: Files> Target for F {
                 ErrorKind::Conflict,
                 "a stored file reads back differently from what was sealed",
             )),
+        }
+    }
+
+    async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {
+        self.make_folder(folder).await?;
+        let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
+        write_unfinished(self, &unfinished, content).await?;
+        self.publish_over(&unfinished, &names::join(folder, name)).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
+        let mut listed = self.entries(folder.trim_matches('/')).await?;
+        listed.retain(|listed| !names::is_unfinished(&listed.name));
+        Ok(listed)
+    }
+
+    async fn open(&self, folder: &str, name: &str) -> Result<Option<Reader>, TargetError> {
+        let path = names::join(folder, name);
+        match self.size(&path).await? {
+            Some(_) => self.read(&path).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use nix::{
     errno::Errno,
     fcntl::{AT_FDCWD, RenameFlags, renameat2},
@@ -13,7 +14,7 @@ use nix::{
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::{
-    Content, ErrorKind, TargetError,
+    Content, ErrorKind, Kind, Listed, TargetError,
     content::{BLOCK, Reader},
     files::{Files, Published},
     pump::pump,
@@ -94,6 +95,11 @@ impl Files for Folder {
         Ok(Box::pin(file))
     }
 
+    async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
+        let path = self.path(folder);
+        self.aside("listing", move || listed_in(&path)).await
+    }
+
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
         let failed = |error| self.fault("writing to", error);
         let mut options = tokio::fs::OpenOptions::new();
@@ -116,6 +122,15 @@ impl Files for Folder {
         .await
     }
 
+    async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError> {
+        let (from, to) = (self.path(from), self.path(to));
+        self.aside("naming a file in", move || {
+            fs::rename(&from, &to)?;
+            sync_folder(to.parent().unwrap_or(Path::new(".")))
+        })
+        .await
+    }
+
     async fn delete(&self, path: &str) -> Result<(), TargetError> {
         let path = self.path(path);
         self.aside("removing a file from", move || match fs::remove_file(path) {
@@ -128,6 +143,34 @@ impl Files for Folder {
     fn unreadable(&self, error: io::Error) -> TargetError {
         self.fault("reading from", error)
     }
+}
+
+/// A name that is not UTF-8 is shown with replacement characters: it is none of ours.
+fn listed_in(path: &Path) -> io::Result<Vec<Listed>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        // The target of a link, or nothing when it was removed since it was listed.
+        let metadata = match fs::metadata(entry.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        let kind = match (kind.is_dir(), metadata.is_file()) {
+            (true, _) => Kind::Folder,
+            (false, true) => Kind::File {
+                size: metadata.len(),
+                modified: metadata.modified().ok().and_then(|at| Timestamp::try_from(at).ok()),
+            },
+            (false, false) => continue,
+        };
+        listed.push(Listed { name: entry.file_name().to_string_lossy().into_owned(), kind });
+    }
+    Ok(listed)
 }
 
 /// Makes the missing levels of `path` and syncs the folder above each, so that a power cut cannot

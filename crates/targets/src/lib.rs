@@ -1,4 +1,4 @@
-//! Storage targets: put, verify, remove, test.
+//! Storage targets: put, replace, verify, list, open, remove, test.
 //!
 //! A target takes files one by one. What [`Target::put`] answers for is written durably under its
 //! final name and never over another file; [`Target::verify`] reads it back. Both may be repeated
@@ -11,6 +11,7 @@ mod content;
 mod error;
 mod files;
 mod folder;
+mod listing;
 mod names;
 mod pump;
 pub mod sftp;
@@ -24,6 +25,7 @@ use domain::resources::{StorageKind, StorageTarget};
 pub use content::{Content, Digest, Reader, Source};
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
+pub use listing::{Kind, Listed};
 pub use sftp::Sftp;
 
 /// A place that sealed recordings are brought to.
@@ -47,6 +49,30 @@ pub trait Target: Send + Sync {
         size: u64,
         sha256: &Digest,
     ) -> Result<Verified, TargetError>;
+
+    /// Stores `content` as `name` in `folder` over whatever file stands there: at each moment, and
+    /// after a crash, either the old content stands there or the new one. For what is about the
+    /// archive as a whole; recordings are only ever [put](Self::put). Durable when it returns.
+    ///
+    /// A server that cannot rename over a file (SFTP without `posix-rename@openssh.com`) has none
+    /// under the name for the time of one request.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError>;
+
+    /// Everything directly in `folder` (empty: the target's own folder), in any order; nothing when
+    /// the folder is not there. What a [`put`](Self::put) has not finished is left out.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn list(&self, folder: &str) -> Result<Vec<Listed>, TargetError>;
+
+    /// Opens a file for reading from its start; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn open(&self, folder: &str, name: &str) -> Result<Option<Reader>, TargetError>;
 
     /// Removes a file; one that is not there counts as removed.
     ///

@@ -17,6 +17,12 @@ pub(crate) fn unfinished(name: &str, sha256: &Digest) -> String {
     format!(".callseal-{}.part", hex::encode(&both[..12]))
 }
 
+/// Whether it is the name of an [`unfinished`] file.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    let number = name.strip_prefix(".callseal-").and_then(|rest| rest.strip_suffix(".part"));
+    number.is_some_and(|number| number.len() == 24 && number.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// `name` with a number before its ending: `a_info.txt` → `a_info (2).txt`.
 pub(crate) fn aside(name: &str, number: u32) -> String {
     match name.rsplit_once('.') {
@@ -49,6 +55,14 @@ mod tests {
         assert_eq!(aside("a_info.txt", 2), "a_info (2).txt");
         assert_eq!(aside("plain", 3), "plain (3)");
         assert_eq!(aside(".hidden", 2), ".hidden (2)");
+    }
+
+    #[test]
+    fn an_unfinished_file_is_known_by_its_name() {
+        assert!(is_unfinished(&unfinished("a.wav", &[7; 32])));
+        for other in [".callseal-.part", ".callseal-00.part", "callseal.pem", "a.part"] {
+            assert!(!is_unfinished(other), "{other}");
+        }
     }
 
     #[test]

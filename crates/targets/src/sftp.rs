@@ -1,19 +1,22 @@
 //! An SFTP server (F-79).
 //!
 //! The final name is given by the protocol's plain rename, which must fail when the name is taken:
-//! `posix-rename@openssh.com` would overwrite, which an archive never does.
+//! `posix-rename@openssh.com` would overwrite, which an archive never does to a recording. What is
+//! replaced on purpose goes by that extension, so that the name never stands empty.
 
 mod connection;
 mod fault;
 mod host_key;
+mod rename_over;
 
 use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use domain::resources::SftpTarget;
+use jiff::Timestamp;
 use russh_sftp::{
-    client::error::Error as SftpError,
-    protocol::{OpenFlags, StatusCode},
+    client::{error::Error as SftpError, fs::Metadata},
+    protocol::{FileType, OpenFlags, StatusCode},
 };
 use tokio::{
     io::{AsyncSeekExt as _, AsyncWriteExt as _},
@@ -23,9 +26,10 @@ use tokio::{
 pub use host_key::{InvalidHostKey, check as check_host_key};
 
 use crate::{
-    Content, TargetError,
+    Content, Kind, Listed, TargetError,
     content::Reader,
     files::{Files, Published},
+    names,
     pump::pump,
 };
 use connection::Connection;
@@ -130,6 +134,33 @@ impl Files for Sftp {
         Ok(Box::pin(file.map_err(|error| connection.fault("opening a file to read it back", error))?))
     }
 
+    async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
+        let connection = self.connection().await?;
+        let entries = match connection.sftp().read_dir(self.path(folder)).await {
+            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => {
+                return Ok(Vec::new());
+            }
+            entries => entries.map_err(|error| connection.fault("listing a folder", error))?,
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let name = entry.file_name();
+            let kind = match entry.file_type() {
+                FileType::Dir => Some(Kind::Folder),
+                FileType::File => Some(file(&entry.metadata())),
+                // A listing speaks of the link itself.
+                FileType::Symlink => {
+                    let path = self.path(&names::join(folder, &name));
+                    let behind = connection.sftp().metadata(path).await.ok();
+                    behind.filter(|behind| behind.file_type() == FileType::File).map(|behind| file(&behind))
+                }
+                FileType::Other => None,
+            };
+            listed.extend(kind.map(|kind| Listed { name, kind }));
+        }
+        Ok(listed)
+    }
+
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
         let connection = self.connection().await?;
         let flags = OpenFlags::CREATE | OpenFlags::WRITE;
@@ -162,6 +193,24 @@ impl Files for Sftp {
         }
     }
 
+    async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError> {
+        let connection = self.connection().await?;
+        let (from, to) = (self.path(from), self.path(to));
+        let doing = "giving a file the name of another";
+        let fault = |error| connection.fault(doing, error);
+        match connection.rename_over(&from, &to).await {
+            Some(renamed) => renamed.map_err(fault),
+            None => {
+                let sftp = connection.sftp();
+                match sftp.remove_file(&to).await {
+                    Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => {}
+                    removed => removed.map_err(fault)?,
+                }
+                sftp.rename(from, to).await.map_err(fault)
+            }
+        }
+    }
+
     async fn delete(&self, path: &str) -> Result<(), TargetError> {
         let connection = self.connection().await?;
         match connection.sftp().remove_file(self.path(path)).await {
@@ -174,6 +223,11 @@ impl Files for Sftp {
     fn unreadable(&self, error: io::Error) -> TargetError {
         self.server.io_fault("reading a file back", error)
     }
+}
+
+fn file(metadata: &Metadata) -> Kind {
+    let modified = metadata.mtime.and_then(|at| Timestamp::from_second(at.into()).ok());
+    Kind::File { size: metadata.size.unwrap_or(0), modified }
 }
 
 #[cfg(test)]

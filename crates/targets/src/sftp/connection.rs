@@ -17,11 +17,16 @@ use russh::{
     keys::{Algorithm, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key},
 };
 use russh_sftp::client::{Config, SftpSession, error::Error as SftpError};
-use tokio::{net::TcpStream, sync::oneshot, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::{OnceCell, oneshot},
+    time::timeout,
+};
 
 use super::{
     fault::Server,
     host_key::{self, KeyKind, Pins},
+    rename_over::RenameOver,
 };
 use crate::{ErrorKind, TargetError};
 
@@ -37,6 +42,8 @@ pub(super) struct Connection {
     ssh: client::Handle<PinnedServer>,
     server: Server,
     broken: AtomicBool,
+    /// `None` inside: the server does not know how.
+    rename_over: OnceCell<Option<RenameOver>>,
 }
 
 impl Connection {
@@ -48,11 +55,17 @@ impl Connection {
             .map_err(|e| server.unreachable(e))??;
         let sftp =
             timeout(CONNECT_TIMEOUT, start_sftp(&ssh, server)).await.map_err(|e| server.unreachable(e))??;
-        Ok(Self { sftp, ssh, server: server.clone(), broken: AtomicBool::new(false) })
+        Ok(Self { sftp, ssh, server: server.clone(), broken: AtomicBool::new(false), rename_over: OnceCell::new() })
     }
 
     pub(super) const fn sftp(&self) -> &SftpSession {
         &self.sftp
+    }
+
+    /// Renames over a file that has the new name; `None` if the server cannot do that in one step.
+    pub(super) async fn rename_over(&self, from: &str, to: &str) -> Option<Result<(), SftpError>> {
+        let renaming = self.rename_over.get_or_init(|| RenameOver::open(&self.ssh)).await;
+        Some(renaming.as_ref()?.rename(from, to).await)
     }
 
     pub(super) fn is_usable(&self) -> bool {
