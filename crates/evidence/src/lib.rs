@@ -18,6 +18,7 @@ pub mod hash_list;
 pub mod info;
 pub mod journal_json;
 pub mod key_id;
+pub mod log;
 pub mod name;
 pub mod signature;
 mod text;
