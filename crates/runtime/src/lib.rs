@@ -11,5 +11,5 @@ pub mod logs;
 mod service;
 
 pub use health::Condition;
-pub use lifecycle::{RuntimeArgs, run_service, wait_for_stop_signal};
+pub use lifecycle::{RuntimeArgs, run_service, run_service_beside, wait_for_stop_signal};
 pub use service::Service;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
+use axum::Router;
 use bus::{Bus, BusOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +61,20 @@ where
     F: FnOnce(Service, Bus) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
+    run_service_beside(name, args, Router::new(), start)
+}
+
+/// As [`run_service`], with pages of its own on the port of `--http`.
+pub fn run_service_beside<F, Fut>(
+    name: &'static str,
+    args: RuntimeArgs,
+    pages: Router,
+    start: F,
+) -> ExitCode
+where
+    F: FnOnce(Service, Bus) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
     logs::init(args.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -68,7 +83,7 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(name, args, start));
+    let outcome = runtime.block_on(serve(name, args, pages, start));
     // Blocking work that hangs (a dead disk) must not hold the process.
     runtime.shutdown_timeout(Duration::from_secs(2));
     match outcome {
@@ -80,14 +95,19 @@ where
     }
 }
 
-async fn serve<F, Fut>(name: &'static str, args: RuntimeArgs, start: F) -> anyhow::Result<()>
+async fn serve<F, Fut>(
+    name: &'static str,
+    args: RuntimeArgs,
+    pages: Router,
+    start: F,
+) -> anyhow::Result<()>
 where
     F: FnOnce(Service, Bus) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
     let service = Service::new(name);
     let http_up = tokio_util::sync::CancellationToken::new();
-    let address = http::serve(args.http, vec![service.clone()], http_up.clone()).await?;
+    let address = http::serve_beside(args.http, vec![service.clone()], pages, http_up.clone()).await?;
     let bus = Bus::connect(args.bus_options(name)).await?;
     bus.register_metrics(service.registry());
     // Ingest must take calls while NATS is away, so nobody waits for the streams to be there.
