@@ -4,7 +4,7 @@ mod content;
 
 use std::fs;
 
-use content::{Breaking, bytes, content_of, unfinished};
+use content::{Breaking, bytes, content_of, listed, replaced_while_read, unfinished};
 use harness::small_disk::SmallDisk;
 use targets::{Content, ErrorKind, Folder, Outcome, Target};
 
@@ -143,4 +143,23 @@ async fn the_test_leaves_nothing_behind_and_says_what_is_wrong() {
     fs::write(dir.path().join("file"), "").unwrap();
     let error = Folder::new(dir.path().join("file/below")).test().await.unwrap_err();
     assert!(error.to_string().contains("is a file, not a folder"), "{error}");
+}
+#[tokio::test]
+async fn what_is_replaced_is_at_no_moment_missing_or_half() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Folder::new(dir.path().into());
+    replaced_while_read(&target).await;
+    assert_eq!(fs::read_dir(dir.path().join("log/acme")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_with_sizes_and_without_what_is_unfinished() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Folder::new(dir.path().into());
+    target.put("calls", "a b+c.wav", &content_of(300)).await.unwrap();
+    target.put("calls/2026", "b.wav", &content_of(10)).await.unwrap();
+    fs::write(dir.path().join("calls").join(unfinished("c.wav", &content_of(9))), "half").unwrap();
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("calls/round")).unwrap();
+    std::os::unix::fs::symlink("a b+c.wav", dir.path().join("calls/link.wav")).unwrap();
+    listed(&target).await;
 }

@@ -6,7 +6,7 @@ mod content;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use cable::Cable;
-use content::{Breaking, bytes, content_of, unfinished};
+use content::{Breaking, bytes, content_of, listed, read, replaced_while_read, unfinished};
 use domain::resources::{SftpAuth, SftpTarget};
 use harness::{account::Account, small_disk::SmallDisk, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
@@ -283,4 +283,44 @@ async fn a_hundred_recordings_are_brought_and_verified_over_one_login() {
     println!("100 recordings of 5 files put and verified in {:?}", begun.elapsed());
     assert_eq!(cable.connections(), 1);
     assert_eq!(fs::read_dir(sshd.home().join("archive/2026/11")).unwrap().count(), 500);
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_at_no_moment_missing_or_half() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let cable = Cable::to(sshd.port()).await;
+    replaced_while_read(&Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "archive") })).await;
+    assert_eq!(cable.connections(), 1);
+    assert_eq!(fs::read_dir(sshd.home().join("archive/log/acme")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_rename_over_a_file_replaces_it_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sshd = server(dir.path()).await;
+    sshd.stop().unwrap();
+    let program = format!("ForceCommand internal-sftp -d {} -P posix-rename", sshd.home().display());
+    sshd.settings.push(program);
+    sshd.start_again().await.unwrap();
+    let target = Sftp::new(described(&sshd, ""));
+    for number in 1..=3 {
+        target.replace("log", "checkpoint", &content_of(number * 1000)).await.unwrap();
+        assert_eq!(read(&target, "log", "checkpoint").await.unwrap(), bytes(number * 1000));
+    }
+    assert_eq!(fs::read_dir(sshd.home().join("log")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_with_sizes_and_without_what_is_unfinished() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    let target = Sftp::new(described(&sshd, "archive"));
+    target.put("calls", "a b+c.wav", &content_of(300)).await.unwrap();
+    target.put("calls/2026", "b.wav", &content_of(10)).await.unwrap();
+    let calls = sshd.home().join("archive/calls");
+    fs::write(calls.join(unfinished("c.wav", &content_of(9))), "half").unwrap();
+    std::os::unix::fs::symlink(sshd.home(), calls.join("round")).unwrap();
+    std::os::unix::fs::symlink("a b+c.wav", calls.join("link.wav")).unwrap();
+    listed(&target).await;
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use targets::{Content, Reader, Source};
+use targets::{Content, Kind, Reader, Source, Target};
 use tokio::io::AsyncReadExt as _;
 
 /// Bytes that repeat nowhere near.
@@ -75,4 +75,55 @@ impl tokio::io::AsyncRead for Broken {
 pub fn unfinished(name: &str, content: &Content) -> String {
     let both = Sha256::new().chain_update(content.sha256()).chain_update(name).finalize();
     format!(".callseal-{}.part", hex::encode(&both[..12]))
+}
+
+/// Replaces a file many times while it is read: each reader sees one of the contents, whole.
+pub async fn replaced_while_read(target: &impl Target) {
+    let content = |number: u8| Content::from_bytes(vec![number; 100_000]);
+    target.replace("log/acme", "checkpoint", &content(0)).await.unwrap();
+    let replacing = async {
+        for number in 1..=20 {
+            target.replace("log/acme", "checkpoint", &content(number)).await.unwrap();
+        }
+    };
+    let mut seen = 0;
+    let reading = async {
+        loop {
+            let read = read(target, "log/acme", "checkpoint").await.expect("it is missing for a moment");
+            assert!(read.len() == 100_000 && read.iter().all(|byte| *byte == read[0]) && read[0] >= seen);
+            seen = read[0];
+            if seen == 20 {
+                return;
+            }
+        }
+    };
+    tokio::join!(replacing, reading);
+    let again = content(20);
+    target.replace("log/acme", "checkpoint", &again).await.unwrap();
+    target.verify("log/acme", "checkpoint", again.size(), again.sha256()).await.unwrap();
+}
+
+/// All of a file; `None` if there is none.
+pub async fn read(target: &impl Target, folder: &str, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    target.open(folder, name).await.unwrap()?.read_to_end(&mut bytes).await.unwrap();
+    Some(bytes)
+}
+
+/// Lists `calls`, in which lie `a b+c.wav` of 300 bytes, a link to it, a folder, a link to a folder, and
+/// something unfinished.
+pub async fn listed(target: &impl Target) {
+    let mut listed = target.list("calls").await.unwrap();
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
+    let names: Vec<&str> = listed.iter().map(|listed| listed.name.as_str()).collect();
+    assert_eq!(names, ["2026", "a b+c.wav", "link.wav"]);
+    assert_eq!(listed[0].kind, Kind::Folder);
+    for listed in &listed[1..] {
+        assert!(matches!(listed.kind, Kind::File { size: 300, modified: Some(_) }), "{listed:?}");
+    }
+    assert_eq!(target.list("").await.unwrap().len(), 1);
+    assert!(target.list("not/there").await.unwrap().is_empty());
+    assert_eq!(read(target, "calls", "a b+c.wav").await.unwrap(), bytes(300));
+    assert_eq!(read(target, "calls", "not there.wav").await, None);
+    assert_eq!(read(target, "not/there", "a.wav").await, None);
 }
