@@ -8,6 +8,7 @@
 pub mod assemble;
 mod context;
 pub mod fail_point;
+pub mod http;
 mod key;
 mod leases;
 mod metrics;

@@ -18,7 +18,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    runtime::run_service("signer", args.runtime, |service, bus| {
+    let logs = callseal_signer::http::routes(&args.options.staging);
+    runtime::run_service_beside("signer", args.runtime, logs, |service, bus| {
         callseal_signer::run(args.options, bus, service)
     })
 }

@@ -6,10 +6,13 @@
 pub mod call_record;
 pub mod chain;
 pub mod lease;
+pub mod log;
+pub mod log_checkpoint;
 pub mod outbox;
 pub mod recording;
 mod schema;
 pub mod seal_queue;
+pub mod signing_key;
 
 use sql::{Database, Kind, Transaction};
 
@@ -25,6 +28,15 @@ pub enum StateError {
     /// The lane's chain has grown since it was looked at.
     #[error("the chain of lane {0} has another head than expected")]
     HeadMoved(String),
+    /// The tenant has no log yet.
+    #[error("tenant {0} has no log")]
+    NoLog(String),
+    /// The tenant's log must not grow: its database is not the one it was published from.
+    #[error("the log of tenant {0} is halted; `callseal log state` says why")]
+    LogHalted(String),
+    /// Another key signs now.
+    #[error("lane {0} is signed by another key from now on")]
+    KeyChanged(String),
     /// A row holds what this version cannot read.
     #[error("the signer's state is damaged: {0}")]
     Damaged(String),
