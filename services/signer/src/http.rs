@@ -95,8 +95,7 @@ impl Kind {
     const fn headers(self) -> (&'static str, &'static str) {
         match self {
             Self::Newest => (TEXT, FOR_A_MOMENT),
-            // Cosignatures come after it was signed.
-            Self::Checkpoint => (TEXT, FOR_A_WHILE),
+            Self::Checkpoint => (TEXT, FOR_EVER),
             Self::Stamp | Self::Tile => (BYTES, FOR_EVER),
             Self::Key => (TEXT, FOR_A_WHILE),
         }
@@ -159,7 +158,7 @@ mod tests {
 
         for (path, content_type, cache) in [
             ("checkpoint", "text/plain; charset=utf-8", "no-cache"),
-            (full, "text/plain; charset=utf-8", "public, max-age=60"),
+            (full, "text/plain; charset=utf-8", "public, max-age=31536000, immutable"),
             ("tile/0/000", "application/octet-stream", "public, max-age=31536000, immutable"),
             ("tile/entries/x001/000.p/12", "application/octet-stream", "public, max-age=31536000, immutable"),
             ("keys/0a1b2c3d.txt", "text/plain; charset=utf-8", "public, max-age=60"),

@@ -42,7 +42,7 @@ CREATE TABLE log (
 -- Entries by number from 0. source tells where one comes from, so that it is written once.
 CREATE TABLE log_entry (
   tenant TEXT NOT NULL, number BIGINT NOT NULL, entry {blob} NOT NULL, leaf {blob} NOT NULL,
-  source TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (tenant, number), UNIQUE (tenant, source));
+  source TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (tenant, number), UNIQUE (source, tenant));
 -- Signed checkpoints. note: the signed note with the cosignatures that came. stamp: 0 none is wanted,
 -- 1 wanted, 2 it lies in staging.
 CREATE TABLE log_checkpoint (
