@@ -22,6 +22,7 @@ pub mod log;
 pub mod name;
 pub mod signature;
 mod text;
+pub mod timestamp;
 pub mod verify;
 
 pub use certificate::{Certificate, CertificateError};

@@ -25,6 +25,7 @@ mod key;
 mod origin;
 mod statement;
 mod tree;
+pub mod witness;
 
 pub use signed_note::Signature as NoteSignature;
 
