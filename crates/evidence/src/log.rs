@@ -17,13 +17,18 @@
 //! [tlog-cosignature]: https://c2sp.org/tlog-cosignature
 //! [signed-note]: https://c2sp.org/signed-note
 
+pub mod audit;
 mod checkpoint;
 mod cosignature;
 pub mod entry;
 mod files;
 mod key;
 mod origin;
+mod problem;
+mod proof;
+mod published;
 mod statement;
+pub mod tiles;
 mod tree;
 pub mod witness;
 
@@ -36,6 +41,10 @@ pub use self::{
     files::LogFiles,
     key::{LogKey, LogKeyError, LogPublicKey},
     origin::Origin,
+    problem::{FileTrouble, LogProblem},
+    proof::{LogProof, ProofError, is_continued, is_included},
+    published::{Entries, PublishedLog},
     statement::{LogKeyStatement, StatementError},
+    tiles::TreeError,
     tree::{Frontier, FrontierError, leaf_hash, node_hash},
 };

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use signed_note::Note;
 
-use super::{LogKey, NoteSignature, WitnessKey};
+use super::{LogKey, NoteSignature, WitnessKey, tiles::MAX_SIZE};
 use crate::Sha256Hash;
 
 /// Why a text is not a checkpoint.
@@ -51,7 +51,7 @@ impl Checkpoint {
         let root: Option<[u8; 32]> = BASE64_STANDARD.decode(root).ok().and_then(|root| root.try_into().ok());
         let (Ok(number), Some(root)) = (size.parse::<u64>(), root) else { return Err(CheckpointError::Body) };
         // "+7" and "007" are numbers to Rust, and another text than was signed.
-        if origin.is_empty() || number.to_string() != size {
+        if origin.is_empty() || number.to_string() != size || number > MAX_SIZE {
             return Err(CheckpointError::Body);
         }
         Ok(Self { origin: origin.to_owned(), size: number, root: root.into() })
