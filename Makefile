@@ -28,7 +28,7 @@ check:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	.tools/bin/cargo-deny --log-level error check licenses bans sources
 	.tools/bin/buf lint proto
-	.tools/bin/shellcheck scripts/*.sh .ci/run docs/pbx/callseal-api
+	.tools/bin/shellcheck scripts/*.sh crates/evidence/verify.sh .ci/run docs/pbx/callseal-api
 
 ## Prints calls, packets, CPU and delays of a run on this machine, decisions a second,
 ## and how soon what the PBX tells is known.
