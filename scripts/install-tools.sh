@@ -45,6 +45,17 @@ python() { # python MODULE PACKAGE==VERSION: a Python module, of wheels alone, f
   mkdir -p "$tools/installed" && touch "$proof"
 }
 
+python_set() { # python_set NAME: Python modules with all that they need, from NAME-requirements.txt, in a folder of their own
+  local proof list="scripts/$1-requirements.txt"
+  proof="$tools/installed/$1-$(sha256sum "$list" | cut -c 1-16)-$(python3 -c 'import sys; print(sys.implementation.cache_tag)')"
+  [ -d "$tools/$1" ] && [ -e "$proof" ] && return
+  echo "installing $1 (PyPI) into .tools/$1"
+  rm -rf "${tools:?}/$1"
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --only-binary :all: --target "$tools/$1" -r "$list"
+  mkdir -p "$tools/installed" && touch "$proof"
+}
+
 crate() { # crate NAME VERSION: a command built from crates.io
   [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
   echo "building $1 $2 (crates.io) into .tools, some minutes once"
@@ -88,12 +99,17 @@ test() {
   debian /usr/bin/soxi sox
   debian /usr/bin/espeak-ng espeak-ng
   debian /usr/bin/sqlite3 sqlite3
+  # Other shells and another awk that verify.sh must run on: of small Linux systems, of the BSDs and macOS.
+  debian /usr/bin/busybox busybox
+  debian /usr/bin/original-awk original-awk
   # What reads the recipes of docs/pbx: Kamailio itself, a linter for Asterisk's dial plan, and curl.
   debian /usr/sbin/kamailio kamailio
   debian /usr/bin/curl curl
   pypi asterisklint asterisklint-jjs==0.5.0
   # A telephone that is not ours: PJSIP.
   python pjsua2 pjsua2-python==2.15.1.post1
+  # AWS KMS that is not AWS'.
+  python_set moto
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
 }
 
