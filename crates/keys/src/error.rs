@@ -1,10 +1,13 @@
 //! What can go wrong with a key, in words that tell what to do.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 /// Why there is no signature, or no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    /// Something was not said on the command line.
+    #[error("{0}")]
+    NotSaid(&'static str),
     /// The library of the HSM is not there or cannot be loaded.
     #[error("the PKCS#11 library {} cannot be loaded: install the HSM's software or correct the path", .0.display())]
     Module(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
@@ -73,6 +76,16 @@ pub enum KeyError {
         /// Label of the key.
         key: String,
     },
+    /// There is an RSA key, but no log key beside it.
+    #[error(
+        "the token '{token}' holds the key '{key}', but no log key beside it (it is of an older version): make one with `callseal key init --log`"
+    )]
+    LogKeyMissing {
+        /// Label of the token.
+        token: String,
+        /// Label of the RSA key.
+        key: String,
+    },
     /// The certificate cannot be made or read.
     #[error("the certificate of the key is not usable: {0}")]
     Certificate(String),
@@ -93,7 +106,62 @@ pub enum KeyError {
         #[source]
         source: cryptoki::error::Error,
     },
+    /// The certificate that was to be imported is none of this key, or no valid one.
+    #[error("the certificate was not taken: {0}")]
+    ImportRefused(String),
     /// A folder or file of a software token cannot be written.
     #[error("{} cannot be written", .0.display())]
     Storage(PathBuf, #[source] std::io::Error),
+}
+
+/// What kind of thing has to be put right; for conditions and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyFault {
+    /// The command line, or software that is not installed.
+    Setup,
+    /// The PIN.
+    Pin,
+    /// The token is not there, or does not answer.
+    Token,
+    /// The key, its log key or its certificate is not there.
+    Key,
+    /// Something is there and is not what it was.
+    Integrity,
+}
+
+impl KeyFault {
+    /// In one word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Pin => "pin",
+            Self::Token => "token",
+            Self::Key => "key",
+            Self::Integrity => "integrity",
+        }
+    }
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl KeyError {
+    /// What kind of thing has to be put right.
+    pub const fn fault(&self) -> KeyFault {
+        match self {
+            Self::NotSaid(_) | Self::Module(..) | Self::Storage(..) | Self::KeyLeaves(_) => KeyFault::Setup,
+            Self::PinFile(..) | Self::PinWrong(_) | Self::PinLocked(_) => KeyFault::Pin,
+            Self::TokenMissing(_) | Self::TokenAmbiguous(..) | Self::Hsm { .. } => KeyFault::Token,
+            Self::KeyMissing { .. }
+            | Self::KeyAmbiguous { .. }
+            | Self::KeyExists { .. }
+            | Self::LogKeyMissing { .. }
+            | Self::CertificateMissing { .. }
+            | Self::ImportRefused(_) => KeyFault::Key,
+            Self::KeyDamaged { .. } | Self::WrongSignature(_) | Self::Certificate(_) => KeyFault::Integrity,
+        }
+    }
 }

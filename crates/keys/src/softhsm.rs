@@ -16,8 +16,8 @@ use std::{
 use cryptoki::{context::Pkcs11, session::UserType, types::AuthPin};
 
 use crate::{
-    KeyError,
-    pkcs11::{Pin, Pkcs11Options, find_slot, load},
+    KeyError, KeyName,
+    pkcs11::{Pin, Pkcs11Options, SESSIONS, find_slot, load},
 };
 
 /// The environment variable with the path of SoftHSM's configuration.
@@ -86,9 +86,19 @@ impl SoftHsmToken {
             module: self.module.clone(),
             token_label: self.label.clone(),
             pin: Pin::File(self.pin_file.clone()),
-            key_label: label.to_owned(),
+            key: KeyName::from(label),
+            sessions: SESSIONS,
         }
     }
+}
+
+/// The token `label` under `dir`, whether or not it is there: opening a key says so. Makes nothing; this
+/// is for a key that once was made. Needs [`is_selected`].
+///
+/// # Errors
+/// SoftHSM is not installed, or its configuration is another one.
+pub fn existing(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
+    Ok(SoftHsmToken { module: module(dir)?, label: label.to_owned(), pin_file: dir.join("pin") })
 }
 
 /// The token `label` under `dir`; initialised with a random PIN if there is none yet. Needs
@@ -97,6 +107,15 @@ impl SoftHsmToken {
 /// Order: 1 both PINs in files, 2 token with the security officer's PIN, 3 PIN of the user. After a
 /// crash the next call goes on where it was.
 pub fn prepare(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
+    let module = module(dir)?;
+    let (pin_file, officer_file) = (dir.join("pin"), dir.join("so-pin"));
+    let (pin, officer) = (pin(&pin_file)?, pin(&officer_file)?);
+    let library = load(&module)?;
+    initialise(&library, label, &pin, &officer)?;
+    Ok(SoftHsmToken { module, label: label.to_owned(), pin_file })
+}
+
+fn module(dir: &Path) -> Result<PathBuf, KeyError> {
     let not_installed =
         io::Error::new(io::ErrorKind::NotFound, "SoftHSM (Debian: softhsm2) is not installed");
     let module = find_module().ok_or_else(|| KeyError::Module(PLACES[0].into(), Box::new(not_installed)))?;
@@ -104,11 +123,7 @@ pub fn prepare(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
         let why = format!("{CONF_VARIABLE} does not name the configuration of this token");
         return Err(KeyError::Module(module, why.into()));
     }
-    let (pin_file, officer_file) = (dir.join("pin"), dir.join("so-pin"));
-    let (pin, officer) = (pin(&pin_file)?, pin(&officer_file)?);
-    let library = load(&module)?;
-    initialise(&library, label, &pin, &officer)?;
-    Ok(SoftHsmToken { module, label: label.to_owned(), pin_file })
+    Ok(module)
 }
 
 fn initialise(library: &Pkcs11, label: &str, pin: &AuthPin, officer: &AuthPin) -> Result<(), KeyError> {

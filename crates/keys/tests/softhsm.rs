@@ -148,7 +148,7 @@ fn a_second_key_of_the_same_label_is_refused_and_the_first_stays() {
         assert_eq!(Pkcs11Key::open(&options).unwrap().key_id(), first.key_id());
         // Another label is another key.
         assert_ne!(
-            create_key(&Pkcs11Options { key_label: "seal-2".into(), ..options }, &subject())
+            create_key(&Pkcs11Options { key: "seal-2".into(), ..options }, &subject())
                 .unwrap()
                 .key_id(),
             first.key_id()

@@ -1,61 +1,60 @@
-//! A key in a token, signing.
+//! An RSA key in a token, signing hash lists.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
-use cryptoki::{
-    error::{Error, RvError},
-    mechanism::Mechanism,
-    object::ObjectHandle,
-    session::Session,
-};
+use cryptoki::{mechanism::Mechanism, object::ObjectHandle, session::Session};
 use evidence::{Certificate, KeyId, PublicKey, Signature};
 
-use super::{Pkcs11Options, objects, token::Token};
-use crate::{KeyError, SigningKey};
+use super::{Pkcs11Options, objects, pool::Pool, token::Token};
+use crate::{KeyError, KeyName, SigningKey};
 
 /// An RSA key in a token. Any number of threads may sign at once: each takes a session of its own from
-/// the pool (a session is not to be shared, PKCS#11 § 2.6.7).
+/// the pool.
 pub struct Pkcs11Key {
-    token: Token,
-    key_label: String,
+    pool: Pool,
+    label: String,
     certificate: Certificate,
     certificate_pem: String,
-    idle: Mutex<Vec<Worker>>,
-}
-
-/// A logged-in session that knows the key.
-struct Worker {
-    session: Session,
-    key: ObjectHandle,
+    chain_pem: String,
 }
 
 impl Pkcs11Key {
     /// Opens the key, finds its certificate and makes sure that it signs. Makes nothing: see
     /// [`create_key`](super::create_key).
+    ///
+    /// # Errors
+    /// Library, token, PIN, key or certificate; the text says which, and what to do.
     pub fn open(options: &Pkcs11Options) -> Result<Self, KeyError> {
-        let token = Token::new(options)?;
+        Self::in_token(Arc::new(Token::new(options)?), options)
+    }
+
+    pub(crate) fn in_token(token: Arc<Token>, options: &Pkcs11Options) -> Result<Self, KeyError> {
         let session = token.session(false)?;
-        let traces = objects::find_traces(&session, &options.key_label)?;
-        let (held_by, key) = (token.label().to_owned(), options.key_label.clone());
-        let Some(object) = objects::find_key(&session, token.label(), &options.key_label)? else {
-            return Err(match traces.any {
-                true => KeyError::KeyDamaged { token: held_by, key },
-                false => KeyError::KeyMissing { token: held_by, key },
-            });
-        };
+        let object = existing_key(&session, &token, &options.key)?;
+        let label = object.label.clone();
         let Some(certificate) = objects::find_certificate(&session, &object)? else {
+            let traces = objects::find_traces(&session, &options.key)?;
+            let (token, key) = (token.label().to_owned(), options.key.to_string());
             return Err(match traces.certificate {
-                true => KeyError::KeyDamaged { token: held_by, key },
-                false => KeyError::CertificateMissing { token: held_by, key },
+                true => KeyError::KeyDamaged { token, key },
+                false => KeyError::CertificateMissing { token, key },
             });
         };
+        let chain_pem = objects::find_chain(&session, &certificate)?;
         let certificate_pem =
             certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))?;
-        let idle = Mutex::new(vec![Worker { session, key: object.handle }]);
-        let key = Self { token, key_label: options.key_label.clone(), certificate, certificate_pem, idle };
+        let (name, id) = (options.key.clone(), certificate.public_key().id());
+        let pool = Pool::new(token, options.sessions, move |session, token| {
+            let missing = || KeyError::KeyMissing { token: token.label().to_owned(), key: name.to_string() };
+            let object = objects::find_key(session, token.label(), &name)?.ok_or_else(missing)?;
+            // The label may by now belong to another key: what that signs would be verified, and refused,
+            // with the certificate of this one.
+            match objects::public_key(&object)?.id() == id {
+                true => Ok(object.handle),
+                false => Err(missing()),
+            }
+        });
+        let key = Self { pool, label, certificate, certificate_pem, chain_pem };
         key.check()?;
         Ok(key)
     }
@@ -65,31 +64,27 @@ impl Pkcs11Key {
         &self.certificate
     }
 
-    fn worker(&self) -> Result<Worker, KeyError> {
-        if let Some(worker) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(worker);
-        }
-        let session = self.token.session(false)?;
-        let (token, key) = (self.token.label(), self.key_label.as_str());
-        let missing = || KeyError::KeyMissing { token: token.to_owned(), key: key.to_owned() };
-        let object = objects::find_key(&session, token, key)?.ok_or_else(missing)?;
-        // The label may by now belong to another key: what that signs would be verified, and refused,
-        // with the certificate of this one.
-        if objects::public_key(&object)?.id() != self.key_id() {
-            return Err(missing());
-        }
-        Ok(Worker { session, key: object.handle })
+    /// The key's label, also if it was opened by its id.
+    pub fn label(&self) -> &str {
+        &self.label
     }
+}
 
-    fn sign_once(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let worker = self.worker()?;
-        let signed = sign_raw(&worker.session, worker.key, message, self.certificate.public_key());
-        // After an error the session may be in the midst of an operation: it is closed instead.
-        if signed.is_ok() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-        }
-        signed.map_err(|error| named(error, self.token.label()))
+/// The key; the error tells one that never was from one of which something is left.
+pub(crate) fn existing_key(
+    session: &Session,
+    token: &Token,
+    name: &KeyName,
+) -> Result<objects::KeyObject, KeyError> {
+    if let Some(object) = objects::find_key(session, token.label(), name)? {
+        return Ok(object);
     }
+    let traces = objects::find_traces(session, name)?;
+    let (token, key) = (token.label().to_owned(), name.to_string());
+    Err(match traces.any {
+        true => KeyError::KeyDamaged { token, key },
+        false => KeyError::KeyMissing { token, key },
+    })
 }
 
 impl SigningKey for Pkcs11Key {
@@ -101,17 +96,14 @@ impl SigningKey for Pkcs11Key {
         &self.certificate_pem
     }
 
+    fn chain_pem(&self) -> &str {
+        &self.chain_pem
+    }
+
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
-        let signed = match self.sign_once(message) {
-            Err(error) if session_is_lost(&error) => {
-                tracing::warn!(token = self.token.label(), "the HSM closed the session; logging in again");
-                // The others are of the same connection.
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.sign_once(message)
-            }
-            other => other,
-        };
-        signed.map(Signature::new)
+        let public = self.certificate.public_key();
+        let signed = self.pool.with(|session, key| sign_raw(session, key, message, public));
+        signed.map(Signature::new).map_err(|error| named(error, self.pool.token().label()))
     }
 }
 
@@ -129,7 +121,7 @@ pub(crate) fn sign_raw(
 }
 
 /// Hands a signature out only if it is one.
-fn verified(bytes: Vec<u8>, message: &[u8], public: &PublicKey) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn verified(bytes: Vec<u8>, message: &[u8], public: &PublicKey) -> Result<Vec<u8>, KeyError> {
     let signature = Signature::new(bytes);
     let verified = public.verify(message, &signature);
     verified.map_err(|_| KeyError::WrongSignature(String::new()))?;
@@ -144,30 +136,10 @@ pub(crate) fn named(error: KeyError, token: &str) -> KeyError {
     }
 }
 
-/// Whether a new session may help: an HSM was restarted, a network HSM's connection broke.
-fn session_is_lost(error: &KeyError) -> bool {
-    use RvError::{
-        DeviceError, DeviceRemoved, KeyHandleInvalid, ObjectHandleInvalid, SessionClosed,
-        SessionHandleInvalid, TokenNotPresent, UserNotLoggedIn,
-    };
-    let KeyError::Hsm { source: Error::Pkcs11(code, _), .. } = error else { return false };
-    matches!(
-        code,
-        DeviceError
-            | DeviceRemoved
-            | KeyHandleInvalid
-            | ObjectHandleInvalid
-            | SessionClosed
-            | SessionHandleInvalid
-            | TokenNotPresent
-            | UserNotLoggedIn
-    )
-}
-
 impl fmt::Debug for Pkcs11Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pkcs11Key")
-            .field("token", &self.token.label())
+            .field("token", &self.pool.token().label())
             .field("key_id", &self.key_id())
             .finish()
     }

@@ -8,6 +8,7 @@ use std::{
 use cryptoki::{
     context::Pkcs11,
     error::{Error, RvError},
+    mechanism::MechanismType,
     session::{Session, UserType},
     slot::Slot,
     types::AuthPin,
@@ -76,6 +77,11 @@ impl Token {
         let session = opened.map_err(failed)?;
         self.login(&session)?;
         Ok(session)
+    }
+
+    /// What the token can do.
+    pub(crate) fn mechanisms(&self, session: &Session) -> Result<Vec<MechanismType>, Error> {
+        self.module.get_mechanism_list(session.get_session_info()?.slot_id())
     }
 
     fn login(&self, session: &Session) -> Result<(), KeyError> {

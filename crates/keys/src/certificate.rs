@@ -1,13 +1,16 @@
-//! The self-signed certificate of a new key (RFC 5280), signed in the token.
+//! Certificates of signing keys (RFC 5280) and requests for them (RFC 2986), signed where the key lies.
+
+pub(crate) mod chain;
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rsa::{pkcs1v15::VerifyingKey, pkcs8::DecodePublicKey, sha2::Sha256, signature::Keypair};
 use x509_cert::{
-    builder::{Builder, CertificateBuilder, profile::BuilderProfile},
+    builder::{Builder, CertificateBuilder, RequestBuilder, profile::BuilderProfile},
     certificate::TbsCertificate,
     der::{
-        DateTime, Decode, Encode,
+        DateTime, Decode, DecodePem, Encode, EncodePem,
         asn1::{BitString, GeneralizedTime},
+        pem::LineEnding,
     },
     ext::{
         Extension, ToExtension,
@@ -22,7 +25,7 @@ use x509_cert::{
     time::{Time, Validity},
 };
 
-use crate::KeyError;
+use crate::{KeyError, SigningKey};
 
 /// Longest common name and organisation (RFC 5280 appendix A.1, `ub-common-name`), characters.
 const NAME_CHARACTERS: usize = 64;
@@ -44,7 +47,39 @@ pub struct CertificateSubject {
 pub(crate) struct Made {
     pub(crate) der: Vec<u8>,
     pub(crate) subject_der: Vec<u8>,
+    pub(crate) issuer_der: Vec<u8>,
     pub(crate) serial_der: Vec<u8>,
+}
+
+impl Made {
+    /// Reads a certificate that somebody else made.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let parsed = x509_cert::Certificate::from_der(der).map_err(unusable)?;
+        let content = parsed.tbs_certificate();
+        Ok(Self {
+            der: der.to_vec(),
+            subject_der: content.subject().to_der().map_err(unusable)?,
+            issuer_der: content.issuer().to_der().map_err(unusable)?,
+            serial_der: content.serial_number().to_der().map_err(unusable)?,
+        })
+    }
+}
+
+/// Whether the key that it speaks of issued the certificate itself; also if it cannot be read.
+pub(crate) fn is_self_issued(der: &[u8]) -> bool {
+    Made::from_der(der).is_ok_and(|made| made.subject_der == made.issuer_der)
+}
+
+/// PEM, LF.
+pub(crate) fn to_pem(der: &[u8]) -> Result<String, KeyError> {
+    x509_cert::Certificate::from_der(der)
+        .and_then(|certificate| certificate.to_pem(LineEnding::LF))
+        .map_err(unusable)
+}
+
+/// Whether a certificate can say that.
+pub(crate) fn check_subject(subject: &CertificateSubject) -> Result<(), KeyError> {
+    distinguished_name(subject).and(validity(subject)).map(drop)
 }
 
 fn unusable(error: impl std::fmt::Display) -> KeyError {
@@ -63,14 +98,45 @@ pub(crate) fn self_signed(
     // Positive and without a leading zero, whatever the dice say (RFC 5280 § 4.1.2.2).
     serial[0] = serial[0] & 0x7f | 0x40;
     let serial = SerialNumber::new(&serial).map_err(unusable)?;
-    let (subject_der, serial_der) = (name.to_der().map_err(unusable)?, serial.to_der().map_err(unusable)?);
     let public = SubjectPublicKeyInfoOwned::from_der(spki).map_err(unusable)?;
     let validity = validity(subject)?;
     let mut builder = CertificateBuilder::new(Profile(name), serial, validity, public).map_err(unusable)?;
     let signature = sign(&builder.finalize(&issuer).map_err(unusable)?)?;
     let signature = BitString::from_bytes(&signature).map_err(unusable)?;
     let certificate = builder.assemble(signature, &issuer).map_err(unusable)?;
-    Ok(Made { der: certificate.to_der().map_err(unusable)?, subject_der, serial_der })
+    Made::from_der(&certificate.to_der().map_err(unusable)?)
+}
+
+/// A request for a certificate of `key`, PEM, LF (PKCS#10), with the subject that its certificate has, or
+/// another. The key signs it, which proves to the CA that it is there.
+///
+/// # Errors
+/// The subject cannot stand in a certificate, or the key does not sign.
+pub fn request(key: &dyn SigningKey, subject: Option<&CertificateSubject>) -> Result<String, KeyError> {
+    let certificate = x509_cert::Certificate::from_pem(key.certificate_pem()).map_err(unusable)?;
+    let content = certificate.tbs_certificate();
+    let spki = content.subject_public_key_info().to_der().map_err(unusable)?;
+    let name = match subject {
+        Some(subject) => distinguished_name(subject)?,
+        None => content.subject().clone(),
+    };
+    let sign = |message: &[u8]| key.sign(message).map(|signature| signature.as_bytes().to_vec());
+    requested(name, &spki, sign)
+}
+
+fn requested(
+    name: Name,
+    spki: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, KeyError>,
+) -> Result<String, KeyError> {
+    let signer = Issuer(VerifyingKey::from_public_key_der(spki).map_err(unusable)?);
+    let mut builder = RequestBuilder::new(name).map_err(unusable)?;
+    let usage = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
+    builder.add_extension(&usage).map_err(unusable)?;
+    let signature = sign(&builder.finalize(&signer).map_err(unusable)?)?;
+    let signature = BitString::from_bytes(&signature).map_err(unusable)?;
+    let request = builder.assemble(signature, &signer).map_err(unusable)?;
+    request.to_pem(LineEnding::LF).map_err(unusable)
 }
 
 fn distinguished_name(subject: &CertificateSubject) -> Result<Name, KeyError> {
