@@ -10,6 +10,7 @@ use super::{
 use crate::{Sha256Hash, verify::Keyring};
 
 pub use self::entries::Entries;
+pub(crate) use self::trust::log_keys;
 
 /// The published log of one tenant. Its newest checkpoint is signed by a log key that a trusted RSA
 /// key vouches for; whether the entries fit to it shows when they are read ([`entries`](Self::entries)).

@@ -221,3 +221,6 @@ pub fn parse_size(bytes: &[u8]) -> Option<u64> {
 pub fn request(old_size: u64, proof: &[Sha256Hash], checkpoint: &SignedCheckpoint) -> AddCheckpoint {
     AddCheckpoint { old_size, proof: proof.to_vec(), checkpoint: checkpoint.to_bytes() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ fn read(files: &dyn LogFiles, path: &str) -> Result<Option<Vec<u8>>, LogProblem>
 }
 
 /// The log keys that statements signed with a trusted certificate name; and what is wrong with others.
-pub(super) fn log_keys(files: &dyn LogFiles, trusted: &Keyring) -> (Vec<LogKey>, Vec<LogProblem>) {
+pub(crate) fn log_keys(files: &dyn LogFiles, trusted: &Keyring) -> (Vec<LogKey>, Vec<LogProblem>) {
     let names = match files.list("keys") {
         Ok(names) => names,
         Err(error) => return (Vec::new(), vec![unreadable("keys", &error)]),
