@@ -1,14 +1,15 @@
 //! The chain of a lane (F-53): each recording's info names the one before it and that one's signature.
 //!
-//! A linear chain shows what is missing between two recordings, not that its end was cut off; the
-//! transparency log (F-58) is for that. It also cannot tell *missing* from *elsewhere* or *lawfully
-//! deleted*: the signed chain index will, and [`check`] is the place where it comes in.
+//! A linear chain shows what is missing between two recordings, not that its end was cut off, and it
+//! cannot tell *missing* from *elsewhere* or *lawfully deleted*: the transparency log (F-58) can, and
+//! [`Place::logged`] is where it comes in.
 
-use std::collections::BTreeMap;
+mod walk;
 
 use domain::{Lane, RecordingId};
 
-use crate::Signature;
+pub(crate) use self::walk::{Place, Walk};
+use crate::{Sha256Hash, Signature};
 
 /// The last recording of a lane: what the next one names as its previous.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +41,18 @@ pub struct ChainLink {
     /// Which recording.
     pub recording: RecordingId,
     /// The one before it; `None`: it says that it is the first.
-    pub previous: Option<Previous>,
-    /// The signature of its own hash list, as the `.sig` file holds it.
-    pub signature: Signature,
+    pub previous: Option<Standing>,
+    /// SHA-256 of the signature of its own hash list, as the `.sig` file holds it.
+    pub signature: Sha256Hash,
 }
 
-impl ChainLink {
-    /// The lane's head after this recording.
-    pub fn head(&self) -> LaneHead {
-        LaneHead { position: self.position, recording: self.recording, signature: self.signature.clone() }
-    }
+/// A recording and its signature, at some place of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Standing {
+    /// The recording.
+    pub recording: RecordingId,
+    /// SHA-256 of the bytes of the signature of its hash list.
+    pub signature: Sha256Hash,
 }
 
 /// What is wrong with a chain.
@@ -136,111 +139,10 @@ pub enum ChainProblem {
     },
 }
 
-/// One lane's chain, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneChain {
-    /// Which lane.
-    pub lane: Lane,
-    /// The recordings that there are, by position.
-    pub links: Vec<ChainLink>,
-    /// What is wrong, by position.
-    pub problems: Vec<ChainProblem>,
-}
-
-impl LaneChain {
-    /// How many recordings stand before the first one that is here. They may lie elsewhere.
-    pub fn missing_before(&self) -> u64 {
-        self.links.first().map_or(0, |link| link.position.saturating_sub(1))
-    }
-}
-
-/// Checks the chains of all lanes in `links`, in any order. The same recording may come several times
-/// (copies). The beginning of a lane may be elsewhere; a hole may not.
-pub fn check(links: impl IntoIterator<Item = ChainLink>) -> Vec<LaneChain> {
-    let mut lanes: BTreeMap<Lane, Vec<ChainLink>> = BTreeMap::new();
-    for link in links {
-        lanes.entry(link.lane.clone()).or_default().push(link);
-    }
-    lanes.into_iter().map(|(lane, links)| check_lane(lane, links)).collect()
-}
-
-fn check_lane(lane: Lane, mut links: Vec<ChainLink>) -> LaneChain {
-    links.sort_by(|a, b| {
-        (a.position, a.recording, a.signature.as_bytes()).cmp(&(
-            b.position,
-            b.recording,
-            b.signature.as_bytes(),
-        ))
-    });
-    links.dedup();
-    let mut problems = forks_and_roots(&links);
-    let mut before: Option<&[ChainLink]> = None;
-    for here in links.chunk_by(|a, b| a.position == b.position) {
-        for pair in here.windows(2) {
-            // Two copies of one recording that differ: one of them has a wrong signature.
-            if let [a, b] = pair
-                && a.recording != b.recording
-            {
-                problems.push(ChainProblem::SamePosition(a.recording, b.recording, a.position));
-            }
-        }
-        if let Some(before) = before {
-            problems.extend(check_step(before, here));
-        }
-        before = Some(here);
-    }
-    LaneChain { lane, links, problems }
-}
-
-/// What can be said without knowing who stands where.
-fn forks_and_roots(links: &[ChainLink]) -> Vec<ChainProblem> {
-    let mut problems = Vec::new();
-    let mut followers: BTreeMap<RecordingId, &ChainLink> = BTreeMap::new();
-    for link in links {
-        if link.previous.is_some() != (link.position > 1) {
-            problems.push(ChainProblem::Unrooted { recording: link.recording, position: link.position });
-        }
-        let Some(previous) = link.previous.as_ref().map(|previous| previous.recording) else { continue };
-        let first = followers.entry(previous).or_insert(link);
-        // At one position it is reported as such.
-        if first.position != link.position {
-            problems.push(ChainProblem::Fork { previous, first: first.recording, second: link.recording });
-        }
-    }
-    problems
-}
-
-/// Whether what stands `here`, at one position, can follow what stands `before`, at an earlier one.
-fn check_step(before: &[ChainLink], here: &[ChainLink]) -> Vec<ChainProblem> {
-    let mut problems = Vec::new();
-    for link in here {
-        // Who names nobody is reported as unrooted.
-        let (recording, Some(previous)) = (link.recording, &link.previous) else { continue };
-        // `here` is later, so its position is at least 1.
-        let (from, to) = (before[0].position + 1, link.position - 1);
-        let mut same = before.iter().filter(|other| other.recording == previous.recording).peekable();
-        problems.extend(if from == to {
-            Some(ChainProblem::MissingOne {
-                position: to,
-                recording: previous.recording,
-                successor: recording,
-            })
-        } else if from < to {
-            Some(ChainProblem::MissingSome { from, to, recording: previous.recording, successor: recording })
-        } else if same.peek().is_none() {
-            let (named, found) = (previous.recording, before[0].recording);
-            Some(ChainProblem::OtherPrevious { recording, named, found })
-        } else if same.all(|other| other.signature != previous.signature) {
-            Some(ChainProblem::OtherSignature { recording, previous: previous.recording })
-        } else {
-            None
-        });
-    }
-    problems
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -249,14 +151,14 @@ mod tests {
         format!("01949c3e-7a5b-7000-8000-{number:012}").parse().unwrap()
     }
 
-    fn signature(number: u64) -> Signature {
-        Signature::new(number.to_be_bytes().to_vec())
+    fn signature(number: u64) -> Sha256Hash {
+        Sha256Hash::of(&number.to_be_bytes())
     }
 
     fn link(number: u64, position: u64, previous: Option<u64>) -> ChainLink {
         let lane = Lane { tenant: "acme".parse().unwrap(), class: domain::Class::Consent };
         let previous =
-            previous.map(|number| Previous { recording: id(number), signature: signature(number) });
+            previous.map(|number| Standing { recording: id(number), signature: signature(number) });
         ChainLink { lane, position, recording: id(number), previous, signature: signature(number) }
     }
 
@@ -265,18 +167,29 @@ mod tests {
         (1..=length).map(|number| link(number, number, number.checked_sub(1).filter(|n| *n > 0))).collect()
     }
 
+    /// One lane's links, walked in order.
     fn problems(links: Vec<ChainLink>) -> Vec<ChainProblem> {
-        check(links).into_iter().flat_map(|chain| chain.problems).collect()
+        let mut places: BTreeMap<u64, Vec<ChainLink>> = BTreeMap::new();
+        for link in links {
+            let here = places.entry(link.position).or_default();
+            if !here.contains(&link) {
+                here.push(link);
+            }
+        }
+        let mut walk = Walk::default();
+        let mut problems = Vec::new();
+        for (position, mut here) in places {
+            here.sort_by_key(|link| link.recording);
+            walk.step(Place { position, here, ..Place::default() }, |problem| problems.push(problem));
+        }
+        problems
     }
 
     #[test]
-    fn two_recordings_after_the_same_one_are_a_fork_and_the_branch_that_goes_on_is_not_blamed() {
+    fn two_recordings_at_one_place_are_a_fork_and_the_branch_that_goes_on_is_not_blamed() {
         let mut links = chain(4);
         links.push(link(9, 3, Some(2)));
-        assert_eq!(problems(links.clone()), [ChainProblem::SamePosition(id(3), id(9), 3)]);
-        links.push(link(8, 6, Some(2)));
-        let fork = ChainProblem::Fork { previous: id(2), first: id(3), second: id(8) };
-        assert!(problems(links).contains(&fork));
+        assert_eq!(problems(links), [ChainProblem::SamePosition(id(3), id(9), 3)]);
     }
 
     #[test]
@@ -295,23 +208,34 @@ mod tests {
     }
 
     #[test]
-    fn lanes_are_checked_apart() {
-        let mut other = chain(3);
-        other.iter_mut().for_each(|link| link.lane.tenant = "beta".parse().unwrap());
-        let chains = check(chain(5).into_iter().chain(other));
-        assert_eq!(chains.iter().map(|chain| chain.links.len()).collect::<Vec<_>>(), [5, 3]);
-        assert!(chains.iter().all(|chain| chain.problems.is_empty()));
+    fn what_the_log_knows_of_a_place_stands_for_a_recording_that_lies_elsewhere() {
+        let logged = |signed: u64| Place {
+            position: 2,
+            logged: vec![Standing { recording: id(2), signature: signature(signed) }],
+            ..Place::default()
+        };
+        for (signed, expected) in
+            [(2, vec![]), (7, vec![ChainProblem::OtherSignature { recording: id(3), previous: id(2) }])]
+        {
+            let mut walk = Walk::default();
+            let mut found = Vec::new();
+            for place in [
+                Place { position: 1, here: vec![link(1, 1, None)], ..Place::default() },
+                logged(signed),
+                Place { position: 3, here: vec![link(3, 3, Some(2))], ..Place::default() },
+            ] {
+                walk.step(place, |problem| found.push(problem));
+            }
+            assert_eq!(found, expected);
+        }
     }
 
     proptest! {
         #[test]
         fn a_whole_chain_is_good_in_any_order_and_with_copies(
-            mut links in (1_u64..30).prop_flat_map(|n| Just([chain(n), chain(n)].concat()).prop_shuffle()),
+            links in (1_u64..30).prop_flat_map(|n| Just([chain(n), chain(n)].concat()).prop_shuffle()),
         ) {
-            prop_assert_eq!(problems(links.clone()), []);
-            let copies = links.len();
-            links.truncate(copies / 2);
-            prop_assert_eq!(check(links).len(), 1);
+            prop_assert_eq!(problems(links), []);
         }
 
         #[test]

@@ -27,7 +27,7 @@ pub mod timestamp;
 pub mod verify;
 
 pub use certificate::{Certificate, CertificateError};
-pub use chain::{ChainLink, ChainProblem, LaneHead, Previous};
+pub use chain::{ChainLink, ChainProblem, LaneHead, Previous, Standing};
 pub use documents::Documents;
 pub use hash::{HashedFile, HashingReader, HashingWriter, Sha256Hash};
 pub use hash_list::{HashList, HashListError};
@@ -36,3 +36,7 @@ pub use key_change::{KeyChangeError, KeyChangeStatement};
 pub use key_id::KeyId;
 pub use name::{AudioFormat, BaseName, InvalidBaseName, Section};
 pub use signature::{PublicKey, PublicKeyError, Signature, SignatureError};
+
+/// The text of `verify.sh` (F-56): checks recordings with a POSIX shell, openssl and sha256sum or shasum
+/// alone. It lies in each archive.
+pub const VERIFY_SH: &str = include_str!("../verify.sh");

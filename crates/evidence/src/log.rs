@@ -48,3 +48,5 @@ pub use self::{
     tiles::TreeError,
     tree::{Frontier, FrontierError, leaf_hash, node_hash},
 };
+
+pub(crate) use self::published::log_keys;

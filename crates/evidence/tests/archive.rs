@@ -114,12 +114,12 @@ fn a_recording_taken_out_of_the_middle_is_named() {
     let report = archive.verify();
     assert!(!report.is_good());
     let missing = ChainProblem::MissingOne { position: 3, recording: recording(3), successor: recording(4) };
-    assert_eq!(report.lanes[0].problems, [missing]);
+    assert_eq!(report.lanes[0].problems.first, [missing]);
 
     archive.files(2).into_iter().for_each(|path| fs::remove_file(path).unwrap());
     let missing =
         ChainProblem::MissingSome { from: 2, to: 3, recording: recording(3), successor: recording(4) };
-    assert_eq!(archive.verify().lanes[0].problems, [missing]);
+    assert_eq!(archive.verify().lanes[0].problems.first, [missing]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_recording_whose_info_was_changed_is_not_called_missing() {
     let report = archive.verify();
     assert_eq!(only(&report, 3).len(), 1);
     assert_eq!(report.lanes.len(), 1);
-    assert_eq!(report.lanes[0].problems, [ChainProblem::Unplaced { position: 3, recording: recording(3) }]);
+    assert_eq!(report.lanes[0].problems.first, [ChainProblem::Unplaced { position: 3, recording: recording(3) }]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_recording_sealed_anew_with_the_right_key_is_betrayed_by_its_successor() {
         findings(&report)
     );
     let changed = ChainProblem::OtherSignature { recording: recording(4), previous: recording(3) };
-    assert_eq!(report.lanes[0].problems, [changed]);
+    assert_eq!(report.lanes[0].problems.first, [changed]);
 }
 
 #[test]
@@ -185,12 +185,12 @@ fn an_archive_signed_anew_with_another_key_fails_against_the_true_certificate() 
     folder.add(archive.path()).unwrap();
     let mut keys = Keyring::new();
     keys.add(key.certificate.clone());
-    let report = verify(&folder, &keys);
+    let report = verify(&folder, &keys).unwrap();
     let named = forger.certificate.public_key().id();
     for recording in &report.recordings {
         assert_eq!(recording.findings, [Finding::NoCertificate(named)]);
     }
-    let report = verify(&folder, &Keyring::new());
+    let report = verify(&folder, &Keyring::new()).unwrap();
     assert!(report.recordings.iter().all(|recording| recording.findings == [Finding::NoCertificates]));
 }
 
@@ -204,7 +204,7 @@ fn one_recording_can_be_verified_by_the_name_of_any_of_its_files() {
     for (number, good) in [(2, true), (4, false)] {
         let mut folder = Folder::new();
         folder.add(&archive.file(number, Section::Signature)).unwrap();
-        let report = verify(&folder, &keys);
+        let report = verify(&folder, &keys).unwrap();
         assert_eq!((report.recordings.len(), report.is_good()), (1, good), "{report:?}");
     }
 }
@@ -254,5 +254,5 @@ fn nothing_that_lies_in_an_archive_makes_verification_panic() {
     folder.add(archive.path()).unwrap();
     let mut keys = Keyring::new();
     assert_eq!(keys.add_from(&folder).len(), 1);
-    assert!(!verify(&folder, &keys).is_good());
+    assert!(!verify(&folder, &keys).unwrap().is_good());
 }

@@ -3,7 +3,7 @@
 use domain::{Consent, Lane, RecordingId};
 use jiff::Timestamp;
 
-use crate::{ChainLink, KeyId, Previous, Signature, text::unescape};
+use crate::{ChainLink, KeyId, Previous, Sha256Hash, Signature, chain::Standing, text::unescape};
 
 /// The keys and values of an `_info.txt`. A key that is missing or makes no sense reads as `None`.
 /// Holds numbers: not for logs.
@@ -71,13 +71,16 @@ impl ParsedInfo {
 
     /// The recording as a link of its lane's chain; `signature` is the one of its own hash list.
     /// `None` if a key that this takes is missing.
-    pub fn chain_link(&self, signature: Signature) -> Option<ChainLink> {
+    pub fn chain_link(&self, signature: &Signature) -> Option<ChainLink> {
         Some(ChainLink {
             lane: self.lane()?,
             position: self.position()?,
             recording: self.recording()?,
-            previous: self.previous()?,
-            signature,
+            previous: self.previous()?.map(|previous| Standing {
+                recording: previous.recording,
+                signature: Sha256Hash::of(previous.signature.as_bytes()),
+            }),
+            signature: Sha256Hash::of(signature.as_bytes()),
         })
     }
 }

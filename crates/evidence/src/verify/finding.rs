@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{HashListError, KeyId};
+use domain::TenantId;
+
+use crate::{HashListError, KeyId, log::ProofError};
 
 /// One thing that is wrong with a recording. The texts hold file names, and with them numbers: they are
 /// for the auditor's screen, not for logs.
@@ -45,6 +47,16 @@ pub enum Finding {
     InfoOfOther,
     /// The info lacks what the chain needs.
     NoChainPlace,
+    /// The info names a tenant whose archive this is not.
+    OtherTenant(TenantId),
+    /// The log proof proves nothing.
+    BadProof(ProofError),
+    /// The log proof is of a log that is none of this archive's.
+    ProofOfOtherLog,
+    /// The log proof holds an entry of something else.
+    ProofOfOther(&'static str),
+    /// The time stamp proves nothing.
+    BadTimeStamp(String),
 }
 
 /// What is wrong with one file.
@@ -93,6 +105,18 @@ impl fmt::Display for Finding {
             Self::NoChainPlace => {
                 f.write_str("the info (_info.txt) does not say where in the chain it stands")
             }
+            Self::OtherTenant(tenant) => {
+                write!(f, "a recording of tenant {tenant} in the archive of another: it was moved here")
+            }
+            Self::BadProof(error) => write!(f, "the log proof (_log-proof.txt) is wrong: {error}"),
+            Self::ProofOfOtherLog => f.write_str(
+                "the log proof (_log-proof.txt) is of a log that no certified key of this archive signs",
+            ),
+            Self::ProofOfOther(what) => write!(
+                f,
+                "the entry in the log proof (_log-proof.txt) names another {what}: the proof or the recording was swapped or changed"
+            ),
+            Self::BadTimeStamp(why) => write!(f, "the time stamp (_hash.tsr) is wrong: {why}"),
         }
     }
 }

@@ -1,36 +1,58 @@
-//! One recording: its files against its hash list, the list against its signature.
+//! One recording: its files against its hash list, the list against its signature, its proof against
+//! the log's key.
 
 use std::{
     collections::BTreeSet,
     io::{self, Read},
 };
 
-use super::{Archive, ArchiveFile, Finding, Keyring, ProblemOfFile};
+use super::{
+    Archive, ArchiveFile, Finding, Keyring, ProblemOfFile, ProofOutcome, StampOutcome,
+    inventory::Top,
+    proof::{self, LogKeys, Proved, Proven},
+};
 use crate::{
     BaseName, Certificate, ChainLink, HashList, KeyId, ParsedInfo, PublicKey, Section, Sha256Hash, Signature,
+    timestamp::{Authorities, TimeStampToken},
 };
 
 /// Info, hash list and signature are texts; a larger file is not what it says it is. Ten hours with a
 /// gap each second stay below.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 
-/// What came out about one recording.
-pub(crate) struct Checked {
-    pub(crate) findings: Vec<Finding>,
-    /// The key that made the signature, if it is good.
-    pub(crate) signed_by: Option<KeyId>,
-    /// Its place in the chain, if it says so.
-    pub(crate) link: Option<ChainLink>,
+/// What recordings are judged with.
+pub(super) struct Judges<'a> {
+    pub(super) archive: &'a dyn Archive,
+    pub(super) keys: &'a Keyring,
+    pub(super) log_keys: &'a LogKeys,
+    /// Whom time stamps are believed from.
+    pub(super) authorities: Option<&'a Authorities>,
 }
 
-/// Checks the recording `base`, whose `files` all lie in one folder.
-pub(crate) fn check(
-    archive: &dyn Archive,
-    keys: &Keyring,
+/// What came out about one recording.
+pub(super) struct Checked {
+    pub(super) findings: Vec<Finding>,
+    /// The key that made the signature, if it is good.
+    pub(super) signed_by: Option<KeyId>,
+    /// Its place in the chain, if it says so.
+    pub(super) link: Option<ChainLink>,
+    /// SHA-256 of its `_hash.txt`.
+    pub(super) hash_list: Option<Sha256Hash>,
+    pub(super) proof: ProofOutcome,
+    /// What the proof says, if it is good.
+    pub(super) proven: Option<Proven>,
+    pub(super) time_stamp: StampOutcome,
+}
+
+/// Checks the recording `base`, whose `files` all lie in one folder; `top` is the archive that it is
+/// in.
+pub(super) fn check(
+    judges: &Judges<'_>,
+    top: Option<&Top>,
     base: &BaseName,
     files: &[ArchiveFile],
 ) -> Checked {
-    let mut check = Check { archive, keys, base, files, findings: Vec::new() };
+    let mut check = Check { archive: judges.archive, keys: judges.keys, base, files, findings: Vec::new() };
     let info = check.text(Section::Info).map(|bytes| ParsedInfo::parse(&bytes));
     let list = check.text(Section::HashList);
     match &list {
@@ -41,8 +63,16 @@ pub(crate) fn check(
     let signed_by = list.as_deref().zip(signature.as_ref()).and_then(|(list, signature)| {
         check.signature_against_list(list, signature, info.as_ref().and_then(ParsedInfo::key_id))
     });
-    let link = check.chain_link(info.as_ref(), signature);
-    Checked { findings: check.findings, signed_by, link }
+    let link = check.chain_link(info.as_ref(), signature.as_ref());
+    if let (Some(link), Some(top)) = (&link, top)
+        && top.is_foreign(&link.lane.tenant)
+    {
+        check.findings.push(Finding::OtherTenant(link.lane.tenant.clone()));
+    }
+    let hash_list = list.as_deref().map(Sha256Hash::of);
+    let (proof, proven) = check.proof(judges.log_keys, link.as_ref(), hash_list, signed_by);
+    let time_stamp = check.time_stamp(judges.authorities, hash_list);
+    Checked { findings: check.findings, signed_by, link, hash_list, proof, proven, time_stamp }
 }
 
 struct Check<'a> {
@@ -168,7 +198,52 @@ impl Check<'_> {
         signed
     }
 
-    fn chain_link(&mut self, info: Option<&ParsedInfo>, signature: Option<Signature>) -> Option<ChainLink> {
+    fn proof(
+        &mut self,
+        keys: &LogKeys,
+        link: Option<&ChainLink>,
+        hash_list: Option<Sha256Hash>,
+        key_id: Option<KeyId>,
+    ) -> (ProofOutcome, Option<Proven>) {
+        if self.find(&self.base.file(Section::LogProof)).is_none() {
+            return (ProofOutcome::Absent, None);
+        }
+        let Some(bytes) = self.text(Section::LogProof) else { return (ProofOutcome::Wrong, None) };
+        if keys.is_empty() {
+            return (ProofOutcome::NotChecked, None);
+        }
+        let proved = Proved { link, hash_list, key_id, recording: self.base.recording() };
+        match proof::check(&bytes, keys, &proved) {
+            Ok(proven) => (ProofOutcome::Logged(proven.at), Some(proven)),
+            Err(findings) => {
+                self.findings.extend(findings);
+                (ProofOutcome::Wrong, None)
+            }
+        }
+    }
+
+    fn time_stamp(
+        &mut self,
+        authorities: Option<&Authorities>,
+        hash_list: Option<Sha256Hash>,
+    ) -> StampOutcome {
+        if self.find(&self.base.file(Section::TimeStamp)).is_none() {
+            return StampOutcome::Absent;
+        }
+        let Some(authorities) = authorities else { return StampOutcome::NotChecked };
+        let Some((bytes, hash)) = self.text(Section::TimeStamp).zip(hash_list) else {
+            return StampOutcome::Wrong;
+        };
+        match TimeStampToken::from_der(&bytes).and_then(|token| token.verify(authorities, &hash)) {
+            Ok(stamp) => StampOutcome::At(stamp.time),
+            Err(error) => {
+                self.findings.push(Finding::BadTimeStamp(error.to_string()));
+                StampOutcome::Wrong
+            }
+        }
+    }
+
+    fn chain_link(&mut self, info: Option<&ParsedInfo>, signature: Option<&Signature>) -> Option<ChainLink> {
         let info = info?;
         // What a changed info says of the chain would only blame others.
         let name = self.base.file(Section::Info);

@@ -151,7 +151,7 @@ impl TestArchive {
         folder.add(self.path()).unwrap();
         let mut keys = Keyring::new();
         assert!(keys.add_from(&folder).is_empty());
-        verify(&folder, &keys)
+        verify(&folder, &keys).unwrap()
     }
 }
 

@@ -65,7 +65,7 @@ fn check_with_own_means(data: &Path) -> anyhow::Result<()> {
     keys.add(Certificate::from_pem(&pem)?);
     let mut archive = Folder::new();
     archive.add(&data.join("archive"))?;
-    let report = verify(&archive, &keys);
+    let report = verify(&archive, &keys)?;
     ensure!(!report.recordings.is_empty(), "the archive is empty");
     ensure!(report.is_good(), "verification found faults: {report:?}");
     Ok(())

@@ -1,0 +1,72 @@
+//! How to verify, and who hears of it.
+
+use std::num::NonZeroUsize;
+
+use jiff::SignedDuration;
+
+use super::{Journal, RecordingReport};
+use crate::{
+    log::{LogKey, SignedCheckpoint},
+    timestamp::Authorities,
+};
+
+/// How to verify.
+pub struct Options {
+    /// The target that the archives are, whatever they say themselves.
+    pub target: Option<String>,
+    /// What was sealed so shortly before the end of the log may still be on its way.
+    pub grace: SignedDuration,
+    /// Nothing may have expired: the archive has to begin with the first recording.
+    pub complete: bool,
+    /// Checkpoints that came another way: kept from an earlier audit, or asked of a witness. The logs
+    /// have to continue them.
+    pub checkpoints: Vec<SignedCheckpoint>,
+    /// Whom time stamps are believed from; `None`: they are not judged.
+    pub authorities: Option<Authorities>,
+    /// Keys of logs that lie elsewhere, each certified ([`certified_log_keys`](super::certified_log_keys)):
+    /// for recordings that were taken out of their archive.
+    pub log_keys: Vec<LogKey>,
+    /// Goes on with what an earlier run found good, and is added to.
+    pub journal: Option<Journal>,
+    /// How many recordings are read at once.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            target: None,
+            grace: SignedDuration::from_mins(10),
+            complete: false,
+            checkpoints: Vec::new(),
+            authorities: None,
+            log_keys: Vec::new(),
+            journal: None,
+            threads: NonZeroUsize::MIN.saturating_add(1),
+        }
+    }
+}
+
+/// Who hears of what is found on the way. All of it does nothing by default.
+pub trait Observer {
+    /// A recording was verified; in the order of folders and names.
+    fn recording(&mut self, report: &RecordingReport) {
+        let _ = report;
+    }
+
+    /// A file beside recordings belongs to none.
+    fn stray(&mut self, path: &str) {
+        let _ = path;
+    }
+
+    /// So many recordings were verified by now.
+    fn verified(&mut self, recordings: u64) {
+        let _ = recordings;
+    }
+
+    /// Recordings are done; logs are being read.
+    fn reading_logs(&mut self) {}
+}
+
+/// Hears nothing.
+impl Observer for () {}
