@@ -2,6 +2,7 @@
 //! folders, and stops them by process id. A server that is missing fails the test.
 
 pub mod account;
+pub mod http_answers;
 pub mod installation;
 pub mod phone;
 pub mod pjsua;
@@ -18,6 +19,8 @@ pub mod sipp;
 pub mod small_disk;
 pub mod sshd;
 pub mod streams;
+pub mod time_stamp_authority;
 pub mod up;
 pub mod wait;
+pub mod witness;
 pub mod world;

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_minutes_off_is_noticed() {
-        let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         for (time, good) in [(0, true), (5, true), (-299, true), (304, true), (-301, false), (306, false)] {
             assert_eq!(plausible(at(time), at(0), at(5)).is_ok(), good, "{time}");
         }
