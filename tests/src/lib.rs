@@ -4,6 +4,8 @@
 pub mod account;
 pub mod http_answers;
 pub mod installation;
+pub mod key_vault;
+pub mod moto;
 pub mod phone;
 pub mod pjsua;
 pub mod ports;

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::CloudError;
+
 /// Why there is no signature, or no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -11,6 +13,11 @@ pub enum KeyError {
     /// The library of the HSM is not there or cannot be loaded.
     #[error("the PKCS#11 library {} cannot be loaded: install the HSM's software or correct the path", .0.display())]
     Module(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The library is there and does not start.
+    #[error(
+        "the PKCS#11 library {} does not start: the HSM cannot be reached, or the library's configuration (for SoftHSM: the folder of its tokens) is not in order", .0.display()
+    )]
+    ModuleDoesNotStart(PathBuf, #[source] cryptoki::error::Error),
     /// No token has this label.
     #[error("there is no token with the label '{0}': is the HSM connected, and was the token initialised?")]
     TokenMissing(String),
@@ -109,6 +116,9 @@ pub enum KeyError {
     /// The certificate that was to be imported is none of this key, or no valid one.
     #[error("the certificate was not taken: {0}")]
     ImportRefused(String),
+    /// What a key service in a cloud says.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
     /// A folder or file of a software token cannot be written.
     #[error("{} cannot be written", .0.display())]
     Storage(PathBuf, #[source] std::io::Error),
@@ -154,13 +164,17 @@ impl KeyError {
         match self {
             Self::NotSaid(_) | Self::Module(..) | Self::Storage(..) | Self::KeyLeaves(_) => KeyFault::Setup,
             Self::PinFile(..) | Self::PinWrong(_) | Self::PinLocked(_) => KeyFault::Pin,
-            Self::TokenMissing(_) | Self::TokenAmbiguous(..) | Self::Hsm { .. } => KeyFault::Token,
+            Self::ModuleDoesNotStart(..)
+            | Self::TokenMissing(_)
+            | Self::TokenAmbiguous(..)
+            | Self::Hsm { .. } => KeyFault::Token,
             Self::KeyMissing { .. }
             | Self::KeyAmbiguous { .. }
             | Self::KeyExists { .. }
             | Self::LogKeyMissing { .. }
             | Self::CertificateMissing { .. }
             | Self::ImportRefused(_) => KeyFault::Key,
+            Self::Cloud(error) => error.fault(),
             Self::KeyDamaged { .. } | Self::WrongSignature(_) | Self::Certificate(_) => KeyFault::Integrity,
         }
     }

@@ -1,4 +1,4 @@
-//! Signing keys behind one narrow trait; PKCS#11.
+//! Signing keys behind one narrow trait: PKCS#11, Azure Key Vault, AWS KMS.
 //!
 //! A private key is made in a token and never leaves it. Nothing here makes a key unasked: a recording
 //! that waits for its key is better than one signed with a key that nobody knows.
@@ -7,7 +7,10 @@ use std::{fmt, sync::Arc};
 
 use evidence::{KeyId, Signature};
 
+pub mod aws;
+pub mod azure;
 pub mod certificate;
+pub mod cloud;
 mod error;
 mod log_key;
 mod name;
@@ -16,6 +19,7 @@ pub mod pkcs11;
 pub mod softhsm;
 
 pub use certificate::CertificateSubject;
+pub use cloud::CloudError;
 pub use error::{KeyError, KeyFault};
 pub use log_key::LogSigningKey;
 pub use name::KeyName;

@@ -3,7 +3,10 @@
 use std::{num::NonZeroU16, path::PathBuf, sync::Arc};
 
 use crate::{
-    CertificateSubject, KeyError, KeyName, KeySet, SigningKey,
+    CertificateSubject, CloudError, KeyError, KeyName, KeySet, SigningKey,
+    aws::{self, AwsOptions},
+    azure::{self, AzureOptions},
+    cloud::{self, CloudOptions, Keeping},
     pkcs11::{self, Pin, Pkcs11Options},
     softhsm::{self, SoftHsmToken},
 };
@@ -17,6 +20,10 @@ pub enum KeyProvider {
     /// A token behind PKCS#11: an HSM, a smart card, SoftHSM.
     #[default]
     Pkcs11,
+    /// Azure Key Vault or Azure Managed HSM.
+    Azure,
+    /// AWS Key Management Service.
+    Aws,
 }
 
 /// Where the keys lie.
@@ -66,6 +73,15 @@ pub struct KeyOptions {
         help_heading = "Signing key"
     )]
     pub pkcs11_sessions: NonZeroU16,
+    /// What cloud key services have in common.
+    #[command(flatten)]
+    pub cloud: CloudOptions,
+    /// Azure Key Vault.
+    #[command(flatten)]
+    pub azure: AzureOptions,
+    /// AWS KMS.
+    #[command(flatten)]
+    pub aws: AwsOptions,
 }
 
 impl Default for KeyOptions {
@@ -77,6 +93,9 @@ impl Default for KeyOptions {
             pkcs11_pin_file: None,
             key: KeyName::label("callseal"),
             pkcs11_sessions: pkcs11::SESSIONS,
+            cloud: CloudOptions::default(),
+            azure: AzureOptions::default(),
+            aws: AwsOptions::default(),
         }
     }
 }
@@ -97,6 +116,17 @@ impl KeyOptions {
     /// True if the keys are in a token and no library is named: then it is SoftHSM's.
     pub fn is_softhsm(&self) -> bool {
         self.key_provider == KeyProvider::Pkcs11 && self.pkcs11_module.is_none()
+    }
+
+    /// How to reach that key in a cloud's key service.
+    fn keeping<'a>(&'a self, key: &'a KeyName) -> Result<Keeping<'a>, CloudError> {
+        let ca = self.cloud.key_service_ca.as_deref();
+        let service = match self.key_provider {
+            KeyProvider::Azure => azure::connect(&self.azure, ca)?,
+            KeyProvider::Aws => aws::connect(&self.aws, ca)?,
+            KeyProvider::Pkcs11 => return Err(CloudError::Setting("a token is no key service".to_owned())),
+        };
+        Ok(Keeping { service, options: &self.cloud, key, is_first: *key == self.key })
     }
 
     /// How to reach that key in the token.
@@ -160,6 +190,7 @@ impl RsaBits {
 pub fn open(options: &KeyOptions, key: &KeyName) -> Result<KeySet, KeyError> {
     match options.key_provider {
         KeyProvider::Pkcs11 => pkcs11::open(&options.pkcs11(key)?),
+        KeyProvider::Azure | KeyProvider::Aws => cloud::open(options.keeping(key)?),
     }
 }
 
@@ -170,6 +201,7 @@ pub fn open(options: &KeyOptions, key: &KeyName) -> Result<KeySet, KeyError> {
 pub fn open_signing(options: &KeyOptions, key: &KeyName) -> Result<Arc<dyn SigningKey>, KeyError> {
     match options.key_provider {
         KeyProvider::Pkcs11 => Ok(Arc::new(pkcs11::Pkcs11Key::open(&options.pkcs11(key)?)?)),
+        KeyProvider::Azure | KeyProvider::Aws => cloud::open_signing(options.keeping(key)?),
     }
 }
 
@@ -180,6 +212,7 @@ pub fn open_signing(options: &KeyOptions, key: &KeyName) -> Result<Arc<dyn Signi
 pub fn create(options: &KeyOptions, key: &KeyName, new: &NewKey) -> Result<KeySet, KeyError> {
     match options.key_provider {
         KeyProvider::Pkcs11 => pkcs11::create(&options.pkcs11(key)?, new),
+        KeyProvider::Azure | KeyProvider::Aws => cloud::create(options.keeping(key)?, new),
     }
 }
 
@@ -190,6 +223,7 @@ pub fn create(options: &KeyOptions, key: &KeyName, new: &NewKey) -> Result<KeySe
 pub fn create_log_key(options: &KeyOptions, key: &KeyName) -> Result<KeySet, KeyError> {
     match options.key_provider {
         KeyProvider::Pkcs11 => pkcs11::create_log_key(&options.pkcs11(key)?),
+        KeyProvider::Azure | KeyProvider::Aws => cloud::create_log_key(options.keeping(key)?),
     }
 }
 
@@ -201,5 +235,6 @@ pub fn create_log_key(options: &KeyOptions, key: &KeyName) -> Result<KeySet, Key
 pub fn import_certificate(options: &KeyOptions, key: &KeyName, pem: &str) -> Result<(), KeyError> {
     match options.key_provider {
         KeyProvider::Pkcs11 => pkcs11::import_certificate(&options.pkcs11(key)?, pem),
+        KeyProvider::Azure | KeyProvider::Aws => cloud::import_certificate(options.keeping(key)?, pem),
     }
 }
