@@ -8,11 +8,17 @@ use std::{
 use bus::{Bus, with_sources};
 use domain::TenantId;
 use jiff::tz::TimeZone;
-use keys::SigningKey;
 use tokio::sync::Notify;
 use wire::event_v1::{Event, Fault, event::What};
 
-use crate::{Options, metrics::Metrics, staging::Staging, state::State};
+use crate::{
+    Options,
+    key::KeyRing,
+    log::Logs,
+    metrics::Metrics,
+    staging::Staging,
+    state::{State, StateError, log::LogHead},
+};
 
 /// Finds a tenant's time zone; UTC for a tenant that configuration does not know.
 pub type TimeZones = Arc<dyn Fn(&TenantId) -> TimeZone + Send + Sync>;
@@ -27,12 +33,14 @@ pub struct Context {
     pub state: State,
     /// The staging folder.
     pub staging: Staging,
-    /// The key that signs.
-    pub key: Arc<dyn SigningKey>,
+    /// The keys that sign.
+    pub keys: KeyRing,
     /// Time zones of tenants.
     pub time_zones: TimeZones,
     /// Metrics.
     pub metrics: Metrics,
+    /// What the tasks of the logs share.
+    pub logs: Logs,
     /// Rings when a recording was put into the seal queue.
     pub to_seal: Notify,
     /// Rings when a row was put into the outbox.
@@ -48,7 +56,7 @@ impl Context {
         bus: Bus,
         state: State,
         staging: Staging,
-        key: Arc<dyn SigningKey>,
+        keys: KeyRing,
         time_zones: TimeZones,
         metrics: Metrics,
     ) -> Self {
@@ -57,13 +65,22 @@ impl Context {
             bus,
             state,
             staging,
-            key,
+            keys,
             time_zones,
             metrics,
+            logs: Logs::default(),
             to_seal: Notify::new(),
             to_announce: Notify::new(),
             connected_since: Mutex::new(None),
         }
+    }
+
+    /// The log of a tenant; made when there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    pub async fn log_of(&self, tenant: &TenantId) -> Result<LogHead, StateError> {
+        self.state.ensure_log(tenant, self.options.installation.as_str()).await
     }
 
     /// The bus did not answer although it is connected: its time begins anew.

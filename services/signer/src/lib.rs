@@ -9,8 +9,9 @@ pub mod assemble;
 mod context;
 pub mod fail_point;
 pub mod http;
-mod key;
+pub mod key;
 mod leases;
+pub mod log;
 mod metrics;
 mod options;
 pub mod seal;
@@ -22,57 +23,95 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::Bus;
+use domain::{ResourceName, TenantId, resources::tenant::evidence::Evidence};
 use jiff::tz::TimeZone;
-use keys::SigningKey;
 use runtime::Service;
 
 pub use options::Options;
 
 use crate::{
     context::{Context, TimeZones},
+    key::{KeyRing, KeySource, KeyWishes},
     metrics::Metrics,
     staging::Staging,
     state::State,
 };
 
-/// Runs the signer with the key that the options name, until the service is shut down.
+/// Runs the signer with the keys that the options name, until the service is shut down.
 ///
 /// # Errors
-/// Configuration, state, staging or key cannot be used at the start. What fails later is tried again.
+/// Configuration, state or staging cannot be used at the start. What fails later is tried again, and so
+/// is a key that is not there.
 pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result<()> {
-    let key = key::open(&options).await?;
-    run_with_key(options, bus, service, key).await
+    let keys = Arc::new(options.keys.clone());
+    run_with_keys(options, bus, service, keys).await
 }
 
-/// The same with a key that was opened already.
+/// The same with keys that are opened in another way.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with_key(
+pub async fn run_with_keys(
     options: Options,
     bus: Bus,
     service: Service,
-    key: Arc<dyn SigningKey>,
+    keys: Arc<dyn KeySource>,
 ) -> anyhow::Result<()> {
     if let Some(step) = &options.fail_at {
         fail_point::arm(step)?;
     }
-    let time_zones = time_zones(&options, &service)?;
+    let configuration = Configuration::watch(&options, &service)?;
     let state = State::open(&options.state).await?;
     let staging = Staging::open(&options.staging)?;
     let metrics = Metrics::register(service.registry())?;
-    key::publish(&key, &staging).await?;
-    let context = Arc::new(Context::new(options, bus, state, staging, key, time_zones, metrics));
+    let keys = KeyRing::new(
+        keys,
+        configuration.clone(),
+        options.keys.key.clone(),
+        (state.clone(), staging.clone(), bus.clone(), metrics.clone()),
+    );
+    let evidence = configuration.clone();
+    let wishes: log::Wishes = Arc::new(move |tenant| evidence.evidence(tenant));
+    let time_zones: TimeZones = Arc::new(move |tenant| configuration.time_zone(tenant));
+    let context = Arc::new(Context::new(options, bus, state, staging, keys, time_zones, metrics));
+    context.logs.set_wishes(wishes);
     let watch = tokio::spawn(watch::conditions(context.clone(), service.clone()));
     let outcome = leases::run(context, service.shutdown()).await;
     watch.abort();
     outcome.context("the signer cannot share its work with other replicas")
 }
 
-fn time_zones(options: &Options, service: &Service) -> anyhow::Result<TimeZones> {
-    let watched = config::watch(&options.config, service.shutdown()).context("the configuration folder")?;
-    Ok(Arc::new(move |tenant| {
-        let resources = watched.current();
+/// What the signer reads in the resources.
+struct Configuration(config::Watched);
+
+impl Configuration {
+    fn watch(options: &Options, service: &Service) -> anyhow::Result<Arc<Self>> {
+        let watched =
+            config::watch(&options.config, service.shutdown()).context("the configuration folder")?;
+        Ok(Arc::new(Self(watched)))
+    }
+
+    /// UTC for a tenant that is not known.
+    fn time_zone(&self, tenant: &TenantId) -> TimeZone {
+        let resources = self.0.current();
         resources.tenants.get(tenant).map_or(TimeZone::UTC, |found| found.tenant.time_zone.clone())
-    }))
+    }
+}
+
+impl Configuration {
+    /// Nothing for a tenant that is not known.
+    fn evidence(&self, tenant: &TenantId) -> Evidence {
+        let resources = self.0.current();
+        resources.tenants.get(tenant).map(|found| found.tenant.evidence.clone()).unwrap_or_default()
+    }
+}
+
+impl KeyWishes for Configuration {
+    fn tenants(&self) -> Vec<TenantId> {
+        self.0.current().tenants.keys().cloned().collect()
+    }
+
+    fn label(&self, tenant: &TenantId) -> Option<ResourceName> {
+        self.0.current().tenants.get(tenant)?.tenant.evidence.signing_key.clone()
+    }
 }

@@ -25,7 +25,17 @@ pub struct Metrics {
     pub assembled: IntCounterVec,
     /// Sealed recordings.
     pub sealed: IntCounter,
-    /// Faults by stage: assemble, seal, key, outbox, leases.
+    /// Keys in use that cannot sign now.
+    pub keys_away: IntGauge,
+    /// Signed checkpoints.
+    pub checkpoints: IntCounter,
+    /// Logs that must not go on.
+    pub logs_halted: IntGauge,
+    /// Logs whose newest checkpoint too few witnesses have cosigned.
+    pub logs_unwitnessed: IntGauge,
+    /// Time-stamp authorities that do not stamp.
+    pub authorities_failing: IntGauge,
+    /// Faults by stage: assemble, seal, key, log, outbox, leases.
     pub faults: IntCounterVec,
 }
 
@@ -61,6 +71,26 @@ impl Metrics {
             messages: by("callseal_signer_messages_total", "Messages of calls by outcome", "outcome")?,
             assembled: by("callseal_signer_assembled_total", "Finished recordings by outcome", "outcome")?,
             sealed: IntCounter::new("callseal_signer_sealed_total", "Sealed recordings")?,
+            keys_away: IntGauge::new(
+                "callseal_signer_keys_away",
+                "Signing keys in use that cannot sign now: recordings wait",
+            )?,
+            checkpoints: IntCounter::new(
+                "callseal_signer_log_checkpoints_total",
+                "Checkpoints of logs that were signed and published",
+            )?,
+            logs_halted: IntGauge::new(
+                "callseal_signer_log_halted",
+                "Logs that must not go on: the state database is not the one they were published from",
+            )?,
+            logs_unwitnessed: IntGauge::new(
+                "callseal_signer_log_unwitnessed",
+                "Logs whose newest checkpoint fewer witnesses have cosigned than the tenant asks for",
+            )?,
+            authorities_failing: IntGauge::new(
+                "callseal_signer_log_time_stamps_failing",
+                "Tenants whose time-stamp authority does not stamp",
+            )?,
             faults: by("callseal_signer_faults_total", "Faults by stage", "stage")?,
         };
         registry.register(Box::new(metrics.partitions.clone()))?;
@@ -72,6 +102,11 @@ impl Metrics {
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.assembled.clone()))?;
         registry.register(Box::new(metrics.sealed.clone()))?;
+        registry.register(Box::new(metrics.keys_away.clone()))?;
+        registry.register(Box::new(metrics.checkpoints.clone()))?;
+        registry.register(Box::new(metrics.logs_halted.clone()))?;
+        registry.register(Box::new(metrics.logs_unwitnessed.clone()))?;
+        registry.register(Box::new(metrics.authorities_failing.clone()))?;
         registry.register(Box::new(metrics.faults.clone()))?;
         Ok(metrics)
     }

@@ -3,11 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use domain::ResourceName;
+use keys::KeyOptions;
 
 /// Settings of the signer.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Folder with the configuration (for the tenants' time zones).
+    /// Folder with the configuration (for the tenants' time zones and keys).
     #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
     pub config: PathBuf,
     /// State database: sqlite:/path/to/file.sqlite, or postgres://… when there are replicas.
@@ -16,18 +17,9 @@ pub struct Options {
     /// Staging folder, shared with the shipper.
     #[arg(long, env = "CALLSEAL_STAGING", value_name = "DIR")]
     pub staging: PathBuf,
-    /// PKCS#11 library of the HSM; without it SoftHSM's is looked for.
-    #[arg(long, env = "CALLSEAL_PKCS11_MODULE", value_name = "FILE")]
-    pub pkcs11_module: Option<PathBuf>,
-    /// Label of the token.
-    #[arg(long, env = "CALLSEAL_PKCS11_TOKEN", default_value = "callseal", value_name = "LABEL")]
-    pub pkcs11_token: String,
-    /// File that holds the PIN.
-    #[arg(long, env = "CALLSEAL_PKCS11_PIN_FILE", value_name = "FILE")]
-    pub pkcs11_pin_file: Option<PathBuf>,
-    /// Label of the key in the token.
-    #[arg(long, env = "CALLSEAL_PKCS11_KEY", default_value = "callseal", value_name = "LABEL")]
-    pub pkcs11_key: String,
+    /// Where the keys lie.
+    #[command(flatten)]
+    pub keys: KeyOptions,
     /// Id of this installation, written into each recording's info.
     #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
     pub installation: ResourceName,
@@ -62,6 +54,22 @@ pub struct Options {
         value_name = "SECONDS"
     )]
     pub spool_deadline_s: f64,
+    /// How often a log that has grown is signed, in seconds; recordings are delivered only after that.
+    #[arg(
+        long = "checkpoint-every",
+        env = "CALLSEAL_CHECKPOINT_EVERY",
+        default_value_t = 2.0,
+        value_name = "SECONDS"
+    )]
+    pub checkpoint_every_s: f64,
+    /// A log in which nothing happens is signed all the same after so long, in seconds.
+    #[arg(
+        long = "heartbeat-every",
+        env = "CALLSEAL_HEARTBEAT_EVERY",
+        default_value_t = 3600.0,
+        value_name = "SECONDS"
+    )]
+    pub heartbeat_every_s: f64,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]
     pub fail_at: Option<String>,
@@ -75,16 +83,15 @@ impl Options {
             config: config.into(),
             state: state.into(),
             staging: staging.into(),
-            pkcs11_module: None,
-            pkcs11_token: "callseal".to_owned(),
-            pkcs11_pin_file: None,
-            pkcs11_key: "callseal".to_owned(),
+            keys: KeyOptions::default(),
             installation: name("callseal"),
             replica: name("signer"),
             lease_s: 10.0,
             flush_every_s: 120.0,
             interrupted_after_s: 60.0,
             spool_deadline_s: 600.0,
+            checkpoint_every_s: 2.0,
+            heartbeat_every_s: 3600.0,
             fail_at: None,
         }
     }
@@ -102,6 +109,16 @@ impl Options {
     /// Silence after which a call counts as interrupted.
     pub fn interrupted_after(&self) -> Duration {
         seconds(self.interrupted_after_s)
+    }
+
+    /// Least time between two checkpoints of a log.
+    pub fn checkpoint_every(&self) -> Duration {
+        seconds(self.checkpoint_every_s).max(Duration::from_millis(20))
+    }
+
+    /// Most time between two checkpoints of a log.
+    pub fn heartbeat_every(&self) -> Duration {
+        seconds(self.heartbeat_every_s)
     }
 
     /// How long missing parts of an ended call are waited for.

@@ -1,15 +1,15 @@
-//! Conditions of readiness: the key, the bus, the state database, staging.
+//! Conditions of readiness: the keys, the bus, the state database, the logs.
 
 use std::{sync::Arc, time::Duration};
 
 use bus::with_sources;
-use runtime::Service;
+use runtime::{Condition, Service};
 
 use crate::{context::Context, state::Phase};
 
 /// How often the bus and the database are looked at.
 const EVERY: Duration = Duration::from_secs(2);
-/// How often the key signs a test message (F-57), in rounds.
+/// How often each key signs a test message (F-57), in rounds.
 const KEY_EVERY: u32 = 30;
 
 /// Keeps the conditions of `service` true to life, for as long as the task runs.
@@ -17,6 +17,7 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
     let nats = service.condition("nats");
     let key = service.condition("key");
     let database = service.condition("state");
+    let log = service.condition("log");
     let mut tick = tokio::time::interval(EVERY);
     for round in 0_u32.. {
         tick.tick().await;
@@ -29,13 +30,40 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
             Ok(_) => database.set_ok(),
             Err(error) => database.set_failed(with_sources(&error)),
         }
-        if round.is_multiple_of(KEY_EVERY) {
-            let checked = context.key.clone();
-            match tokio::task::spawn_blocking(move || checked.check()).await {
-                Ok(Ok(())) => key.set_ok(),
-                Ok(Err(error)) => key.set_failed(with_sources(&error)),
-                Err(_) => key.set_failed("the check of the key was stopped"),
-            }
+        match context.keys.look_after_all(round.is_multiple_of(KEY_EVERY)).await {
+            Ok(()) => {}
+            Err(error) => tracing::debug!(error = with_sources(&error), "the keys were not looked after"),
         }
+        match context.keys.problems().as_slice() {
+            [] => key.set_ok(),
+            problems => key.set_failed(problems.join("; ")),
+        }
+        look_at_logs(&context, &log).await;
+    }
+}
+
+/// A log that is halted stops its tenant's recordings; one that nobody watches should be looked at.
+async fn look_at_logs(context: &Context, condition: &Condition) {
+    // Without the database nothing can be said; that is another condition.
+    let Ok(heads) = context.state.logs().await else { return };
+    let halted: Vec<String> = heads
+        .iter()
+        .filter(|head| !head.halted.is_empty())
+        .map(|head| format!("{}: {}", head.tenant, head.halted))
+        .collect();
+    let remarks: Vec<String> = context
+        .logs
+        .witnesses
+        .lacking()
+        .into_iter()
+        .chain(context.logs.stamps.failing())
+        .map(|(tenant, problem)| format!("{tenant}: {problem}"))
+        .collect();
+    if !halted.is_empty() {
+        condition.set_failed(halted.join("; "));
+    } else if !remarks.is_empty() {
+        condition.set_degraded(remarks.join("; "));
+    } else {
+        condition.set_ok();
     }
 }

@@ -1,6 +1,7 @@
 //! One partition of the stream CALLS, for as long as its lease is held.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +17,7 @@ use wire::{
 
 use super::{
     directory::Directory,
+    empty,
     recording::{Assembler, Offered},
     segments,
 };
@@ -25,7 +27,7 @@ use crate::{
     staging::StagingError,
     state::{
         Held, Phase, StateError,
-        recording::{Stored, Update},
+        recording::{Finished, Stored, Update},
     },
 };
 
@@ -303,12 +305,14 @@ impl Worker {
     /// Steps 2 to 4 of the write order (see [`super`]) for all open recordings.
     async fn flush(&mut self) -> Result<(), AssembleError> {
         let mut updates = Vec::new();
+        let mut tenants = BTreeSet::new();
         let mut keep_from = self.read + 1;
         for open in self.directory.open_mut() {
             keep_from = keep_from.min(open.keep_from().unwrap_or(u64::MAX));
             let (id, origin) = (open.id, open.origin.clone());
             if let Some((runs, call, timeline)) = open.take_changes() {
                 let segments = segments::write(&self.context.staging, &id, runs).await?;
+                tenants.insert(call.tenant.clone());
                 let stored = Stored { id, origin, call, phase: Phase::Open, timeline: Some(timeline) };
                 updates.push(Update { stored, segments });
             }
@@ -316,6 +320,9 @@ impl Worker {
         fail_point::reached("flush-segments-written");
         let mark = (keep_from - 1).max(self.mark);
         if mark > self.mark || !updates.is_empty() {
+            for tenant in &tenants {
+                self.ensure_log(tenant).await?;
+            }
             self.context.state.commit_flush(&self.lease, self.part, mark, &updates).await?;
             fail_point::reached("flush-committed");
             self.mark = mark;
@@ -348,7 +355,13 @@ impl Worker {
         let phase = if is_empty { Phase::Empty } else { Phase::Complete };
         let stored = Stored { id, origin: origin.clone(), call: call.clone(), phase, timeline: None };
         let update = Update { stored, segments };
-        self.context.state.commit_finished(&self.lease, self.part, &update, &lane.to_string()).await?;
+        self.ensure_log(&call.tenant).await?;
+        let empty = match is_empty {
+            true => empty::entry(&self.context, &call, &id, "a late section of a call held no audio").await?,
+            false => None,
+        };
+        let then = if is_empty { Finished::Empty(empty.as_ref()) } else { Finished::ToSeal(&lane) };
+        self.context.state.commit_finished(&self.lease, self.part, &update, then).await?;
         fail_point::reached("assemble-committed");
         let outcome = match (is_empty, call.supplements.is_empty(), was_interrupted) {
             (true, ..) => "empty",
@@ -372,6 +385,14 @@ impl Worker {
         Ok(())
     }
 
+    /// The tenant's log is there, so that the beginning of its calls can be written into it.
+    async fn ensure_log(&self, tenant: &str) -> Result<(), AssembleError> {
+        if let Ok(tenant) = tenant.parse() {
+            self.context.log_of(&tenant).await?;
+        }
+        Ok(())
+    }
+
     /// The first message never came: nobody knows whether and for whom this is to be recorded. What
     /// came is kept in the dead-letter stream; should the beginning come later, it opens a section.
     async fn finish_headless(&mut self, open: Assembler) -> Result<(), AssembleError> {
@@ -385,7 +406,9 @@ impl Worker {
         let stored =
             Stored { id, origin: origin.clone(), call: call.clone(), phase: Phase::Headless, timeline: None };
         let update = Update { stored, segments: Vec::new() };
-        self.context.state.commit_finished(&self.lease, self.part, &update, "").await?;
+        let empty = empty::entry(&self.context, &call, &id, "the beginning of the call never came").await?;
+        let then = Finished::Empty(empty.as_ref());
+        self.context.state.commit_finished(&self.lease, self.part, &update, then).await?;
         self.context.metrics.assembled.with_label_values(&["headless"]).inc();
         tracing::error!(recording = %id, "the beginning of the call never came; its messages are dead letters");
         let fault = event_v1::Fault {

@@ -2,9 +2,13 @@
 //!
 //! Write order, and what a crash right after each step leaves behind:
 //!
-//! 1. *Info, journal text, hash list, signature to staging* beside the audio. Crash: the repeat finds
-//!    its own bytes. Nobody knows of the files yet, so nobody has deleted them.
-//! 2. *Stage 1 is stored.* From here on files are not put again: the shipper may have taken them away.
+//! A row waits until a signed checkpoint covers its entry in the tenant's log ([`log`](crate::log)), so
+//! that the proof of that is delivered with it.
+//!
+//! 1. *Info, journal text, hash list, signature to staging* beside the audio, then the log's proof and,
+//!    where the tenant wants it, a time stamp. Crash: the repeat finds its own bytes, or makes another
+//!    proof and has another stamp made. Nobody knows of the files yet, so nobody has deleted them.
+//! 2. *Stage 1 is stored*, with the files that came last. From here on files are not put again: the shipper may have taken them away.
 //! 3. *The message is published*, under the recording's id. Crash: it is published again; the stream
 //!    knows the id for a while, and its readers for ever.
 //! 4. *Segments are deleted.* Crash: what is left of them is deleted by the repeat.
@@ -12,18 +16,23 @@
 
 use std::time::Duration;
 
-use bus::BusError;
+use bus::{BusError, with_sources};
 use bytes::Bytes;
-use domain::RecordingId;
-use evidence::Section;
+use domain::{RecordingId, TenantId, resources::tenant::evidence::Stamp};
+use evidence::{HashedFile, Section, Sha256Hash};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use object_store::path::Path as Key;
 use tokio_util::sync::CancellationToken;
+use wire::{
+    event_v1::{Fault, event::What},
+    recording_v1::SealedFile,
+};
 
 use crate::{
     assemble::segments,
-    context::Context,
+    context::{Context, unix_us},
     fail_point,
+    log::{LogError, proof},
     staging::StagingError,
     state::{
         Held, Phase, StateError,
@@ -34,7 +43,9 @@ use crate::{
 /// Recordings whose files are written at the same time: what takes its time is the disk's sync, and
 /// syncs that come together cost little more than one.
 const AT_ONCE: usize = 16;
-const BATCH: u32 = 64;
+const BATCH: u32 = 128;
+/// How long a recording waits for the time stamp of its hash list. Milliseconds after its sealing.
+const STAMP_PATIENCE_MS: i64 = 60_000;
 const POLL: Duration = Duration::from_millis(500);
 
 /// Why a recording is not announced yet.
@@ -46,6 +57,9 @@ pub enum AnnounceError {
     /// Staging.
     #[error(transparent)]
     Staging(#[from] StagingError),
+    /// Its proof cannot be made.
+    #[error("the proof that a recording stands in the log cannot be made")]
+    Proof(#[from] LogError),
     /// The bus.
     #[error("a sealed recording cannot be announced")]
     Bus(#[from] BusError),
@@ -70,7 +84,7 @@ pub async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = context.to_announce.notified(), if wait == POLL => {}
+            () = context.to_announce.notified(), if wait == POLL => context.logs.grown.notify_one(),
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -109,8 +123,7 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     }
     if !new.is_empty() {
         fail_point::reached("outbox-files-put");
-        let ids: Vec<RecordingId> = new.iter().map(|row| row.recording).collect();
-        context.state.commit_stage(lease, &ids, Stage::FilesPut).await?;
+        context.state.commit_files_put(lease, &new).await?;
         fail_point::reached("outbox-stage-stored");
     }
     // In order of sealing; the acknowledgements may come as they like.
@@ -121,15 +134,15 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     in_parallel(&all, |row| delete_segments(context, row)).await?;
     fail_point::reached("outbox-segments-deleted");
     let ids: Vec<RecordingId> = all.iter().map(|row| row.recording).collect();
-    context.state.commit_stage(lease, &ids, Stage::Announced).await?;
+    context.state.commit_announced(lease, &ids).await?;
     Ok(all.len())
 }
 
 /// Puts the files of each row, a few rows at a time: those that lie in staging now, and those that
-/// could not be put there.
+/// could not be put there. A row that waits for its time stamp is in neither.
 async fn laid_out(context: &Context, rows: Vec<Unsent>) -> (Vec<Unsent>, Vec<(RecordingId, AnnounceError)>) {
-    let put = |row: Unsent| async move {
-        let outcome = put_files(context, &row).await;
+    let put = |mut row: Unsent| async move {
+        let outcome = put_files(context, &mut row).await;
         (row, outcome)
     };
     let work: Vec<_> = rows.into_iter().map(put).collect();
@@ -137,7 +150,8 @@ async fn laid_out(context: &Context, rows: Vec<Unsent>) -> (Vec<Unsent>, Vec<(Re
     let mut outcomes = stream::iter(work).buffered(AT_ONCE);
     while let Some((row, outcome)) = outcomes.next().await {
         match outcome {
-            Ok(()) => there.push(row),
+            Ok(true) => there.push(row),
+            Ok(false) => {}
             Err(error) => failed.push((row.recording, error)),
         }
     }
@@ -157,11 +171,13 @@ async fn delete_segments(context: &Context, row: &Unsent) -> Result<(), Announce
     Ok(context.staging.delete_all(&segments::folder(&row.recording)).await?)
 }
 
-async fn put_files(context: &Context, row: &Unsent) -> Result<(), AnnounceError> {
+/// Whether all files of the row lie in staging; if not, it waits.
+async fn put_files(context: &Context, row: &mut Unsent) -> Result<bool, AnnounceError> {
+    // First what may make it wait: a row that waits costs one question.
+    let Some(stamp) = time_stamp(context, row).await else { return Ok(false) };
     let prepared = &row.prepared;
     let put = |(section, content): (Section, &Vec<u8>)| {
-        let name = format!("{}{section}", row.message.base_name);
-        let key = Key::from(row.message.staging_key(&name));
+        let key = key_of(row, section);
         let content = Bytes::from(content.clone());
         async move { context.staging.put_once(&key, content, "a sealed file").await }
     };
@@ -172,5 +188,52 @@ async fn put_files(context: &Context, row: &Unsent) -> Result<(), AnnounceError>
         (Section::Signature, &prepared.signature_file),
     ];
     future::try_join_all(files.map(put)).await?;
+    if let Ok(tenant) = row.message.tenant.parse::<TenantId>()
+        && let Some(proof) = proof::of(context, &tenant, &row.recording).await?
+    {
+        add(context, row, Section::LogProof, proof).await?;
+        fail_point::log_reached("proof-put");
+    }
+    if let Some(token) = stamp {
+        add(context, row, Section::TimeStamp, token).await?;
+    }
+    Ok(true)
+}
+
+/// A file that comes after the signature. One that an attempt before has left is replaced.
+async fn add(
+    context: &Context,
+    row: &mut Unsent,
+    section: Section,
+    content: Vec<u8>,
+) -> Result<(), AnnounceError> {
+    let file = HashedFile::of(format!("{}{section}", row.message.base_name), &content);
+    context.staging.replace(&key_of(row, section), Bytes::from(content)).await?;
+    let sha256 = file.sha256.as_bytes().to_vec();
+    row.message.files.push(SealedFile { name: file.name, size: file.size, sha256 });
     Ok(())
+}
+
+fn key_of(row: &Unsent, section: Section) -> Key {
+    Key::from(row.message.staging_key(&format!("{}{section}", row.message.base_name)))
+}
+
+/// The time stamp of the hash list, if the tenant wants one: `None` to wait for it, `Some(None)` to go
+/// on without.
+async fn time_stamp(context: &Context, row: &Unsent) -> Option<Option<Vec<u8>>> {
+    let Ok(tenant) = row.message.tenant.parse::<TenantId>() else { return Some(None) };
+    let wanted = context.logs.wishes_of(&tenant).time_stamps;
+    let Some(wanted) = wanted.filter(|wanted| wanted.stamp == Stamp::Recordings) else { return Some(None) };
+    let hash = Sha256Hash::of(&row.prepared.hash_list);
+    match context.logs.stamps.stamp(context, &tenant, &wanted, &hash).await {
+        Ok(token) => Some(Some(token)),
+        Err(_) if unix_us() / 1_000 - row.message.sealed_unix_ms < STAMP_PATIENCE_MS => None,
+        Err(error) => {
+            let problem = format!("a recording is delivered without a time stamp: {}", with_sources(&error));
+            tracing::warn!(recording = %row.recording, problem, "no time stamp came");
+            let fault = Fault { r#where: "signer/time-stamps".to_owned(), problem, will_retry: false };
+            context.event(tenant.as_str(), &row.recording.to_string(), What::Fault(fault));
+            Some(None)
+        }
+    }
 }

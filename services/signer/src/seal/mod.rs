@@ -1,61 +1,57 @@
-//! The second stage: finished recordings are hashed, chained, signed and announced, one after the
-//! other, by the replica that holds the lease `seal`.
+//! The second stage: finished recordings are hashed, chained, signed and announced, by the replica that
+//! holds the lease `seal`. Lanes are sealed beside each other, each lane in order and in batches
+//! ([`lane`]).
 //!
 //! Write order, and what a crash right after each step leaves behind:
 //!
 //! 1. *Audio files to staging*, from the segments. Crash: the repeat writes the same bytes again.
-//! 2. *The exact bytes of info, journal text and hash list* are stored, with the lane's head in them.
-//!    Crash: the repeat takes these bytes, whatever version or configuration it runs with.
-//! 3. *The hash list is signed* in the HSM and the signature verified. Crash: PKCS#1 v1.5 is
-//!    deterministic, the repeat gets the same signature; nobody has seen the first one.
-//! 4. *One transaction*: signature, link of the chain (its head is compared), row of the outbox, state
-//!    of the recording; the fence of the lease is compared in it. This is the moment of sealing.
+//! 2. *The exact bytes of info, journal text and hash list* of a batch are stored in one transaction. The
+//!    first of them names the lane's head and its signature; each other one names the one before it, with
+//!    a placeholder for that one's signature ([`prepare`]). Crash: the repeat takes these bytes, whatever
+//!    version or configuration it runs with, as long as they go on where the chain ends and name the key
+//!    that signs now.
+//! 3. *Each hash list is signed* in the HSM, in order, and the signature verified; it then takes the
+//!    place of the placeholder in the next one. Crash, also in mid-batch: PKCS#1 v1.5 is deterministic,
+//!    the repeat gets the same signatures and so the same bytes; nobody has seen the first ones.
+//! 4. *One transaction*: the batch's signatures, links of the chain (its head is compared), entries of the
+//!    tenant's log, rows of the outbox, states of the recordings; the fence of the lease is compared in
+//!    it, and the key with the one in force. This is the moment of sealing: all of the batch, or nothing.
 //! 5. [`announce`]: files to staging, then the message, then segments are deleted.
 //!
 //! A recording that cannot be put together now (a segment cannot be read) waits, and the others of its
-//! lane go on. Without a key everything waits.
+//! lane go on. Without its key a lane waits; other tenants may have another key.
 
 pub mod announce;
 pub mod audio;
 pub mod describe;
+mod entry;
+mod lane;
 pub mod layout;
+pub mod prepare;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
 
 use bus::with_sources;
-use domain::RecordingId;
-use evidence::{BaseName, Documents, HashedFile, KeyId, LaneHead, Section, Signature, SignatureError};
-use futures::{StreamExt, stream};
-use keys::KeyError;
+use domain::Lane;
+use evidence::SignatureError;
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wire::{
-    event_v1::{self, event::What},
-    recording_v1::{JournalRow, RecordingSealed, SealedFile},
-};
 
-use self::describe::{Surroundings, Terms, Unusable};
+use self::describe::Unusable;
 use crate::{
-    context::{Context, unix_us},
-    fail_point,
-    state::{
-        Held, StateError,
-        call_record::CallRecord,
-        chain::Head,
-        seal_queue::{Prepared, Waiting},
-    },
+    context::Context,
+    log,
+    key::{NoKey, desk},
+    state::{Held, StateError},
 };
 
-/// Recordings whose audio is put together at the same time.
-const AT_ONCE: usize = 8;
-/// Recordings that are taken from the queue at once.
-const BATCH: u32 = 64;
+/// Lanes that are sealed beside each other.
+const LANES: usize = 16;
 /// The queue is looked at this often even when nobody rings: other replicas fill it, too.
 const POLL: Duration = Duration::from_millis(500);
-/// How long a recording waits that could not be put together.
-const POSTPONE: Duration = Duration::from_secs(15);
+/// The longest pause of a lane that cannot be sealed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Why a recording is not sealed yet.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +67,7 @@ pub enum SealError {
     Record(#[from] Unusable),
     /// The key.
     #[error("the recording cannot be signed")]
-    Key(#[from] KeyError),
+    Key(#[from] NoKey),
     /// The chain's head is no signature.
     #[error("the chain's head in the state database is damaged")]
     Head(#[from] SignatureError),
@@ -93,221 +89,100 @@ pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
         // Space only; the next start tries again.
         tracing::warn!(error = with_sources(&error), "left-over segments could not be deleted");
     }
-    // One task, so that both end when the lease is lost.
-    tokio::join!(seal_all(&context, &lease, &stop), announce::run(&context, &lease, &stop));
+    if !begin_logs(&context, &lease, &stop).await {
+        return;
+    }
+    // One task, so that all end when the lease is lost.
+    tokio::join!(
+        log::run(&context, &lease, &stop),
+        seal_all(&context, &lease, &stop),
+        announce::run(&context, &lease, &stop),
+        desk::run(&context, &lease, &stop),
+    );
+}
+
+/// Nothing is sealed before each log was compared with what is published of it. False: there is no
+/// more to do.
+async fn begin_logs(context: &Context, lease: &Held, stop: &CancellationToken) -> bool {
+    let mut pause = POLL;
+    while !stop.is_cancelled() {
+        match log::begin(context, lease).await {
+            Ok(()) => return true,
+            Err(error) if error.is_fenced() => return false,
+            Err(error) => context.fault("log", "", "", &error),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+    false
+}
+
+/// A lane that cannot be sealed now.
+struct Paused {
+    until: Instant,
+    pause: Duration,
 }
 
 async fn seal_all(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
-    let mut pause = Duration::from_millis(500);
-    while !stop.is_cancelled() {
-        let wait = match batch(context, lease, stop).await {
-            Ok(0) => POLL,
-            Ok(_) => {
-                pause = Duration::from_millis(500);
-                continue;
+    let mut busy: BTreeSet<Lane> = BTreeSet::new();
+    let mut paused: BTreeMap<Lane, Paused> = BTreeMap::new();
+    let mut running = FuturesUnordered::new();
+    while !(stop.is_cancelled() && running.is_empty()) {
+        if !stop.is_cancelled() {
+            match context.state.waiting_lanes().await {
+                Ok(lanes) => {
+                    let now = Instant::now();
+                    let due = |lane: &Lane| paused.get(lane).is_none_or(|paused| paused.until <= now);
+                    for lane in lanes.into_iter().filter(due) {
+                        if busy.len() < LANES && busy.insert(lane.clone()) {
+                            running.push(seal_lane(context, lease, lane, stop));
+                        }
+                    }
+                }
+                Err(error) => context.fault("seal", "", "", &error),
             }
-            Err(SealError::State(StateError::Fenced(_))) => {
-                tracing::info!("sealing was taken over by another replica");
-                break;
-            }
-            Err(error) => {
-                let stage = if matches!(error, SealError::Key(_)) { "key" } else { "seal" };
-                context.fault(stage, "", "", &error);
-                pause = (pause * 2).min(Duration::from_secs(60));
-                pause
-            }
-        };
+        }
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = context.to_seal.notified(), if wait == POLL => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-}
-
-/// A recording with everything that is read and written before its turn in the chain.
-struct Ready {
-    id: RecordingId,
-    call: CallRecord,
-    terms: Terms,
-    plans: Vec<layout::FilePlan>,
-    audio: Vec<HashedFile>,
-    prepared: Option<Prepared>,
-    queued_ms: i64,
-}
-
-async fn batch(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) -> Result<usize, SealError> {
-    let waiting = context.state.waiting(BATCH).await?;
-    context.metrics.queue.set(context.state.waiting_count().await?);
-    let found = waiting.len();
-    let assemble = |waiting: Waiting| {
-        let context = context.clone();
-        async move { (waiting.recording, make_ready(&context, waiting).await) }
-    };
-    // Audio is prepared ahead, in order; the chain is a line.
-    let mut ready = std::pin::pin!(stream::iter(waiting).map(assemble).buffered(AT_ONCE));
-    while let Some((id, outcome)) = ready.next().await {
-        if stop.is_cancelled() {
-            break;
-        }
-        let sealed = match outcome {
-            Ok(ready) => seal_one(context, lease, ready).await,
-            Err(error) => Err(error),
-        };
-        match sealed {
-            Ok(()) => {}
-            Err(error) if !error.concerns_one() => return Err(error),
-            Err(error) => {
-                context.fault("seal", "", &id.to_string(), &error);
-                context.state.postpone(lease, &id, POSTPONE).await?;
+            Some((lane, outcome)) = running.next() => {
+                busy.remove(&lane);
+                match outcome {
+                    Ok(_) => drop(paused.remove(&lane)),
+                    Err(SealError::State(StateError::Fenced(_))) => {
+                        tracing::info!("sealing was taken over by another replica");
+                        return;
+                    }
+                    // The next round sees the new one.
+                    Err(SealError::State(StateError::KeyChanged(_))) => {}
+                    Err(error) => {
+                        let pause = paused.get(&lane).map_or(POLL, |paused| (paused.pause * 2).min(LONGEST_PAUSE));
+                        report(context, &lane, &error);
+                        paused.insert(lane, Paused { until: Instant::now() + pause, pause });
+                    }
+                }
             }
-        }
-    }
-    Ok(found)
-}
-
-/// Step 1.
-async fn make_ready(context: &Context, waiting: Waiting) -> Result<Ready, SealError> {
-    let id = waiting.recording;
-    let stored = context.state.recording(&id).await?.ok_or(Unusable("it is not there"))?;
-    let call = stored.call;
-    let terms = Terms::of(&call)?;
-    let laid = call.laid.clone().ok_or(Unusable("its timeline is not described"))?;
-    let plans = layout::plan(&call, &laid, terms.channels);
-    let base = base_name(id, &call, &terms);
-    let segments = context.state.segments(&id).await?;
-    let folder = audio::folder(&call.tenant, &id);
-    let audio = audio::write(&context.staging, &folder, &base, plans.clone(), segments).await?;
-    fail_point::reached("seal-audio-written");
-    Ok(Ready { id, call, terms, plans, audio, prepared: waiting.prepared, queued_ms: waiting.queued_ms })
-}
-
-/// Steps 2 to 4.
-async fn seal_one(context: &Arc<Context>, lease: &Held, ready: Ready) -> Result<(), SealError> {
-    let head = context.state.chain_head(&ready.terms.lane).await?;
-    let mut prepared = match still_good(ready.prepared.clone(), head.as_ref(), context.key.key_id()) {
-        Some(prepared) => prepared,
-        None => {
-            let prepared = prepare(context, &ready, head)?;
-            context.state.commit_prepared(lease, &ready.id, &prepared).await?;
-            prepared
-        }
-    };
-    fail_point::reached("seal-prepared");
-    let signature = sign(context, prepared.hash_list.clone()).await?;
-    fail_point::reached("seal-signed");
-    complete(&mut prepared, &signature);
-    let lane = &ready.terms.lane;
-    context.state.commit_sealed(lease, lane, &ready.id, &prepared, &signature.to_base64()).await?;
-    fail_point::reached("seal-committed");
-    context.to_announce.notify_one();
-    let waited = Duration::from_millis(u64::try_from(unix_us() / 1_000 - ready.queued_ms).unwrap_or(0));
-    context.metrics.seal_seconds.observe(waited.as_secs_f64());
-    context.metrics.sealed.inc();
-    tracing::info!(recording = %ready.id, %lane, position = prepared.position, "sealed");
-    let duration_ms = prepared.sealed.as_ref().map_or(0, |sealed| sealed.duration_ms);
-    let sealed = event_v1::Sealed { chain_position: prepared.position, duration_ms };
-    context.event(&ready.call.tenant, &ready.id.to_string(), What::Sealed(sealed));
-    Ok(())
-}
-
-/// Bytes that an earlier attempt fixed hold as long as they go on where the chain ends and name the
-/// key that signs now.
-fn still_good(prepared: Option<Prepared>, head: Option<&Head>, key_id: KeyId) -> Option<Prepared> {
-    let head = head.map_or("", |head| head.recording.as_str());
-    prepared.filter(|p| p.previous_recording == head && p.key_id == key_id.to_string())
-}
-
-fn base_name(id: RecordingId, call: &CallRecord, terms: &Terms) -> BaseName {
-    let number = |party: Option<&wire::call_v1::Party>| party.map(|p| p.number.clone()).unwrap_or_default();
-    let facts = call.facts.as_ref();
-    let caller = number(facts.and_then(|facts| facts.caller.as_ref()));
-    let callee = number(facts.and_then(|facts| facts.callee.as_ref()));
-    BaseName::new(describe::started(call), terms.direction, &caller, &callee, id)
-}
-
-fn prepare(context: &Context, ready: &Ready, head: Option<Head>) -> Result<Prepared, SealError> {
-    let previous = head
-        .map(|head| {
-            Ok::<_, SealError>(LaneHead {
-                position: head.position,
-                recording: head.recording.parse().map_err(|_| SignatureError::NotBase64)?,
-                signature: Signature::parse(head.signature.as_bytes())?,
-            })
-        })
-        .transpose()?;
-    let time_zone = (context.time_zones)(&ready.terms.lane.tenant);
-    let zone_name = time_zone.iana_name().unwrap_or("UTC").to_owned();
-    let around = Surroundings {
-        time_zone,
-        installation: context.options.installation.to_string(),
-        key_id: context.key.key_id(),
-        previous,
-    };
-    let info = describe::info(ready.id, &ready.call, &ready.terms, &ready.plans, &around);
-    let documents = Documents::new(&info, ready.audio.clone());
-    let position = info.position();
-    let row = JournalRow {
-        base_file_name: documents.base.as_str().to_owned(),
-        direction: evidence::journal_json::journal_direction(info.direction).to_owned(),
-        time_unix_ms: documents.base.started().as_millisecond(),
-        call_id: info.call_id.clone(),
-        caller_name: info.caller.name.expose().clone(),
-        caller: info.caller.number.expose().clone(),
-        callee: info.callee.number.expose().clone(),
-        setting: info.rule.clone(),
-        signature: String::new(),
-    };
-    let hash_list = HashedFile::of(documents.base.file(Section::HashList), &documents.hash_list);
-    let sealed = RecordingSealed {
-        recording_id: ready.id.to_string(),
-        tenant: ready.call.tenant.clone(),
-        class: ready.terms.lane.class.to_string(),
-        chain_position: position,
-        base_name: documents.base.as_str().to_owned(),
-        files: documents.hashed.iter().chain([&hash_list]).map(sealed_file).collect(),
-        staging_prefix: audio::folder(&ready.call.tenant, &ready.id),
-        targets: ready.terms.targets.clone(),
-        journals: ready.terms.journals.clone(),
-        started_unix_ms: documents.base.started().as_millisecond(),
-        duration_ms: u64::try_from(info.duration.as_millis()).unwrap_or(u64::MAX),
-        time_zone: zone_name,
-        row: Some(row),
-        sealed_unix_ms: unix_us() / 1_000,
-    };
-    Ok(Prepared {
-        position,
-        previous_recording: info.previous.as_ref().map(|p| p.recording.to_string()).unwrap_or_default(),
-        info: documents.info,
-        journal: documents.journal,
-        hash_list: documents.hash_list,
-        signature_file: Vec::new(),
-        sealed: Some(sealed),
-        key_id: context.key.key_id().to_string(),
-    })
-}
-
-/// Step 3. The key verifies what it made.
-async fn sign(context: &Arc<Context>, message: Vec<u8>) -> Result<Signature, SealError> {
-    let key = context.key.clone();
-    let begun = Instant::now();
-    let signature = tokio::task::spawn_blocking(move || key.sign(&message)).await;
-    context.metrics.sign_seconds.observe(begun.elapsed().as_secs_f64());
-    Ok(signature.map_err(|_| SealError::Stopped)??)
-}
-
-/// The signature's file and its place in the announcement.
-fn complete(prepared: &mut Prepared, signature: &Signature) {
-    prepared.signature_file = signature.to_file();
-    if let Some(sealed) = &mut prepared.sealed {
-        let name = format!("{}{}", sealed.base_name, Section::Signature);
-        sealed.files.push(sealed_file(&HashedFile::of(name, &prepared.signature_file)));
-        if let Some(row) = &mut sealed.row {
-            row.signature = signature.to_base64();
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+            () = context.to_seal.notified() => {}
+            () = context.keys.came_back() => paused.clear(),
+            () = tokio::time::sleep(POLL) => {}
         }
     }
 }
 
-fn sealed_file(file: &HashedFile) -> SealedFile {
-    SealedFile { name: file.name.clone(), size: file.size, sha256: file.sha256.as_bytes().to_vec() }
+async fn seal_lane(
+    context: &Arc<Context>,
+    lease: &Held,
+    lane: Lane,
+    stop: &CancellationToken,
+) -> (Lane, Result<usize, SealError>) {
+    let outcome = lane::seal(context, lease, &lane, stop).await;
+    (lane, outcome)
+}
+
+/// A key that is away concerns every try of its lanes: the key ring reports it, once.
+fn report(context: &Context, lane: &Lane, error: &SealError) {
+    if !matches!(error, SealError::Key(_)) {
+        context.fault("seal", lane.tenant.as_str(), "", error);
+    }
 }

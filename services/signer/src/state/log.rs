@@ -83,6 +83,18 @@ pub async fn append_all(
     tenant: &TenantId,
     entries: &[(Entry, String)],
 ) -> Result<Vec<u64>, StateError> {
+    append_with(tx, tenant, |_| entries.to_vec()).await
+}
+
+/// The same for entries that are made from the log's salt.
+///
+/// # Errors
+/// As [`append`].
+pub async fn append_with(
+    tx: &mut Transaction,
+    tenant: &TenantId,
+    make: impl FnOnce(&LogHead) -> Vec<(Entry, String)>,
+) -> Result<Vec<u64>, StateError> {
     // Locks the row on either database, and reads what the last commit wrote.
     let locked = sqlx::query(
         "UPDATE log SET size = size WHERE tenant = $1 \
@@ -96,12 +108,13 @@ pub async fn append_all(
         return Err(StateError::LogHalted(tenant.to_string()));
     }
     let before = head.size();
+    let entries = make(&head);
     let mut numbers = Vec::with_capacity(entries.len());
-    for (entry, source) in entries {
+    for (mut entry, source) in entries {
         let at_ms = entry.at.as_millisecond();
         let is_behind = (head.last_ms - CLOCKS_DIFFER_MS..head.last_ms).contains(&at_ms);
         let at_ms = if is_behind { head.last_ms } else { at_ms };
-        let entry = Entry { at: Timestamp::from_millisecond(at_ms).unwrap_or(entry.at), ..entry.clone() };
+        entry.at = Timestamp::from_millisecond(at_ms).unwrap_or(entry.at);
         let bytes = entry.to_bytes();
         let leaf = leaf_hash(&bytes);
         let added = sqlx::query(
@@ -112,7 +125,7 @@ pub async fn append_all(
         .bind(signed(head.size()))
         .bind(bytes)
         .bind(leaf.as_bytes().to_vec())
-        .bind(source)
+        .bind(&source)
         .bind(at_ms)
         .execute(&mut **tx)
         .await?;
@@ -121,7 +134,7 @@ pub async fn append_all(
             head.frontier.append(leaf);
             head.last_ms = at_ms;
         } else {
-            numbers.push(number_of(tx, tenant, source).await?);
+            numbers.push(number_of(tx, tenant, &source).await?);
         }
     }
     if head.size() == before {

@@ -32,14 +32,18 @@ pub struct Unsent {
 }
 
 impl State {
-    /// Rows that are not announced yet, oldest first.
+    /// Rows that are not announced yet and that a signed checkpoint of their tenant's log covers (or
+    /// that no log knows: they were sealed before there was one), oldest first.
     ///
     /// # Errors
     /// The database refused, or a row cannot be read.
     pub async fn unsent(&self, limit: u32) -> Result<Vec<Unsent>, StateError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT recording, stage, message, prepared FROM outbox WHERE stage < 2 ORDER BY stage DESC, ordinal \
-             LIMIT {limit}"
+            "SELECT o.recording, o.stage, o.message, o.prepared FROM outbox o \
+             LEFT JOIN log_entry e ON e.source = 'sealed:' || o.recording \
+             WHERE o.stage < 2 AND (o.stage = 1 OR e.number IS NULL OR e.number < \
+               (SELECT COALESCE(MAX(c.size), 0) FROM log_checkpoint c WHERE c.tenant = e.tenant)) \
+             ORDER BY o.stage DESC, o.ordinal LIMIT {limit}"
         )))
         .fetch_all(self.db.pool())
         .await?;
@@ -63,32 +67,37 @@ impl State {
             .collect()
     }
 
-    /// Moves rows on to `stage` in one transaction. With [`Stage::Announced`] the rows of their
-    /// segments and the stored bytes go.
+    /// All files of these rows lie in staging; the announcement names those that came last.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now.
-    pub async fn commit_stage(
-        &self,
-        lease: &Held,
-        recordings: &[RecordingId],
-        stage: Stage,
-    ) -> Result<(), StateError> {
+    pub async fn commit_files_put(&self, lease: &Held, rows: &[Unsent]) -> Result<(), StateError> {
+        let mut tx = self.begin_fenced(lease).await?;
+        for row in rows {
+            sqlx::query("UPDATE outbox SET stage = $1, message = $2 WHERE recording = $3")
+                .bind(Stage::FilesPut as i64)
+                .bind(row.message.encode_to_vec())
+                .bind(row.recording.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// These are announced: the rows of their segments and the stored bytes go.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] if another replica seals now.
+    pub async fn commit_announced(&self, lease: &Held, recordings: &[RecordingId]) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
         for id in recordings {
             let id = id.to_string();
-            sqlx::query("UPDATE outbox SET stage = $1 WHERE recording = $2")
-                .bind(stage as i64)
+            sqlx::query("UPDATE outbox SET stage = $1, prepared = NULL WHERE recording = $2")
+                .bind(Stage::Announced as i64)
                 .bind(&id)
                 .execute(&mut *tx)
                 .await?;
-            if stage == Stage::Announced {
-                sqlx::query("UPDATE outbox SET prepared = NULL WHERE recording = $1")
-                    .bind(&id)
-                    .execute(&mut *tx)
-                    .await?;
-                sqlx::query("DELETE FROM segment WHERE recording = $1").bind(&id).execute(&mut *tx).await?;
-            }
+            sqlx::query("DELETE FROM segment WHERE recording = $1").bind(&id).execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -1,10 +1,19 @@
 //! Rows of recordings and their segments, and the two transactions of the assemble stage.
 
-use domain::RecordingId;
+use std::collections::BTreeMap;
+
+use domain::{Lane, RecordingId, TenantId};
+use evidence::log::Entry;
 use prost::Message;
 use sqlx::{Row, any::AnyRow};
 
-use super::{Held, State, StateError, call_record::CallRecord, signed, unsigned};
+use super::{
+    Held, State, StateError,
+    call_record::CallRecord,
+    log::{self, LogHead},
+    signed, unsigned,
+};
+use crate::log::intake;
 use sql::Transaction;
 
 /// A recording as it is stored.
@@ -65,6 +74,14 @@ pub struct Segment {
     pub object: String,
     /// SHA-256 of the content, hex.
     pub sha256: String,
+}
+
+/// What becomes of a finished recording.
+pub enum Finished<'a> {
+    /// It is sealed in this lane.
+    ToSeal(&'a Lane),
+    /// It left nothing to seal: what the log says of that. `None`: nobody knows whose call it was.
+    Empty(Option<&'a Entry>),
 }
 
 /// One recording to be stored in a transaction.
@@ -161,6 +178,7 @@ impl State {
         for update in updates {
             store(&mut tx, part, update).await?;
         }
+        log_started(&mut tx, updates).await?;
         sqlx::query(
             "INSERT INTO mark VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET sequence = excluded.sequence",
         )
@@ -171,8 +189,8 @@ impl State {
         Ok(tx.commit().await?)
     }
 
-    /// A recording is finished: its row and last segments, and its place in the seal queue, in one
-    /// transaction. The mark stays: a replay finds the row and passes over the messages.
+    /// A recording is finished: its row and last segments, and its place in the seal queue (or, when it
+    /// left nothing to seal, the log's entry that says so), in one transaction. The mark stays: a replay finds the row and passes over the messages.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if the partition was taken over; nothing is stored then.
@@ -181,10 +199,20 @@ impl State {
         lease: &Held,
         part: u16,
         update: &Update,
-        lane: &str,
+        then: Finished<'_>,
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
         store(&mut tx, part, update).await?;
+        log_started(&mut tx, std::slice::from_ref(update)).await?;
+        let lane = match then {
+            Finished::ToSeal(lane) => lane.to_string(),
+            Finished::Empty(Some(entry)) => {
+                let source = log::source::empty(&update.stored.id);
+                log::append(&mut tx, &entry.tenant, entry, &source).await?;
+                String::new()
+            }
+            Finished::Empty(None) => String::new(),
+        };
         if update.stored.phase == Phase::Complete {
             let queue = format!(
                 "INSERT INTO seal_queue (recording, lane, queued_ms, not_before_ms) VALUES ($1, $2, {}, 0) \
@@ -211,6 +239,30 @@ impl State {
             .await?;
         Ok(row.try_get("n")?)
     }
+}
+
+/// That these calls started, in the logs of their tenants: the stream of calls is the second source of
+/// it, should the event have been lost. A log that is halted, or not made yet, holds up no call: its
+/// event waits.
+async fn log_started(tx: &mut Transaction, updates: &[Update]) -> Result<(), StateError> {
+    // In the order of tenants: whoever locks several logs does so in the same order.
+    let mut by_tenant: BTreeMap<TenantId, Vec<RecordingId>> = BTreeMap::new();
+    for Update { stored, .. } in updates {
+        let is_call = stored.call.section == 0 && stored.phase != Phase::Headless;
+        // The log names calls by the id that events bear.
+        let ids = (stored.call.tenant.parse(), stored.call.recording_id.parse());
+        if let (true, (Ok(tenant), Ok(recording))) = (is_call, ids) {
+            by_tenant.entry(tenant).or_default().push(recording);
+        }
+    }
+    for (tenant, recordings) in by_tenant {
+        let make = |log: &LogHead| recordings.iter().map(|id| intake::started(log, id)).collect();
+        match log::append_with(tx, &tenant, make).await {
+            Ok(_) | Err(StateError::NoLog(_) | StateError::LogHalted(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 async fn store(tx: &mut Transaction, part: u16, update: &Update) -> Result<(), StateError> {

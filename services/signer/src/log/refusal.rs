@@ -1,0 +1,144 @@
+//! A log never gets smaller and never changes: what was published is compared with the state database
+//! before anything is added to it or signed.
+//!
+//! An old copy of the database, restored after a loss, knows less than was published, or goes on from
+//! there with other entries. Both show in staging, where each signed checkpoint lies under its size and
+//! is never overwritten. The log is halted then: its tenant's recordings are taken and wait, nothing is
+//! sealed and nothing signed, until somebody has looked.
+
+use domain::TenantId;
+use evidence::{
+    Sha256Hash,
+    log::{Checkpoint, SignedCheckpoint, tiles},
+};
+
+use super::{LogError, blocking, folder::LogFolder};
+use crate::state::{State, log::LogHead, log_checkpoint::StoredCheckpoint};
+
+/// Why a log must not go on from this database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Less is known than was published.
+    #[error(
+        "an older copy of the state database was restored: it knows {known} entries of this log, and a checkpoint \
+         over {published} is published. Restore the newest copy of the database. If there is none that knows \
+         {published} entries, begin anew with an empty state database and an empty staging folder (keep both): \
+         the published log ends where it ends, and a new one begins beside it"
+    )]
+    RolledBack {
+        /// Entries in the database.
+        known: u64,
+        /// Entries that the largest published checkpoint covers.
+        published: u64,
+    },
+    /// Something else is known than was published.
+    #[error(
+        "the state database holds other entries than were published: it has another tree at {size} entries than the \
+         signed checkpoint of that size. An older copy of it was restored and went on, or two databases seal with one \
+         staging folder. Restore the one that was published from; going on with this one would fork the log"
+    )]
+    Forked {
+        /// Where they differ at the latest.
+        size: u64,
+    },
+    /// Another log is published.
+    #[error(
+        "the log {published} is published, and the state database has another one, {known}. The database is new or \
+         that of another installation: restore the right one, or give this one an empty staging folder"
+    )]
+    OtherLog {
+        /// Its name.
+        published: String,
+        /// Name of the log in the database.
+        known: String,
+    },
+    /// A file that never changes has another content.
+    #[error(
+        "staging holds another content under the name of a file of this log that is written once ({0}): an older copy \
+         of the state database was restored and went on, or somebody changed the file. Restore the database that was \
+         published from, or the file from an archive"
+    )]
+    Overwritten(&'static str),
+}
+
+/// What follows from a published checkpoint.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// The database has it, or a later one.
+    Known,
+    /// It is of this tree, but the database does not have it: the process died in between.
+    Adopt(SignedCheckpoint),
+}
+
+/// Compares a published checkpoint with what the database knows.
+///
+/// # Errors
+/// [`LogError::Refused`]; or it cannot be compared.
+pub async fn judge(
+    state: &State,
+    folder: &LogFolder,
+    head: &LogHead,
+    last: Option<&StoredCheckpoint>,
+    published: SignedCheckpoint,
+) -> Result<Verdict, LogError> {
+    let Checkpoint { origin, size, root } = published.checkpoint.clone();
+    if origin != head.origin {
+        return Err(Refusal::OtherLog { published: origin, known: head.origin.clone() }.into());
+    }
+    if size > head.size() {
+        return Err(Refusal::RolledBack { known: head.size(), published: size }.into());
+    }
+    let (known_size, known_root) = match last {
+        Some(last) if last.size > size => {
+            let newest = Checkpoint { origin, size: last.size, root: last.root };
+            let files = folder.clone();
+            // A tree that has grown proves what it was: when its tiles can be read.
+            let then = blocking(move || tiles::root_at(&files, &newest, size)).await?;
+            return match then {
+                Ok(then) if then == root => Ok(Verdict::Known),
+                Ok(_) => Err(Refusal::Forked { size }.into()),
+                Err(error) => Err(error.into()),
+            };
+        }
+        Some(last) => (last.size, last.root),
+        None => (0, Sha256Hash::of(b"")),
+    };
+    if size == known_size {
+        return if root == known_root { Ok(Verdict::Known) } else { Err(Refusal::Forked { size }.into()) };
+    }
+    let entries = entries(state, &head.tenant, known_size, size).await?;
+    let files = folder.clone();
+    let grown = blocking(move || tiles::grow(&files, known_size, known_root, &entries)).await?;
+    match grown {
+        Ok(grown) if grown.root == root => Ok(Verdict::Adopt(published)),
+        Ok(_) => Err(Refusal::Forked { size }.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Rows that are read at once.
+const ROWS: u64 = 4_096;
+
+/// The entries `from..to`.
+///
+/// # Errors
+/// The database refused, or has a hole there.
+pub async fn entries(
+    state: &State,
+    tenant: &TenantId,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Vec<u8>>, LogError> {
+    let mut all = Vec::new();
+    let mut next = from;
+    while next < to {
+        let limit = u32::try_from((to - next).min(ROWS)).unwrap_or(u32::MAX);
+        let rows = state.log_entries(tenant, next, limit).await?;
+        if rows.is_empty() {
+            return Err(LogError::Hole(next));
+        }
+        next += rows.len() as u64;
+        all.extend(rows);
+    }
+    Ok(all)
+}
