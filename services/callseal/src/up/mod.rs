@@ -22,7 +22,9 @@ const BROKEN_OFF: Duration = Duration::from_secs(90);
 /// # Errors
 /// It could not start, or a service failed; the text says which and why.
 pub fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
-    enter_environment(args.pkcs11_module.as_deref(), "CALLSEAL_DATA", &args.data)?;
+    if args.keys.is_softhsm() {
+        enter_environment(None, "CALLSEAL_DATA", &args.data)?;
+    }
     runtime::logs::init(runtime::logs::Format::Text);
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut left_over = LEFT_OVER;

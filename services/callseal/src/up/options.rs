@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use keys::KeyOptions;
+
 use super::command_line;
 
 /// Arguments of `callseal up`.
@@ -31,18 +33,9 @@ pub struct UpArgs {
     /// A NATS server that runs already; without it, one is started as a child process.
     #[arg(long, env = "CALLSEAL_NATS", value_name = "URL")]
     pub nats: Option<String>,
-    /// PKCS#11 module of an HSM; without it, SoftHSM keeps the key under the data folder.
-    #[arg(long, env = "CALLSEAL_PKCS11_MODULE", value_name = "FILE", requires_all = ["pkcs11_token", "pkcs11_pin_file"])]
-    pub pkcs11_module: Option<PathBuf>,
-    /// Label of the token.
-    #[arg(long, env = "CALLSEAL_PKCS11_TOKEN", value_name = "LABEL")]
-    pub pkcs11_token: Option<String>,
-    /// File that holds the user PIN.
-    #[arg(long, env = "CALLSEAL_PKCS11_PIN_FILE", value_name = "FILE")]
-    pub pkcs11_pin_file: Option<PathBuf>,
-    /// Label of the key in the token.
-    #[arg(long, env = "CALLSEAL_PKCS11_KEY", default_value = "callseal", value_name = "LABEL")]
-    pub pkcs11_key: String,
+    /// Where the signing key lies; without a PKCS#11 library, SoftHSM keeps it under the data folder.
+    #[command(flatten)]
+    pub keys: KeyOptions,
     /// Name of this installation, in metadata and in the certificate.
     #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
     pub installation: String,

@@ -73,7 +73,10 @@ impl Running {
     /// Something is missing, taken or wrong; the text says what.
     pub async fn start(args: &UpArgs) -> anyhow::Result<Self> {
         let data = DataFolder::take(&args.data)?;
-        let key = key_store::open(args)?;
+        let keys = {
+            let args = args.clone();
+            tokio::task::spawn_blocking(move || key_store::prepare(&args)).await??
+        };
         let nats = match &args.nats {
             Some(_) => None,
             None => Some(start_nats(&data).await?),
@@ -111,8 +114,8 @@ impl Running {
                 Box::pin(rules.run()).await
             }
         });
-        let options = command_line::signer(args, &data)?;
-        parts.start("signer", |service| callseal_signer::run_with_key(options, bus.clone(), service, key));
+        let options = callseal_signer::Options { keys, ..command_line::signer(args, &data)? };
+        parts.start("signer", |service| callseal_signer::run(options, bus.clone(), service));
         let options = command_line::shipper(args, &data)?;
         parts.start("shipper", |service| callseal_shipper::run(options, bus.clone(), service));
         let options = command_line::journal(args, &data)?;
@@ -139,7 +142,7 @@ impl Running {
         let services: Vec<Service> = self.parts.iter().map(|part| part.service.clone()).collect();
         let everything = async {
             let started = sip_listens.await.ok();
-            while services.iter().any(|service| service.health().ready().is_err()) {
+            while services.iter().any(|service| !can_begin(service)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             started
@@ -190,6 +193,12 @@ impl Running {
         self.http_up.cancel();
         Ok(())
     }
+}
+
+/// A service that waits for its key alone takes calls all the same; what it says is on `/readyz`.
+fn can_begin(service: &Service) -> bool {
+    let is_lost_key = |reason: &String| reason.starts_with("key: ") && reason != "key: not yet";
+    service.health().ready().err().is_none_or(|reasons| reasons.iter().all(is_lost_key))
 }
 
 async fn first_failure(parts: &mut [Part]) -> anyhow::Error {

@@ -15,6 +15,7 @@
 //! numbers, so doubles and replays from any point give the same bytes.
 
 mod directory;
+mod empty;
 pub mod laid;
 pub mod numbers;
 pub mod partition;

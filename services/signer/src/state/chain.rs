@@ -1,10 +1,24 @@
 //! The chains: one row a sealed recording, positions from 1 without a hole.
 
 use domain::{Lane, RecordingId};
+use evidence::log::Entry;
 use prost::Message;
 use sqlx::Row;
 
-use super::{Held, Phase, State, StateError, seal_queue::Prepared, signed, unsigned};
+use super::{Held, Phase, State, StateError, log, seal_queue::Prepared, signed, signing_key, unsigned};
+use sql::Transaction;
+
+/// A recording that was signed, to be committed.
+pub struct SealedRow {
+    /// Which one.
+    pub recording: RecordingId,
+    /// Its exact bytes, signature included.
+    pub prepared: Prepared,
+    /// The signature, base64 in one line.
+    pub signature: String,
+    /// Its entry in the tenant's log.
+    pub entry: Entry,
+}
 
 /// The last recording of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,57 +70,71 @@ impl State {
             .collect()
     }
 
-    /// The sealing itself: signature, chain, outbox and state of the recording in one transaction.
-    /// The head is compared: the chain must still end where `prepared` goes on.
+    /// The sealing itself, of a batch in the order of the chain: signatures, links of the chain, entries
+    /// of the tenant's log, rows of the outbox and states of the recordings in one transaction. The head
+    /// is compared: the chain must still end where the first of them goes on. So is the key: what was
+    /// signed by one that is not in force any more must be prepared anew.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now, [`StateError::HeadMoved`] if the chain
-    /// has another head; nothing is stored then.
+    /// has another head, [`StateError::KeyChanged`] if another key signs now; nothing is stored then.
     pub async fn commit_sealed(
         &self,
         lease: &Held,
         lane: &Lane,
-        recording: &RecordingId,
-        prepared: &Prepared,
-        signature: &str,
+        batch: &[SealedRow],
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
+        let in_force = signing_key::in_force(&mut tx, lane.tenant.as_str()).await?;
+        let lane_name = lane.to_string();
         let head = sqlx::query("SELECT recording FROM chain WHERE lane = $1 ORDER BY position DESC LIMIT 1")
-            .bind(lane.to_string())
+            .bind(&lane_name)
             .fetch_optional(&mut *tx)
             .await?;
-        let head = head.map_or(Ok(String::new()), |row| row.try_get::<String, _>("recording"))?;
-        if head != prepared.previous_recording {
-            return Err(StateError::HeadMoved(lane.to_string()));
+        let mut head = head.map_or(Ok(String::new()), |row| row.try_get::<String, _>("recording"))?;
+        for row in batch {
+            if head != row.prepared.previous_recording {
+                return Err(StateError::HeadMoved(lane_name));
+            }
+            if in_force.as_ref().is_some_and(|key| key.key_id != row.prepared.key_id) {
+                return Err(StateError::KeyChanged(lane_name));
+            }
+            commit_one(&mut tx, &lane_name, row).await?;
+            head = row.recording.to_string();
         }
-        sqlx::query(
-            "INSERT INTO chain (lane, position, recording, signature, previous, sealed_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(lane.to_string())
-        .bind(signed(prepared.position))
-        .bind(recording.to_string())
-        .bind(signature)
-        .bind(&prepared.previous_recording)
-        .bind(prepared.sealed.as_ref().map_or(0, |sealed| sealed.sealed_unix_ms))
-        .execute(&mut *tx)
-        .await?;
-        let message = prepared.sealed.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-        sqlx::query("INSERT INTO outbox (recording, stage, message, prepared) VALUES ($1, 0, $2, $3)")
-            .bind(recording.to_string())
-            .bind(message)
-            .bind(prepared.encode_to_vec())
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("UPDATE recording SET state = $1, timeline = NULL WHERE id = $2")
-            .bind(Phase::Sealed.as_str())
-            .bind(recording.to_string())
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("DELETE FROM seal_queue WHERE recording = $1")
-            .bind(recording.to_string())
-            .execute(&mut *tx)
-            .await?;
+        let entries: Vec<_> =
+            batch.iter().map(|row| (row.entry.clone(), log::source::sealed(&row.recording))).collect();
+        log::append_all(&mut tx, &lane.tenant, &entries).await?;
         Ok(tx.commit().await?)
     }
+}
+
+async fn commit_one(tx: &mut Transaction, lane: &str, row: &SealedRow) -> Result<(), StateError> {
+    let (recording, prepared) = (row.recording.to_string(), &row.prepared);
+    sqlx::query(
+        "INSERT INTO chain (lane, position, recording, signature, previous, sealed_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(lane)
+    .bind(signed(prepared.position))
+    .bind(&recording)
+    .bind(&row.signature)
+    .bind(&prepared.previous_recording)
+    .bind(prepared.sealed.as_ref().map_or(0, |sealed| sealed.sealed_unix_ms))
+    .execute(&mut **tx)
+    .await?;
+    let message = prepared.sealed.as_ref().map(Message::encode_to_vec).unwrap_or_default();
+    sqlx::query("INSERT INTO outbox (recording, stage, message, prepared) VALUES ($1, 0, $2, $3)")
+        .bind(&recording)
+        .bind(message)
+        .bind(prepared.encode_to_vec())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE recording SET state = $1, timeline = NULL WHERE id = $2")
+        .bind(Phase::Sealed.as_str())
+        .bind(&recording)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM seal_queue WHERE recording = $1").bind(&recording).execute(&mut **tx).await?;
+    Ok(())
 }

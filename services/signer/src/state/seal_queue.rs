@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::RecordingId;
+use domain::{Lane, RecordingId};
 use prost::Message;
 use sqlx::Row;
 use wire::recording_v1::RecordingSealed;
@@ -24,7 +24,8 @@ pub struct Prepared {
     /// `_journal.json`.
     #[prost(bytes = "vec", tag = "4")]
     pub journal: Vec<u8>,
-    /// `_hash.txt`: what is signed.
+    /// `_hash.txt`: what is signed. While the signature before is not known, over texts that hold the
+    /// placeholder.
     #[prost(bytes = "vec", tag = "5")]
     pub hash_list: Vec<u8>,
     /// `_hash.SHA256withRSA.sig`; empty until signed.
@@ -36,6 +37,10 @@ pub struct Prepared {
     /// Key that these bytes name; another key needs other bytes.
     #[prost(string, tag = "8")]
     pub key_id: String,
+    /// Info and journal text hold a placeholder where the signature of the recording before belongs:
+    /// that one was fixed in the same moment and not signed yet.
+    #[prost(bool, tag = "9")]
+    pub awaits_previous: bool,
 }
 
 /// A recording in the queue.
@@ -49,33 +54,61 @@ pub struct Waiting {
 }
 
 impl State {
-    /// Those that are due: prepared ones first, since the chain's next place is theirs, then in
-    /// order of completion.
+    /// Lanes in which recordings are due, the one that has waited longest first.
     ///
     /// # Errors
     /// The database refused, or a row cannot be read.
-    pub async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StateError> {
+    pub async fn waiting_lanes(&self) -> Result<Vec<Lane>, StateError> {
         let due = format!(
-            "SELECT recording, prepared, queued_ms FROM seal_queue WHERE not_before_ms <= {} \
-             ORDER BY CASE WHEN prepared IS NULL THEN 1 ELSE 0 END, ordinal LIMIT {limit}",
+            "SELECT lane FROM seal_queue WHERE not_before_ms <= {} GROUP BY lane ORDER BY MIN(ordinal)",
             self.now()
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(due)).fetch_all(self.db.pool()).await?;
         rows.iter()
             .map(|row| {
-                let id: String = row.try_get("recording")?;
-                let damaged = || StateError::Damaged(format!("seal queue, recording {id}"));
-                let prepared: Option<Vec<u8>> = row.try_get("prepared")?;
-                Ok(Waiting {
-                    recording: id.parse().map_err(|_| damaged())?,
-                    prepared: prepared
-                        .map(|bytes| Prepared::decode(bytes.as_slice()))
-                        .transpose()
-                        .map_err(|_| damaged())?,
-                    queued_ms: row.try_get("queued_ms")?,
-                })
+                let name: String = row.try_get("lane")?;
+                let parts = name.split_once('/');
+                parts
+                    .and_then(|(tenant, class)| {
+                        Some(Lane { tenant: tenant.parse().ok()?, class: class.parse().ok()? })
+                    })
+                    .ok_or_else(|| StateError::Damaged("the name of a lane in the seal queue".to_owned()))
             })
             .collect()
+    }
+
+    /// Those of a lane that are due: prepared ones first, by their place in the chain, then in order of
+    /// completion.
+    ///
+    /// # Errors
+    /// The database refused, or a row cannot be read.
+    pub async fn waiting(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StateError> {
+        let due = format!(
+            "SELECT recording, prepared, queued_ms FROM seal_queue WHERE lane = $1 AND not_before_ms <= {} \
+             ORDER BY CASE WHEN prepared IS NULL THEN 1 ELSE 0 END, ordinal LIMIT {limit}",
+            self.now()
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(due))
+            .bind(lane.to_string())
+            .fetch_all(self.db.pool())
+            .await?;
+        let waiting = rows.iter().map(|row| {
+            let id: String = row.try_get("recording")?;
+            let damaged = || StateError::Damaged(format!("seal queue, recording {id}"));
+            let prepared: Option<Vec<u8>> = row.try_get("prepared")?;
+            Ok(Waiting {
+                recording: id.parse().map_err(|_| damaged())?,
+                prepared: prepared
+                    .map(|bytes| Prepared::decode(bytes.as_slice()))
+                    .transpose()
+                    .map_err(|_| damaged())?,
+                queued_ms: row.try_get("queued_ms")?,
+            })
+        });
+        let mut waiting: Vec<Waiting> = waiting.collect::<Result<_, StateError>>()?;
+        // Stable: those without a place stay in order of completion.
+        waiting.sort_by_key(|one| one.prepared.as_ref().map_or(u64::MAX, |prepared| prepared.position));
+        Ok(waiting)
     }
 
     /// How many wait, due or not.
@@ -87,22 +120,23 @@ impl State {
         Ok(row.try_get("n")?)
     }
 
-    /// Fixes the exact bytes before they are signed.
+    /// Fixes the exact bytes of these recordings before they are signed, all in one transaction.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now.
     pub async fn commit_prepared(
         &self,
         lease: &Held,
-        recording: &RecordingId,
-        prepared: &Prepared,
+        batch: &[(RecordingId, &Prepared)],
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        sqlx::query("UPDATE seal_queue SET prepared = $1 WHERE recording = $2")
-            .bind(prepared.encode_to_vec())
-            .bind(recording.to_string())
-            .execute(&mut *tx)
-            .await?;
+        for (recording, prepared) in batch {
+            sqlx::query("UPDATE seal_queue SET prepared = $1 WHERE recording = $2")
+                .bind(prepared.encode_to_vec())
+                .bind(recording.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
         Ok(tx.commit().await?)
     }
 

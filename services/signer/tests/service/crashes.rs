@@ -6,7 +6,7 @@ use std::{path::Path, process::Command, time::Duration};
 use callseal_signer::fail_point::STEPS;
 use domain::{Class, Lane};
 use harness::process::Process;
-use keys::{CertificateSubject, create_key, softhsm};
+use keys::{CertificateSubject, KeyOptions, NewKey, RsaBits, softhsm};
 
 use crate::support::{
     bench::Bench,
@@ -27,8 +27,9 @@ fn a_token_is_made_for_the_other_tests() {
         valid_from: "2026-11-22T00:00:00Z".parse().unwrap(),
         years: 30,
     };
-    let key = create_key(&token.key("callseal"), &subject).unwrap();
-    std::fs::write(Path::new(&folder).join("callseal.pem"), keys::SigningKey::certificate_pem(&key)).unwrap();
+    let options = KeyOptions::default().in_softhsm(&token);
+    let made = keys::create(&options, &options.key, &NewKey { subject, bits: RsaBits::default() }).unwrap();
+    std::fs::write(Path::new(&folder).join("callseal.pem"), made.signing.certificate_pem()).unwrap();
 }
 
 fn make_token(folder: &Path) {

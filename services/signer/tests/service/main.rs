@@ -3,6 +3,7 @@
 mod assembling;
 mod consent;
 mod crashes;
+mod keys;
 mod late;
 mod replicas;
 mod sealing;

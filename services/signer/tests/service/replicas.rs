@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use callseal_signer::{
     Options,
-    state::{State, StateError, seal_queue::Prepared},
+    state::{State, StateError, chain::SealedRow, seal_queue::Prepared},
 };
 use domain::{Class, Lane, RecordingId};
+use evidence::log::{Entry, What};
 use harness::postgres::Postgres;
+use jiff::Timestamp;
 
 use crate::support::{
     bench::{Bench, Signer},
@@ -75,7 +77,13 @@ async fn of_two_that_seal_in_one_lane_only_one_gets_the_next_place() {
     a.create_leases(&["seal".to_owned()]).await.unwrap();
     let lease = Duration::from_secs(60);
     let stale = a.take_lease("seal", "a", false, Duration::ZERO).await.unwrap().unwrap();
-    let first = Prepared { position: 1, ..Prepared::default() };
+    a.ensure_log(&lane.tenant, "test").await.unwrap();
+    let row = |recording| SealedRow {
+        recording,
+        prepared: Prepared { position: 1, ..Prepared::default() },
+        signature: format!("of {recording}"),
+        entry: Entry { at: Timestamp::now(), tenant: lane.tenant.clone(), what: What::Heartbeat },
+    };
 
     // Both believe that they hold the lease: the fence decides.
     let held = b.take_lease("seal", "b", true, lease).await.unwrap();
@@ -86,15 +94,15 @@ async fn of_two_that_seal_in_one_lane_only_one_gets_the_next_place() {
             b.take_lease("seal", "b", true, lease).await.unwrap().unwrap()
         }
     };
-    let refused = a.commit_sealed(&stale, &lane, &RecordingId::new(), &first, "sig").await;
+    let refused = a.commit_sealed(&stale, &lane, &[row(RecordingId::new())]).await;
     assert!(matches!(refused, Err(StateError::Fenced(_))), "{refused:?}");
 
     // Even with one lease in two hands the head is compared, also when both commit at once.
     let (x, y) = (RecordingId::new(), RecordingId::new());
-    let (one, two) = tokio::join!(
-        a.commit_sealed(&held, &lane, &x, &first, "sig-x"),
-        b.commit_sealed(&held, &lane, &y, &first, "sig-y")
-    );
+    let (of_x, of_y) = ([row(x)], [row(y)]);
+    let (one, two) =
+        tokio::join!(a.commit_sealed(&held, &lane, &of_x), b.commit_sealed(&held, &lane, &of_y));
     assert_eq!([one.is_ok(), two.is_ok()].iter().filter(|ok| **ok).count(), 1, "{one:?} {two:?}");
     assert_eq!(a.chain(&lane).await.unwrap().len(), 1);
+    assert_eq!(a.log_head(&lane.tenant).await.unwrap().unwrap().size(), 1);
 }

@@ -87,7 +87,7 @@ fn openssl_accepts(bench: &Bench, sealed: &wire::recording_v1::RecordingSealed) 
         openssl base64 -d -in "$1_hash.SHA256withRSA.sig" -out sig.bin
         openssl dgst -sha256 -verify pub.pem -signature sig.bin "$1_hash.txt"
         rm pub.pem sig.bin"#;
-    let certificate = bench.path("staging/certificates").join(format!("{}.pem", bench.key.key_id()));
+    let certificate = bench.path("staging/certificates").join(format!("{}.pem", bench.keys.of("callseal").key_id()));
     let done = Command::new("sh")
         .current_dir(bench.exported())
         .args(["-c", script, "sh", &sealed.base_name])
@@ -174,7 +174,7 @@ async fn a_call_that_the_recorder_or_silence_ended_is_marked_as_interrupted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_key_recordings_wait_and_the_service_is_not_ready() {
     let bench = Bench::start().await;
-    bench.key.unplugged.store(true, Ordering::SeqCst);
+    bench.keys.unplugged.store(true, Ordering::SeqCst);
     let signer = bench.signer(bench.options());
     let call = Call::new(1);
     bench.publish(call.messages()).await;
@@ -185,7 +185,7 @@ async fn without_the_key_recordings_wait_and_the_service_is_not_ready() {
     .await
     .unwrap();
     assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
-    bench.key.unplugged.store(false, Ordering::SeqCst);
+    bench.keys.unplugged.store(false, Ordering::SeqCst);
     bench.announced(1).await;
     bench.audit_is_good(1);
     signer.stop().await;
@@ -194,7 +194,7 @@ async fn without_the_key_recordings_wait_and_the_service_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_whose_record_is_damaged_waits_and_the_others_are_sealed() {
     let bench = Bench::start().await;
-    bench.key.unplugged.store(true, Ordering::SeqCst);
+    bench.keys.unplugged.store(true, Ordering::SeqCst);
     let signer = bench.signer(bench.options());
     let (damaged, good) = (Call::new(1), Call::new(1));
     let state = bench.state().await;
@@ -212,7 +212,7 @@ async fn a_recording_whose_record_is_damaged_waits_and_the_others_are_sealed() {
         .execute(state.database().pool())
         .await
         .unwrap();
-    bench.key.unplugged.store(false, Ordering::SeqCst);
+    bench.keys.unplugged.store(false, Ordering::SeqCst);
     assert_eq!(bench.announced(1).await[0].recording_id, good.recording.to_string());
     assert_eq!(state.waiting_count().await.unwrap(), 1);
     signer.stop().await;

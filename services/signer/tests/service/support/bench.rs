@@ -12,7 +12,6 @@ use evidence::{
     Certificate,
     verify::{Folder, Keyring, Report, verify},
 };
-use keys::SigningKey;
 use runtime::Service;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -22,7 +21,7 @@ use wire::{
     recording_v1::RecordingSealed,
 };
 
-use super::key::FileKey;
+use super::key::Keys;
 
 const TENANT: &str = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n\
                       spec: {country: DE, timeZone: Europe/Berlin, whenUndecided: record}\n";
@@ -32,7 +31,7 @@ pub struct Bench {
     pub dir: TempDir,
     pub nats: NatsServer,
     pub bus: Bus,
-    pub key: Arc<FileKey>,
+    pub keys: Arc<Keys>,
 }
 
 impl Bench {
@@ -48,8 +47,8 @@ impl Bench {
         options.calls_max_bytes = 256 << 20;
         let bus = Bus::connect(options).await.unwrap();
         harness::streams::ensure(&bus).await.unwrap();
-        let key = Arc::new(FileKey::new(dir.path()));
-        Self { dir, nats, bus, key }
+        let keys = Arc::new(Keys::new(dir.path()));
+        Self { dir, nats, bus, keys }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -71,9 +70,9 @@ impl Bench {
     /// Runs a signer in this process.
     pub fn signer(&self, options: Options) -> Signer {
         let service = Service::new("signer");
-        let key: Arc<dyn SigningKey> = self.key.clone();
+        let keys = self.keys.clone();
         let task =
-            tokio::spawn(callseal_signer::run_with_key(options, self.bus.clone(), service.clone(), key));
+            tokio::spawn(callseal_signer::run_with_keys(options, self.bus.clone(), service.clone(), keys));
         Signer { service, task }
     }
 
@@ -170,18 +169,20 @@ impl Bench {
         export
     }
 
-    /// Verifies everything in staging as an auditor would.
-    pub fn audit(&self, certificate_pem: &str) -> Report {
+    /// Verifies everything in staging as an auditor would, who knows these certificates.
+    pub fn audit(&self, certificates_pem: &str) -> Report {
         let mut archive = Folder::new();
         archive.add(&self.exported()).unwrap();
         let mut keys = Keyring::new();
-        keys.add(Certificate::from_pem(certificate_pem).unwrap());
-        verify(&archive, &keys)
+        for pem in certificates_pem.split_inclusive("-----END CERTIFICATE-----\n") {
+            keys.add(Certificate::from_pem(pem).unwrap());
+        }
+        verify(&archive, &keys).unwrap()
     }
 
     /// Fails unless all recordings in staging are good, `count` of them, in chains without hole.
     pub fn audit_is_good(&self, count: usize) {
-        let report = self.audit(self.key.certificate_pem());
+        let report = self.audit(&self.keys.certificates());
         assert!(report.is_good(), "{report:#?}");
         assert_eq!(report.recordings.len(), count);
         assert!(report.lanes.iter().all(|lane| lane.missing_before == 0), "{:?}", report.lanes);

@@ -1,0 +1,331 @@
+//! One lane's recordings, sealed in batches.
+//!
+//! Four stages run beside each other, each handing batches to the next: audio files are put together;
+//! exact bytes are fixed; they are signed; they are committed. So the key is kept busy: while it signs
+//! one batch the next one is written down and the last one committed. A stage takes what is there, so
+//! that a single recording waits for nobody, and a queue is worked off in large transactions.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{Lane, RecordingId};
+use evidence::{KeyId, Signature};
+use futures::{StreamExt, stream};
+use keys::{KeyError, SigningKey};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::sync::CancellationToken;
+use wire::event_v1::{self, event::What};
+
+use super::{
+    SealError, audio,
+    describe::{Terms, Unusable},
+    entry, layout,
+    prepare::{self, Before, Ready},
+};
+use crate::{
+    context::{Context, unix_us},
+    fail_point,
+    key::{self, NoKey},
+    state::{
+        Held,
+        chain::{Head, SealedRow},
+        seal_queue::{Prepared, Waiting},
+    },
+};
+
+/// Recordings of a lane that are taken from the queue at once.
+const ROWS: u32 = 512;
+/// Recordings whose audio is put together at the same time.
+const AT_ONCE: usize = 8;
+/// Recordings whose audio lies ready before their turn.
+const AHEAD: usize = 64;
+/// Recordings in a batch at most.
+const BATCH: usize = 32;
+/// A slow key hands on what it has signed so far after this long.
+const SIGN_FOR: Duration = Duration::from_millis(250);
+/// How long a recording waits that could not be put together.
+const POSTPONE: Duration = Duration::from_secs(15);
+
+/// What one recording is signed with.
+struct Fixed {
+    id: RecordingId,
+    tenant: String,
+    queued_ms: i64,
+    prepared: Prepared,
+}
+
+/// Where and for whom a lane is sealed.
+struct Run<'a> {
+    context: &'a Arc<Context>,
+    lease: &'a Held,
+    lane: &'a Lane,
+    key: Arc<dyn SigningKey>,
+    /// The log's secret.
+    salt: Vec<u8>,
+}
+
+/// Seals what is due in `lane`; returns how many recordings were.
+///
+/// # Errors
+/// Whatever stops the whole lane; what concerns one recording is reported and postponed.
+pub async fn seal(
+    context: &Arc<Context>,
+    lease: &Held,
+    lane: &Lane,
+    stop: &CancellationToken,
+) -> Result<usize, SealError> {
+    let waiting = context.state.waiting(lane, ROWS).await?;
+    let found = waiting.len();
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let key = key::in_log(context, lease, &lane.tenant).await?.signing;
+    let salt = context.log_of(&lane.tenant).await?.salt;
+    let head = context.state.chain_head(lane).await?.map(before).transpose()?;
+    let run = Run { context, lease, lane, key, salt };
+    let (to_fix, ready) = mpsc::channel(AHEAD);
+    let (to_sign, fixed) = mpsc::channel(1);
+    let (to_commit, signed) = mpsc::channel(1);
+    let previous = head.as_ref().and_then(|head| head.signature.clone());
+    let (.., fault, ()) = tokio::try_join!(
+        run.put_together(waiting, to_fix, stop),
+        run.fix(head, ready, to_sign),
+        run.sign(previous, fixed, to_commit),
+        run.commit(signed),
+    )?;
+    match fault {
+        None => Ok(found),
+        Some(SealError::Key(NoKey::Key(error))) => {
+            context.keys.lost(&lane.tenant, &error).await;
+            Err(SealError::Key(NoKey::Key(error)))
+        }
+        Some(other) => Err(other),
+    }
+}
+
+fn before(head: Head) -> Result<Before, SealError> {
+    let damaged = |_| SealError::Record(Unusable("the chain's head in the state database is damaged"));
+    Ok(Before {
+        position: head.position,
+        recording: head.recording.parse().map_err(damaged)?,
+        signature: Some(Signature::parse(head.signature.as_bytes())?),
+    })
+}
+
+impl Run<'_> {
+    /// Step 1, in order.
+    async fn put_together(
+        &self,
+        waiting: Vec<Waiting>,
+        to: Sender<Ready>,
+        stop: &CancellationToken,
+    ) -> Result<(), SealError> {
+        let make = |waiting: Waiting| {
+            let id = waiting.recording;
+            async move { (id, make_ready(self.context, waiting).await) }
+        };
+        let work: Vec<_> = waiting.into_iter().map(make).collect();
+        let mut outcomes = std::pin::pin!(stream::iter(work).buffered(AT_ONCE));
+        while let Some((id, outcome)) = outcomes.next().await {
+            match outcome {
+                Ok(ready) => {
+                    if to.send(ready).await.is_err() {
+                        // A later stage has met a fault: it says so.
+                        break;
+                    }
+                }
+                Err(error) if !error.concerns_one() => return Err(error),
+                Err(error) => self.postpone(id, &error).await?,
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 2.
+    async fn fix(
+        &self,
+        mut head: Option<Before>,
+        mut ready: Receiver<Ready>,
+        to: Sender<Vec<Fixed>>,
+    ) -> Result<(), SealError> {
+        let key_id = self.key.key_id();
+        let mut taken = Vec::new();
+        while ready.recv_many(&mut taken, BATCH).await > 0 {
+            let mut batch = Vec::with_capacity(taken.len());
+            let mut anew = Vec::new();
+            for mut one in taken.drain(..) {
+                let known = one.prepared.take();
+                let prepared = match still_good(known, head.as_ref(), key_id) {
+                    Some(prepared) => prepared,
+                    None => {
+                        anew.push(batch.len());
+                        prepare::prepare(self.context, &one, key_id, head.as_ref())
+                    }
+                };
+                head =
+                    Some(Before { position: prepared.position, recording: one.id, signature: None });
+                let Ready { id, call, queued_ms, .. } = one;
+                batch.push(Fixed { id, tenant: call.tenant, queued_ms, prepared });
+            }
+            let rows: Vec<_> = anew.iter().map(|at| (batch[*at].id, &batch[*at].prepared)).collect();
+            if !rows.is_empty() {
+                self.context.state.commit_prepared(self.lease, &rows).await?;
+            }
+            fail_point::reached("seal-prepared");
+            if to.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 3. A fault of the key is returned at the end, when what was signed before it is on its way.
+    async fn sign(
+        &self,
+        mut previous: Option<Signature>,
+        mut batches: Receiver<Vec<Fixed>>,
+        to: Sender<Vec<(Fixed, Signature)>>,
+    ) -> Result<Option<SealError>, SealError> {
+        while let Some(batch) = batches.recv().await {
+            let mut rest = batch;
+            while !rest.is_empty() {
+                let (key, context, last) = (self.key.clone(), self.context.clone(), previous.take());
+                let work = move || sign_some(&context, &*key, last, rest);
+                let signed = tokio::task::spawn_blocking(work).await.map_err(|_| SealError::Stopped)?;
+                if !signed.done.is_empty() {
+                    fail_point::reached("seal-signed");
+                    if to.send(signed.done).await.is_err() {
+                        return Ok(None);
+                    }
+                }
+                if let Some(fault) = signed.fault {
+                    return Ok(Some(fault));
+                }
+                (rest, previous) = (signed.rest, signed.last);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Step 4.
+    async fn commit(&self, mut batches: Receiver<Vec<(Fixed, Signature)>>) -> Result<(), SealError> {
+        let (context, lane) = (self.context, self.lane);
+        while let Some(batch) = batches.recv().await {
+            let mut rows = Vec::with_capacity(batch.len());
+            let mut told = Vec::with_capacity(batch.len());
+            for (fixed, signature) in batch {
+                let Fixed { id, tenant, queued_ms, prepared } = fixed;
+                let entry = entry::sealed(lane, &self.salt, id, &prepared, &signature)?;
+                let duration_ms = prepared.sealed.as_ref().map_or(0, |sealed| sealed.duration_ms);
+                told.push((id, tenant, queued_ms, prepared.position, duration_ms));
+                rows.push(SealedRow { recording: id, signature: signature.to_base64(), prepared, entry });
+            }
+            context.state.commit_sealed(self.lease, lane, &rows).await?;
+            fail_point::reached("seal-committed");
+            context.to_announce.notify_one();
+            let now_ms = unix_us() / 1_000;
+            for (id, tenant, queued_ms, position, duration_ms) in told {
+                let waited = Duration::from_millis(u64::try_from(now_ms - queued_ms).unwrap_or(0));
+                context.metrics.seal_seconds.observe(waited.as_secs_f64());
+                context.metrics.sealed.inc();
+                tracing::info!(recording = %id, %lane, position, "sealed");
+                let sealed = event_v1::Sealed { chain_position: position, duration_ms };
+                context.event(&tenant, &id.to_string(), What::Sealed(sealed));
+            }
+        }
+        Ok(())
+    }
+
+    async fn postpone(&self, id: RecordingId, error: &SealError) -> Result<(), SealError> {
+        self.context.fault("seal", "", &id.to_string(), error);
+        Ok(self.context.state.postpone(self.lease, &id, POSTPONE).await?)
+    }
+}
+
+async fn make_ready(context: &Context, waiting: Waiting) -> Result<Ready, SealError> {
+    let id = waiting.recording;
+    let stored = context.state.recording(&id).await?.ok_or(Unusable("it is not there"))?;
+    let call = stored.call;
+    let terms = Terms::of(&call)?;
+    let laid = call.laid.clone().ok_or(Unusable("its timeline is not described"))?;
+    let plans = layout::plan(&call, &laid, terms.channels);
+    let base = prepare::base_name(id, &call, &terms);
+    let segments = context.state.segments(&id).await?;
+    let folder = audio::folder(&call.tenant, &id);
+    let audio = audio::write(&context.staging, &folder, &base, plans.clone(), segments).await?;
+    fail_point::reached("seal-audio-written");
+    Ok(Ready { id, call, terms, plans, audio, prepared: waiting.prepared, queued_ms: waiting.queued_ms })
+}
+
+/// Bytes that an earlier attempt fixed hold as long as they go on where the chain ends and name the
+/// key that signs now.
+fn still_good(prepared: Option<Prepared>, head: Option<&Before>, key_id: KeyId) -> Option<Prepared> {
+    let (recording, position) = match head {
+        Some(head) => (head.recording.to_string(), head.position),
+        None => (String::new(), 0),
+    };
+    prepared.filter(|prepared| {
+        prepared.previous_recording == recording
+            && prepared.position == position + 1
+            && prepared.key_id == key_id.to_string()
+    })
+}
+
+/// What became of a batch at the key.
+struct Signed {
+    done: Vec<(Fixed, Signature)>,
+    rest: Vec<Fixed>,
+    last: Option<Signature>,
+    fault: Option<SealError>,
+}
+
+/// Signs in order, each one with the signature before in it, until the batch or the time is over.
+fn sign_some(
+    context: &Context,
+    key: &dyn SigningKey,
+    mut last: Option<Signature>,
+    batch: Vec<Fixed>,
+) -> Signed {
+    let begun = Instant::now();
+    let mut done = Vec::with_capacity(batch.len());
+    let mut left = batch.into_iter();
+    let mut fault = None;
+    while done.is_empty() || begun.elapsed() < SIGN_FOR {
+        let Some(mut fixed) = left.next() else { break };
+        match sign_one(context, key, last.as_ref(), &mut fixed) {
+            Ok(signature) => {
+                last = Some(signature.clone());
+                done.push((fixed, signature));
+                if done.len() == 1 {
+                    fail_point::reached("seal-signed-first");
+                }
+            }
+            Err(error) => {
+                fault = Some(error);
+                break;
+            }
+        }
+    }
+    Signed { done, rest: left.collect(), last, fault }
+}
+
+/// The key verifies what it made.
+fn sign_one(
+    context: &Context,
+    key: &dyn SigningKey,
+    last: Option<&Signature>,
+    fixed: &mut Fixed,
+) -> Result<Signature, SealError> {
+    prepare::complete(&mut fixed.prepared, last)?;
+    let begun = Instant::now();
+    let signature: Result<Signature, KeyError> = key.sign(&fixed.prepared.hash_list);
+    context.metrics.sign_seconds.observe(begun.elapsed().as_secs_f64());
+    let signature = signature.map_err(NoKey::from)?;
+    prepare::finish(&mut fixed.prepared, &signature);
+    Ok(signature)
+}
