@@ -35,13 +35,13 @@ pypi() { # pypi COMMAND PACKAGE==VERSION
   mkdir -p "$tools/installed" && touch "$tools/installed/$2"
 }
 
-python() { # python MODULE PACKAGE==VERSION: a Python module, of wheels alone, for the python3 of this machine
+python() { # python MODULE PACKAGE==VERSION [pip option]: a Python module, of wheels alone, for the python3 of this machine
   local proof
   proof="$tools/installed/$2-$(python3 -c 'import sys; print(sys.implementation.cache_tag)')"
   [ -d "$tools/python/$1" ] && [ -e "$proof" ] && return
   echo "installing $2 (PyPI) into .tools/python"
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --upgrade \
-    --only-binary :all: --target "$tools/python" "$2"
+    --only-binary :all: --target "$tools/python" "${@:3}" "$2"
   mkdir -p "$tools/installed" && touch "$proof"
 }
 
@@ -108,6 +108,12 @@ test() {
   pypi asterisklint asterisklint-jjs==0.5.0
   # A telephone that is not ours: PJSIP.
   python pjsua2 pjsua2-python==2.15.1.post1
+  # A judge of transparency logs that is not ours: C2SP in pure Python. It asks for Python 3.12 and is
+  # content with 3.11.
+  python pycparser pycparser==3.0
+  python cffi cffi==2.1.1
+  python cryptography cryptography==50.0.2
+  python aics_tlog aics-tlog==0.2.1 --ignore-requires-python
   # AWS KMS that is not AWS'.
   python_set moto
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi

@@ -78,11 +78,17 @@ fn edge(files: &dyn LogFiles, size: u64, root: Sha256Hash) -> Result<(Hashes, Pa
         return Ok((Hashes(HashMap::new()), HashMap::new()));
     }
     let indexes = tlog_tiles::sub_tree_index(0, size, Vec::new());
-    let published = Published::new(files);
-    let hashes = published.with(size, root, |reader| reader.read_hashes(&indexes))?;
-    let mut tiles = published.proven.take();
+    let published = Published::new(files, size)?;
+    let hashes = published.told(published.read_hashes(&indexes))?;
+    let hashes = Hashes(indexes.into_iter().zip(hashes).collect());
+    // The hash over these subtrees is the root: with it, every hash in the partial tiles is proven.
+    let found = tlog_tiles::tree_hash(size, &hashes).map_err(|_| TreeError::Inconsistent)?;
+    if found.0 != *root.as_bytes() {
+        return Err(TreeError::Inconsistent);
+    }
+    let mut tiles = published.tiles.take();
     tiles.retain(|_, bytes| bytes.len() as u64 / 32 < WIDTH);
-    Ok((Hashes(indexes.into_iter().zip(hashes).collect()), tiles))
+    Ok((hashes, tiles))
 }
 
 /// The bundles that hold entries of `new`.

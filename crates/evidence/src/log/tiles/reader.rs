@@ -1,14 +1,22 @@
-//! Hashes out of published tiles, each proven to belong to the tree before it is used; and proofs made
-//! of them (RFC 6962 §§ 2.1.1, 2.1.2), all by `tlog_tiles`.
+//! Hashes out of published tiles, and proofs made of them (RFC 6962 §§ 2.1.1, 2.1.2) by `tlog_tiles`.
+//!
+//! Whatever a tile holds, nothing leaves this file that was not proven to belong to the tree: a proof is
+//! run before it is returned. `tlog_tiles::TileHashReader`, which is made for that, is not used: version
+//! 0.2 passes over the tiles that it read right after the edge of the tree, as Go's did before
+//! CVE-2026-56865.
 
-use std::{cell::RefCell, collections::HashMap, io};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, hash_map::Entry},
+    io,
+};
 
-use tlog_tiles::{Hash, HashReader, Tile, TileHashReader, TileReader};
+use tlog_tiles::{Hash, HashReader, Tile};
 
-use super::{HEIGHT, MAX_SIZE, WIDTH, bundle_path, tile_path};
+use super::{HEIGHT, MAX_SIZE, WIDTH, bundle_path, tile_path, width_of};
 use crate::{
     Sha256Hash,
-    log::{Checkpoint, LogFiles},
+    log::{Checkpoint, LogFiles, is_continued, is_included},
 };
 
 /// Why the published tiles do not give what was asked for.
@@ -85,54 +93,61 @@ pub(in crate::log) fn read_leaves(
     Ok(bytes.as_chunks::<32>().0.iter().map(|hash| Sha256Hash::from(*hash)).collect())
 }
 
-/// Published tiles as `tlog_tiles` reads them. Why reading failed does not fit into its errors and is
-/// kept here; so are the tiles that it proved.
+/// Published tiles of a tree of `size` entries as `tlog_tiles` reads them: nothing proves them yet. Why
+/// reading failed does not fit into its errors and is kept here.
 pub(super) struct Published<'a> {
     files: &'a dyn LogFiles,
+    size: u64,
     failure: RefCell<Option<TreeError>>,
-    pub(super) proven: RefCell<HashMap<(u8, u64), Vec<u8>>>,
+    /// By level and number.
+    pub(super) tiles: RefCell<HashMap<(u8, u64), Vec<u8>>>,
 }
 
 impl<'a> Published<'a> {
-    pub(super) fn new(files: &'a dyn LogFiles) -> Self {
-        Self { files, failure: RefCell::default(), proven: RefCell::default() }
-    }
-
-    /// `read` with a reader that proves each hash to be one of the tree of `size` and `root`.
-    pub(super) fn with<T>(
-        &self,
-        size: u64,
-        root: Sha256Hash,
-        read: impl FnOnce(&TileHashReader<'_>) -> Result<T, tlog_tiles::Error>,
-    ) -> Result<T, TreeError> {
+    /// The tiles in `files`.
+    pub(super) fn new(files: &'a dyn LogFiles, size: u64) -> Result<Self, TreeError> {
         if size == 0 || size > MAX_SIZE {
             return Err(TreeError::OutOfRange);
         }
-        let reader = TileHashReader::new(size, Hash(*root.as_bytes()), self);
-        read(&reader).map_err(|_| self.failure.take().unwrap_or(TreeError::Inconsistent))
+        Ok(Self { files, size, failure: RefCell::default(), tiles: RefCell::default() })
+    }
+
+    /// The result of `tlog_tiles`, or why the tiles could not be read.
+    pub(super) fn told<T>(&self, result: Result<T, tlog_tiles::Error>) -> Result<T, TreeError> {
+        result.map_err(|_| self.failure.take().unwrap_or(TreeError::Inconsistent))
+    }
+
+    fn hash(&self, index: u64) -> Result<Hash, TreeError> {
+        let tile = Tile::from_index(HEIGHT, index);
+        let (level, number) = (tile.level(), tile.level_index());
+        let width = width_of(level, number, self.size);
+        if width < u64::from(tile.width()) {
+            return Err(TreeError::OutOfRange);
+        }
+        let mut tiles = self.tiles.borrow_mut();
+        let bytes = match tiles.entry((level, number)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(read_tile(self.files, level, number, width)?),
+        };
+        tile.hash_at_index(bytes, index).map_err(|_| TreeError::Inconsistent)
+    }
+
+    /// The root over the first `size` entries, out of its perfect subtrees.
+    fn root_at(&self, size: u64) -> Result<Sha256Hash, TreeError> {
+        let root = self.told(tlog_tiles::tree_hash(size, self))?;
+        Ok(root.0.into())
     }
 }
 
-impl TileReader for Published<'_> {
-    fn height(&self) -> u8 {
-        HEIGHT
-    }
-
-    fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, tlog_tiles::Error> {
-        let read = |tile: &Tile| {
-            read_tile(self.files, tile.level(), tile.level_index(), u64::from(tile.width())).map_err(
-                |error| {
-                    self.failure.replace(Some(error));
-                    tlog_tiles::Error::InvalidTile
-                },
-            )
+impl HashReader for Published<'_> {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
+        let hash = |index: &u64| {
+            self.hash(*index).map_err(|error| {
+                self.failure.replace(Some(error));
+                tlog_tiles::Error::InvalidTile
+            })
         };
-        tiles.iter().map(read).collect()
-    }
-
-    fn save_tiles(&self, tiles: &[Tile], data: &[Vec<u8>]) {
-        let named = tiles.iter().map(|tile| (tile.level(), tile.level_index())).zip(data.iter().cloned());
-        self.proven.borrow_mut().extend(named);
+        indexes.iter().map(hash).collect()
     }
 }
 
@@ -148,8 +163,11 @@ pub fn inclusion(files: &dyn LogFiles, head: &Checkpoint, index: u64) -> Result<
     if index >= head.size {
         return Err(TreeError::OutOfRange);
     }
-    let prove = |reader: &TileHashReader<'_>| tlog_tiles::prove_record(head.size, index, reader);
-    Published::new(files).with(head.size, head.root, prove).map(ours)
+    let published = Published::new(files, head.size)?;
+    let hashes = ours(published.told(tlog_tiles::prove_record(head.size, index, &published))?);
+    let leaf = published.hash(tlog_tiles::stored_hash_index(0, index))?.0.into();
+    let is_proven = is_included(&hashes, head.size, &head.root, index, &leaf);
+    if is_proven { Ok(hashes) } else { Err(TreeError::Inconsistent) }
 }
 
 /// The hashes that prove the tree of `head` to begin with the tree that it was at `older` entries; none
@@ -162,14 +180,7 @@ pub fn consistency(
     head: &Checkpoint,
     older: u64,
 ) -> Result<Vec<Sha256Hash>, TreeError> {
-    match older {
-        0 => Ok(Vec::new()),
-        _ if older > head.size => Err(TreeError::OutOfRange),
-        _ => {
-            let prove = |reader: &TileHashReader<'_>| tlog_tiles::prove_tree(head.size, older, reader);
-            Published::new(files).with(head.size, head.root, prove).map(ours)
-        }
-    }
+    Ok(older_tree(files, head, older)?.1)
 }
 
 /// The root that the tree of `head` had when it held `size` entries.
@@ -177,18 +188,27 @@ pub fn consistency(
 /// # Errors
 /// See [`TreeError`].
 pub fn root_at(files: &dyn LogFiles, head: &Checkpoint, size: u64) -> Result<Sha256Hash, TreeError> {
-    match size {
-        0 => Ok(Sha256Hash::of(b"")),
-        _ if size == head.size => Ok(head.root),
-        _ if size > head.size => Err(TreeError::OutOfRange),
-        _ => {
-            // The subtrees of the smaller tree are subtrees of the larger one.
-            let indexes = tlog_tiles::sub_tree_index(0, size, Vec::new());
-            let hashes =
-                Published::new(files).with(head.size, head.root, |reader| reader.read_hashes(&indexes))?;
-            let mut right_first = hashes.into_iter().rev();
-            let last = right_first.next().ok_or(TreeError::OutOfRange)?;
-            Ok(right_first.fold(last, |right, left| tlog_tiles::node_hash(left, right)).0.into())
-        }
+    Ok(older_tree(files, head, size)?.0)
+}
+
+/// The root at `older` entries, and what proves that the tree of `head` begins so.
+fn older_tree(
+    files: &dyn LogFiles,
+    head: &Checkpoint,
+    older: u64,
+) -> Result<(Sha256Hash, Vec<Sha256Hash>), TreeError> {
+    if older == 0 {
+        return Ok((Sha256Hash::of(b""), Vec::new()));
     }
+    if older == head.size {
+        return Ok((head.root, Vec::new()));
+    }
+    if older > head.size {
+        return Err(TreeError::OutOfRange);
+    }
+    let published = Published::new(files, head.size)?;
+    let hashes = ours(published.told(tlog_tiles::prove_tree(head.size, older, &published))?);
+    let root = published.root_at(older)?;
+    let is_proven = is_continued(&hashes, head.size, &head.root, older, &root);
+    if is_proven { Ok((root, hashes)) } else { Err(TreeError::Inconsistent) }
 }

@@ -1,0 +1,156 @@
+//! What an audit of a log tells.
+
+use std::time::Duration;
+
+use domain::Class;
+use evidence::log::{
+    Entry, KeyChange, Outcome, What,
+    audit::{Audit, AuditFinding, AuditReport},
+};
+
+use super::built::{calls, decided, entry, key, key_id, recording, reference, sealed, started, time};
+
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// One entry a second; the audit is held ten seconds after the last.
+fn audit(what: Vec<What>, late: u64) -> AuditReport {
+    let entries: Vec<Entry> = (0..).zip(what).map(|(second, what)| entry(second, what)).collect();
+    let mut audit = Audit::new();
+    let now = time(entries.len() as u64 + late);
+    (0..).zip(&entries).for_each(|(index, entry)| audit.add(index, entry));
+    audit.finish(now, GRACE)
+}
+
+fn findings(what: Vec<What>) -> Vec<String> {
+    let report = audit(what, 2 * 3600);
+    report.findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_log_in_which_every_call_ended_has_no_gap() {
+    let what = calls(50).iter().map(|bytes| Entry::parse(bytes).unwrap().what).collect();
+    let report = audit(what, 2 * 3600);
+    assert_eq!(report.findings, []);
+    let chain = &report.chains[&Class::Regulated];
+    assert_eq!((chain.first, chain.last, chain.sealed), (1, 50, 50));
+    assert_eq!((report.entries, report.times), (150, Some((time(0), time(149)))));
+}
+
+#[test]
+fn a_call_that_began_and_never_ended_is_a_gap_after_the_grace() {
+    let what = vec![
+        started(1),
+        decided(1, Outcome::Recorded),
+        started(2),
+        decided(2, Outcome::NotRecorded),
+        started(3),
+        What::Empty { reference: reference(3), reason: "no audio came".into() },
+        started(4),
+        decided(4, Outcome::Asking),
+        started(5),
+        sealed(5, 1),
+        What::Stopped { reference: reference(1), way: "key".into() },
+    ];
+    let never =
+        |number, index| AuditFinding::NeverEnded { index, reference: reference(number), at: time(index) };
+    assert_eq!(audit(what.clone(), 2 * 3600).findings, [never(1, 0), never(4, 6)]);
+    assert_eq!(audit(what, 10).findings, [], "the calls may still be under way");
+}
+
+#[test]
+fn places_that_are_missing_double_or_out_of_order_are_told() {
+    let missing = findings(vec![sealed(1, 1), sealed(2, 2), sealed(3, 4), sealed(4, 9)]);
+    assert_eq!(
+        missing,
+        [
+            "no recording has position 3 in the chain of class regulated: entry 2 passed it over",
+            "no recordings have positions 5 to 8 in the chain of class regulated: entry 3 passed them over",
+        ]
+    );
+    let double = findings(vec![sealed(1, 1), sealed(2, 2), sealed(3, 2)]);
+    assert_eq!(
+        double,
+        [format!(
+            "recording {} (entry 2) has position 2 in the chain of class regulated, which another had before: the chain is forked",
+            recording(3)
+        )]
+    );
+    let late = findings(vec![sealed(1, 1), sealed(2, 5), sealed(3, 3)]);
+    assert_eq!(late.len(), 3, "{late:?}");
+    assert!(late[0].contains("position 2 ") && late[1].contains("position 4 "), "{late:?}");
+    assert!(
+        late[2].contains("at position 3") && late[2].contains("sealed after one that follows it"),
+        "{late:?}"
+    );
+}
+
+#[test]
+fn a_chain_older_than_its_log_is_no_gap() {
+    let report = audit(vec![sealed(1, 1000), sealed(2, 1001)], 0);
+    assert_eq!(report.findings, []);
+    assert_eq!(report.chains[&Class::Regulated].first, 1000);
+}
+
+#[test]
+fn changes_of_keys_are_told_and_a_lost_one_loudly() {
+    let report = audit(
+        vec![
+            key(KeyChange::First, "first", None),
+            sealed(1, 1),
+            key(KeyChange::Rotated, "second", Some("first")),
+            key(KeyChange::Replaced, "third", Some("second")),
+        ],
+        0,
+    );
+    assert_eq!(report.findings, []);
+    assert_eq!(report.key, Some(key_id("third")));
+    let loud: Vec<String> =
+        report.notes.iter().filter(|note| note.is_loud()).map(ToString::to_string).collect();
+    assert_eq!(report.notes.len(), 3);
+    assert!(
+        loud.len() == 1 && loud[0].starts_with("ATTENTION: the key ") && loud[0].contains("did NOT agree")
+    );
+}
+
+#[test]
+fn a_key_that_the_log_does_not_name_is_told() {
+    let report = audit(
+        vec![
+            key(KeyChange::First, "other", None),
+            sealed(1, 1),
+            key(KeyChange::Rotated, "third", Some("unknown")),
+            key(KeyChange::First, "fourth", Some("third")),
+        ],
+        0,
+    );
+    let expected = [
+        AuditFinding::OtherKey {
+            index: 1,
+            recording: recording(1),
+            key: key_id("first"),
+            expected: key_id("other"),
+        },
+        AuditFinding::KeyOutOfLine {
+            index: 2,
+            named: Some(key_id("unknown")),
+            expected: Some(key_id("other")),
+        },
+        AuditFinding::SecondFirstKey { index: 3, key: key_id("fourth") },
+    ];
+    assert_eq!(report.findings, expected);
+}
+
+#[test]
+fn deletions_are_listed_with_who_and_why() {
+    let deleted = What::Deleted {
+        recording: recording(1),
+        targets: vec![],
+        reason: "retention of 5 years".into(),
+        by: "shipper".into(),
+    };
+    let report = audit(vec![sealed(1, 1), deleted], 0);
+    assert_eq!(report.findings, []);
+    let expected =
+        format!("recording {} was deleted by shipper from all: retention of 5 years (entry 1)", recording(1));
+    assert_eq!(report.notes[0].to_string(), expected);
+}
