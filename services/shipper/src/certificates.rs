@@ -1,24 +1,20 @@
 //! The certificates that a target gets along with the recordings, so that an archive can be
 //! verified by itself.
 
-use targets::{Content, Target, TargetError};
+use std::collections::BTreeSet;
 
-use crate::staging::Staging;
+use targets::{Target, TargetError};
 
-/// Name of the certificate in a target's folder. A second one, after a rotation of the key, stands
-/// beside it as `callseal (2).pem`.
-const NAME: &str = "callseal.pem";
+use crate::{small_file::put_numbered, staging::Staging};
 
-/// Puts those of the signer's certificates into `target` that are not among `known`, the ids of
-/// keys whose certificate lies there.
+/// The ids of keys whose certificate lies in a target.
+pub type Brought = BTreeSet<String>;
+
+/// Puts those of the signer's certificates into `target` that are not among `brought`.
 ///
 /// # Errors
 /// The target did not take one.
-pub async fn bring(
-    staging: &Staging,
-    target: &dyn Target,
-    known: &mut Vec<String>,
-) -> Result<(), TargetError> {
+pub async fn bring(staging: &Staging, target: &dyn Target, brought: &mut Brought) -> Result<(), TargetError> {
     let certificates = match staging.certificates().await {
         Ok(certificates) => certificates,
         Err(error) => {
@@ -28,9 +24,10 @@ pub async fn bring(
         }
     };
     for (key_id, pem) in certificates {
-        if !known.contains(&key_id) {
-            target.put("", NAME, &Content::from_bytes(pem)).await?;
-            known.push(key_id);
+        if !brought.contains(&key_id) {
+            // `callseal.pem`, and `callseal (2).pem` … after changes of the key.
+            put_numbered(target, "callseal", "pem", &pem).await?;
+            brought.insert(key_id);
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! SEALED ──► intake ──► work list (SQL) ──► a worker per target: put, verify ──► settle: staging emptied
+//! log/<tenant> in staging ──► a mirror per target: the transparency log beside the recordings
 //! ```
 //!
 //! Write order, and what a crash leaves behind:
@@ -16,10 +17,13 @@
 mod certificates;
 pub mod fail_point;
 mod intake;
+mod mirror;
+mod open_targets;
 mod options;
 mod records;
 mod settle;
 mod ship;
+mod small_file;
 mod staging;
 
 use std::{sync::Arc, time::Duration};
@@ -34,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 pub use options::Options;
 
 use intake::Announcements;
+use mirror::Mirrors;
+use open_targets::OpenTargets;
 use records::Records;
 use settle::Settler;
 use ship::Shipping;
@@ -76,11 +82,24 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let settler =
         Settler::new(records.clone(), list.clone(), staging.clone(), engine.done_kept, service.registry())?;
     let intake = Announcements::new(records, reporter.clone());
-    let work =
-        Arc::new(Shipping::new(config.clone(), options.data.clone(), staging, settler.clone(), reporter));
+    let targets = Arc::new(OpenTargets::new(config.clone(), options.data.clone()));
+    let mirrors = Mirrors::new(
+        config.clone(),
+        Arc::clone(&targets),
+        staging.clone(),
+        reporter.clone(),
+        options.mirror.times(options.retry.backoff()),
+        service.registry(),
+    )?;
+    let work = Arc::new(Shipping::new(targets, staging, settler.clone(), reporter, mirrors.wakes()));
     work_ready.set_ok();
+    let list_of_log = list.clone();
     let delivering = Delivering { role: ROLE, bus, config, list, intake, work, options: engine, metrics };
-    tokio::join!(delivering.run(shutdown.clone()), sweep(settler, shutdown));
+    tokio::join!(
+        delivering.run(shutdown.clone()),
+        mirrors.run(list_of_log, shutdown.clone()),
+        sweep(settler, shutdown)
+    );
     Ok(())
 }
 

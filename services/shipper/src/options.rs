@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use delivery::RetryArgs;
 
+use crate::mirror::MirrorArgs;
+
 /// Settings of the shipper.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -25,6 +27,9 @@ pub struct Options {
     /// How long destinations are left alone after a fault.
     #[command(flatten)]
     pub retry: RetryArgs,
+    /// How the transparency log follows into the targets.
+    #[command(flatten)]
+    pub mirror: MirrorArgs,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]
     pub fail_at: Option<String>,

@@ -1,21 +1,20 @@
 //! Bringing one recording to one target.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use config::Watched;
 use delivery::{Destination, Fault, Notice, Order, Reporter, Work};
-use domain::resources::StorageTarget;
 use jiff::{Timestamp, tz::TimeZone};
 use targets::{ErrorKind, Method, Outcome, Target, TargetError, sub_folder};
-use tokio::sync::Mutex;
 use wire::{
     Message as _,
     event_v1::{Shipped as ShippedEvent, event::What},
     recording_v1::{RecordingSealed, SealedFile},
 };
 
-use crate::{certificates, fail_point, settle::Settler, staging::Staging};
+use crate::{
+    certificates, fail_point, mirror::Wakes, open_targets::OpenTargets, settle::Settler, staging::Staging,
+};
 
 /// What was brought where.
 #[derive(Debug)]
@@ -30,46 +29,23 @@ pub struct Shipped {
 
 /// The work of the shipper.
 pub struct Shipping {
-    config: Watched,
-    data: PathBuf,
+    targets: Arc<OpenTargets>,
     staging: Staging,
     settler: Settler,
     reporter: Reporter,
-    open: Mutex<BTreeMap<Destination, Arc<Opened>>>,
-}
-
-/// A target in use, as it was described when it was opened.
-struct Opened {
-    described: StorageTarget,
-    target: Box<dyn Target>,
-    certificates: Mutex<Vec<String>>,
+    mirrors: Wakes,
 }
 
 impl Shipping {
-    /// To the targets of `config`; their relative paths start at `data`.
-    pub fn new(
-        config: Watched,
-        data: PathBuf,
+    /// To `targets`, out of `staging`; `mirrors` of the log are told where a recording was brought.
+    pub const fn new(
+        targets: Arc<OpenTargets>,
         staging: Staging,
         settler: Settler,
         reporter: Reporter,
+        mirrors: Wakes,
     ) -> Self {
-        Self { config, data, staging, settler, reporter, open: Mutex::default() }
-    }
-
-    /// The target as it is described now; an open one is used again until its description changes.
-    async fn open(&self, destination: &Destination) -> Option<Arc<Opened>> {
-        let resources = self.config.current();
-        let described = resources.tenants.get(&destination.tenant)?.storage_targets.get(&destination.name)?;
-        let mut open = self.open.lock().await;
-        if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
-            return Some(Arc::clone(opened));
-        }
-        let target = targets::open(described, &self.data);
-        let opened =
-            Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
-        open.insert(destination.clone(), Arc::clone(&opened));
-        Some(opened)
+        Self { targets, staging, settler, reporter, mirrors }
     }
 
     /// A file with the same name and another content stands at the target.
@@ -84,7 +60,7 @@ impl Shipping {
     async fn bring(&self, order: &Order) -> Result<Shipped, Fault> {
         let sealed = RecordingSealed::decode(order.payload.as_slice())
             .map_err(|_| record("the order cannot be read: the state database is damaged"))?;
-        let Some(opened) = self.open(&order.destination).await else {
+        let Some(opened) = self.targets.get(&order.destination).await else {
             // The engine is about to stop this worker and to orphan the order.
             let problem = "is not in the configuration any more".to_owned();
             return Err(Fault::Destination { problem, permanent: false });
@@ -151,6 +127,7 @@ impl Work for Shipping {
 
     fn carried_out(&self, order: &Order, report: Shipped) {
         fail_point::reached("noted-done");
+        self.mirrors.wake(&order.destination);
         let Destination { tenant, name } = &order.destination;
         let since_sealed_ms = Timestamp::now().as_millisecond() - report.sealed_unix_ms;
         tracing::info!(recording = %order.recording, destination = %order.destination, since_sealed_ms, "shipped");

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, Seek as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -79,6 +79,11 @@ impl Staging {
     pub async fn is_there(&self) -> bool {
         let Ok(sealed) = self.store.path_to_filesystem(&Key::from("sealed")) else { return false };
         tokio::fs::metadata(sealed).await.is_ok_and(|found| found.is_dir())
+    }
+
+    /// The folder of a key, for what is read by its names and times: the published logs.
+    pub fn folder(&self, key: &str) -> Option<PathBuf> {
+        self.store.path_to_filesystem(&Key::from(key)).ok()
     }
 
     /// The recordings that have sealed files here, by tenant and recording id as the keys say them.

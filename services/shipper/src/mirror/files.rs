@@ -1,0 +1,85 @@
+//! What mirrors do to a target's files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use delivery::Destination;
+use domain::ResourceName;
+use targets::{Content, Kind, Outcome, Target, TargetError};
+
+use super::standing::Trouble;
+use crate::small_file::{put_numbered, read};
+
+/// Folder and name of a path.
+pub fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Every file below a folder of the target, by its path below it, with its size in bytes.
+///
+/// # Errors
+/// The target cannot be listed.
+pub async fn below(target: &dyn Target, top: &str) -> Result<BTreeMap<String, u64>, TargetError> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for listed in target.list(&format!("{top}/{folder}")).await? {
+            let path = format!("{folder}{}", listed.name);
+            match listed.kind {
+                Kind::Folder => folders.push(format!("{path}/")),
+                Kind::File { size, .. } => drop(found.insert(path, size)),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Names of the files directly in a folder of the target.
+///
+/// # Errors
+/// The target cannot be listed.
+pub async fn names(target: &dyn Target, folder: &str) -> Result<BTreeSet<String>, TargetError> {
+    Ok(target.list(folder).await?.into_iter().map(|listed| listed.name).collect())
+}
+
+/// Puts a file of the log that never changes. Another one of its name is kept, and is a fault: somebody
+/// else writes there.
+///
+/// # Errors
+/// The target did not take it, or another file has its name.
+pub async fn put_for_ever(target: &dyn Target, path: &str, bytes: Vec<u8>) -> Result<(), Trouble> {
+    let (folder, name) = split(path);
+    let put = target.put(folder, name, &Content::from_bytes(bytes)).await?;
+    if put.outcome == Outcome::StoredAside {
+        target.remove(folder, &put.name).await?;
+        return Err(Trouble {
+            problem: "a different file has the name of a checkpoint or of a statement of the log; both are evidence: \
+                      look who wrote it, and move it away"
+                .to_owned(),
+            needs_person: true,
+        });
+    }
+    Ok(())
+}
+
+/// What an auditor finds at the top of each target: whose archive it is, and the means to check it.
+///
+/// # Errors
+/// The target did not take it.
+pub async fn bring_means_of_verification(
+    target: &dyn Target,
+    destination: &Destination,
+) -> Result<(), TargetError> {
+    let Destination { tenant, name } = destination;
+    // Several tenants may share a folder: each has its own note.
+    put_numbered(target, "archive", "txt", archive_note(tenant.as_str(), name).as_bytes()).await?;
+    let script = evidence::VERIFY_SH.as_bytes();
+    if read(target, "", "verify.sh").await?.is_none_or(|there| there != script) {
+        // One of an older version gives way; it is a tool, no evidence.
+        target.replace("", "verify.sh", &Content::from_bytes(script)).await?;
+    }
+    Ok(())
+}
+
+fn archive_note(tenant: &str, target: &ResourceName) -> String {
+    format!("Callseal archive\nTenant: {tenant}\nTarget: {target}\n")
+}
