@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deliveries, demo, explain, journal_init, key, load, one_resource::OneResourceArgs, rules,
-    test_target, up, verify, why,
+    announcement, deliveries, demo, explain, journal_init, key, load, log, one_resource::OneResourceArgs, rules,
+    test_target, up, verify, why, witness,
 };
 
 /// Records calls that can be proven.
@@ -37,6 +37,11 @@ enum Command {
     /// Makes the signing key, or shows the one that is there.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// The transparency logs: how they stand, and notes for them.
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// Cosigns the checkpoints of logs that only ever grow: for customers and auditors.
+    Witness(witness::WitnessArgs),
     /// Says what waits for which storage target or journal, since when, and why.
     Targets(deliveries::AskArgs),
     /// Tries a storage target or journal now, and what was set aside there once more.
@@ -66,6 +71,8 @@ impl Cli {
             Command::Rules(args) => rules::run(args),
             Command::Announcement(command) => announcement::run(command),
             Command::Key(command) => key::run(command),
+            Command::Log(command) => block_on(async { Ok(log::run(command).await) }),
+            Command::Witness(args) => block_on(witness::run(args)),
             Command::Targets(args) => block_on(deliveries::list(args)),
             Command::Retry(args) => block_on(deliveries::retry(args)),
             Command::Release(args) => block_on(deliveries::release(args)),
