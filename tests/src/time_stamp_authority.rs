@@ -133,8 +133,19 @@ impl TimeStampAuthority {
     /// # Errors
     /// openssl refuses.
     pub fn sign_anew(&self, token: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.sign_changed(token, |_| ())
+    }
+
+    /// As [`sign_anew`](Self::sign_anew), the statement (TSTInfo, DER) changed before.
+    ///
+    /// # Errors
+    /// openssl refuses.
+    pub fn sign_changed(&self, token: &[u8], change: impl FnOnce(&mut [u8])) -> anyhow::Result<Vec<u8>> {
         fs::write(self.folder().join("token.der"), token)?;
         openssl("cms -verify -noverify -inform DER -in token.der -out statement.der", self.folder())?;
+        let mut statement = fs::read(self.folder().join("statement.der"))?;
+        change(&mut statement);
+        fs::write(self.folder().join("statement.der"), statement)?;
         openssl(
             "cms -sign -binary -nodetach -cades -md sha256 -econtent_type 1.2.840.113549.1.9.16.1.4 \
              -in statement.der -signer tsa.pem -inkey tsa.key -certfile ca.pem -outform DER -out anew.der",

@@ -1,4 +1,5 @@
 //! Time stamps and cosignatures from real authorities and witnesses, and from bad ones.
 
+mod cosignatures;
 mod refused;
 mod stamps;

@@ -6,7 +6,7 @@ use attest::{AttestError, TimeStampAuthority};
 use domain::resources::tenant::evidence::{Stamp, TimeStamps};
 use evidence::{
     Sha256Hash,
-    timestamp::{Authorities, TimeStampError, TimeStampToken},
+    timestamp::{Authorities, TimeStampError, TimeStampToken, token_of_response},
 };
 use harness::{
     http_answers::{Answer, HttpAnswers},
@@ -128,7 +128,7 @@ async fn no_changed_byte_makes_a_token_say_something_else() {
 }
 
 #[tokio::test]
-async fn an_old_answer_one_for_other_data_and_one_of_another_day_are_refused() {
+async fn an_old_answer_and_one_for_other_data_are_refused() {
     let authority = Arc::new(real::TimeStampAuthority::new(KeyKind::P256).unwrap());
     let root = authority.root_pem().unwrap();
     let hash = Sha256Hash::of(b"a checkpoint");
@@ -149,4 +149,28 @@ async fn an_old_answer_one_for_other_data_and_one_of_another_day_are_refused() {
     };
     assert_eq!(error(client.stamp(&hash).await), TimeStampError::OtherNonce);
     assert_eq!(error(client.stamp(&Sha256Hash::of(b"other")).await), TimeStampError::OtherHash);
+}
+
+#[tokio::test]
+async fn an_authority_whose_clock_is_wrong_is_refused_although_it_signs() {
+    let authority = Arc::new(real::TimeStampAuthority::new(KeyKind::P256).unwrap());
+    let root = authority.root_pem().unwrap();
+    let server = HttpAnswers::start(move |asked| {
+        let token = token_of_response(&authority.answer(&asked.body).unwrap()).unwrap();
+        let token = authority.sign_changed(token.as_der(), one_year_earlier).unwrap();
+        // PKIStatusInfo "granted", then the token; a length of two bytes.
+        let inner = [&[0x30, 3, 2, 1, 0][..], &token].concat();
+        let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+        Answer::ok([&[0x30, 0x82], &length[..], &inner].concat())
+    })
+    .unwrap();
+    let error = client(&server, root).stamp(&Sha256Hash::of(b"x")).await.unwrap_err();
+    assert!(matches!(error, AttestError::Clock(off) if off.as_hours() / 24 >= 365), "{error}");
+}
+
+/// Changes the year of the GeneralizedTime (tag 24, 15 characters) in a statement.
+fn one_year_earlier(statement: &mut [u8]) {
+    let at = statement.windows(3).position(|bytes| bytes[..2] == [24, 15] && bytes[2] == b'2').unwrap() + 2;
+    let year: u32 = std::str::from_utf8(&statement[at..at + 4]).unwrap().parse().unwrap();
+    statement[at..at + 4].copy_from_slice((year - 1).to_string().as_bytes());
 }
