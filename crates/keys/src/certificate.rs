@@ -9,7 +9,7 @@ use x509_cert::{
     certificate::TbsCertificate,
     der::{
         DateTime, Decode, DecodePem, Encode, EncodePem,
-        asn1::{BitString, GeneralizedTime},
+        asn1::{BitString, GeneralizedTime, ObjectIdentifier},
         pem::LineEnding,
     },
     ext::{
@@ -29,6 +29,10 @@ use crate::{KeyError, SigningKey};
 
 /// Longest common name and organisation (RFC 5280 appendix A.1, `ub-common-name`), characters.
 const NAME_CHARACTERS: usize = 64;
+
+/// Attributes of a name (RFC 5280 appendix A.1).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// What a new certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +109,20 @@ pub(crate) fn self_signed(
     let signature = BitString::from_bytes(&signature).map_err(unusable)?;
     let certificate = builder.assemble(signature, &issuer).map_err(unusable)?;
     Made::from_der(&certificate.to_der().map_err(unusable)?)
+}
+
+/// Organisation and common name of a certificate that was made by Callseal; empty where there is none.
+///
+/// # Errors
+/// Not a certificate.
+pub fn holder_and_installation(pem: &str) -> Result<(String, String), KeyError> {
+    let certificate = x509_cert::Certificate::from_pem(pem).map_err(unusable)?;
+    let subject = certificate.tbs_certificate().subject();
+    let value = |wanted: ObjectIdentifier| {
+        let found = subject.iter().find(|part| part.oid == wanted);
+        found.map(|part| String::from_utf8_lossy(part.value.value()).into_owned()).unwrap_or_default()
+    };
+    Ok((value(ORGANISATION), value(COMMON_NAME)))
 }
 
 /// A request for a certificate of `key`, PEM, LF (PKCS#10), with the subject that its certificate has, or

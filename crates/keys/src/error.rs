@@ -29,7 +29,7 @@ pub enum KeyError {
     PinFile(PathBuf, #[source] std::io::Error),
     /// The PIN is wrong. It is not tried again: HSMs lock after a few wrong ones.
     #[error(
-        "the token '{0}' refused the PIN; it is not tried again, because tokens lock after a few wrong ones: correct the PIN and restart"
+        "the token '{0}' refused the PIN; the same one is not tried again, because tokens lock after a few wrong ones: correct the PIN"
     )]
     PinWrong(String),
     /// The PIN is locked.
@@ -37,7 +37,7 @@ pub enum KeyError {
     PinLocked(String),
     /// No such key.
     #[error(
-        "the token '{token}' holds no RSA key with the label '{key}': create it once, or correct the label. No key is made unasked"
+        "the token '{token}' holds no RSA key '{key}': make it once with `callseal key init`, or correct its name. No key is made unasked"
     )]
     KeyMissing {
         /// Label of the token.
@@ -47,7 +47,7 @@ pub enum KeyError {
     },
     /// Something of the key is there, the key itself is not usable.
     #[error(
-        "the token '{token}' holds something with the label '{key}', but not a usable key with its certificate: the token is damaged or was changed, restore it from the HSM's backup. No key is made in its place"
+        "the token '{token}' holds something named '{key}', but not a usable key with its certificate: the token is damaged or was changed, restore it from the HSM's backup. No key is made in its place"
     )]
     KeyDamaged {
         /// Label of the token.
@@ -56,7 +56,7 @@ pub enum KeyError {
         key: String,
     },
     /// Several such keys.
-    #[error("the token '{token}' holds several RSA keys with the label '{key}': one label, one key")]
+    #[error("the token '{token}' holds several keys '{key}': one label, one key")]
     KeyAmbiguous {
         /// Label of the token.
         token: String,
@@ -75,7 +75,7 @@ pub enum KeyError {
     },
     /// The key has no certificate in the token.
     #[error(
-        "the token '{token}' holds the key '{key}' but no certificate: its creation was cut short, start it again to finish it"
+        "the token '{token}' holds the key '{key}' but no certificate: its creation was cut short, start it again to finish it (`callseal key init`)"
     )]
     CertificateMissing {
         /// Label of the token.

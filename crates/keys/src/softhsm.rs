@@ -111,7 +111,7 @@ pub fn prepare(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
     let (pin_file, officer_file) = (dir.join("pin"), dir.join("so-pin"));
     let (pin, officer) = (pin(&pin_file)?, pin(&officer_file)?);
     let library = load(&module)?;
-    initialise(&library, label, &pin, &officer)?;
+    initialise(&*library.in_use()?, label, &pin, &officer)?;
     Ok(SoftHsmToken { module, label: label.to_owned(), pin_file })
 }
 

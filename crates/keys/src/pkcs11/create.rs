@@ -25,6 +25,7 @@ pub fn create_key(options: &Pkcs11Options, subject: &CertificateSubject) -> Resu
     let session = token.session(true)?;
     let new = NewKey { subject: subject.clone(), bits: RsaBits::default() };
     make_signing_key(&session, &token, label(options)?, &new)?;
+    drop(session);
     Pkcs11Key::in_token(token, options)
 }
 
@@ -40,19 +41,21 @@ pub(crate) fn create(options: &Pkcs11Options, new: &NewKey) -> Result<KeySet, Ke
     certificate::check_subject(&new.subject)?;
     make_log_key(&session, &token, label)?;
     make_signing_key(&session, &token, label, new)?;
+    drop(session);
     super::open(options)
 }
 
 /// Makes the log key beside an RSA key that is there, and opens both.
 pub(crate) fn create_log_key(options: &Pkcs11Options) -> Result<KeySet, KeyError> {
     let token = Arc::new(Token::new(options)?);
-    let session = token.session(true)?;
     let beside = Pkcs11Key::in_token(token.clone(), options)?;
+    let session = token.session(true)?;
     let label = KeyName::of_log_key(beside.label());
     if log_key::find(&session, token.label(), &label)?.is_some() {
         return Err(exists(&token, &label));
     }
     make_log_key(&session, &token, beside.label())?;
+    drop(session);
     super::open(options)
 }
 

@@ -11,7 +11,15 @@ use crate::{KeyError, KeyName, SigningKey};
 /// An RSA key in a token. Any number of threads may sign at once: each takes a session of its own from
 /// the pool.
 pub struct Pkcs11Key {
-    pool: Pool,
+    pool: Arc<Pool>,
+    label: String,
+    certificate: Certificate,
+    certificate_pem: String,
+    chain_pem: String,
+}
+
+/// What the token holds of a key besides the key.
+struct Found {
     label: String,
     certificate: Certificate,
     certificate_pem: String,
@@ -29,8 +37,27 @@ impl Pkcs11Key {
     }
 
     pub(crate) fn in_token(token: Arc<Token>, options: &Pkcs11Options) -> Result<Self, KeyError> {
+        let found = Self::find(&token, options)?;
+        let (name, id) = (options.key.clone(), found.certificate.public_key().id());
+        let pool = Pool::new(token, options.sessions, move |session, token| {
+            let missing = || KeyError::KeyMissing { token: token.label().to_owned(), key: name.to_string() };
+            let object = objects::find_key(session, token.label(), &name)?.ok_or_else(missing)?;
+            // The label may by now belong to another key: what that signs would be verified, and refused,
+            // with the certificate of this one.
+            match objects::public_key(&object)?.id() == id {
+                true => Ok(object.handle),
+                false => Err(missing()),
+            }
+        });
+        let Found { label, certificate, certificate_pem, chain_pem } = found;
+        let key = Self { pool, label, certificate, certificate_pem, chain_pem };
+        key.check()?;
+        Ok(key)
+    }
+
+    fn find(token: &Token, options: &Pkcs11Options) -> Result<Found, KeyError> {
         let session = token.session(false)?;
-        let object = existing_key(&session, &token, &options.key)?;
+        let object = existing_key(&session, token, &options.key)?;
         let label = object.label.clone();
         let Some(certificate) = objects::find_certificate(&session, &object)? else {
             let traces = objects::find_traces(&session, &options.key)?;
@@ -43,20 +70,7 @@ impl Pkcs11Key {
         let chain_pem = objects::find_chain(&session, &certificate)?;
         let certificate_pem =
             certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))?;
-        let (name, id) = (options.key.clone(), certificate.public_key().id());
-        let pool = Pool::new(token, options.sessions, move |session, token| {
-            let missing = || KeyError::KeyMissing { token: token.label().to_owned(), key: name.to_string() };
-            let object = objects::find_key(session, token.label(), &name)?.ok_or_else(missing)?;
-            // The label may by now belong to another key: what that signs would be verified, and refused,
-            // with the certificate of this one.
-            match objects::public_key(&object)?.id() == id {
-                true => Ok(object.handle),
-                false => Err(missing()),
-            }
-        });
-        let key = Self { pool, label, certificate, certificate_pem, chain_pem };
-        key.check()?;
-        Ok(key)
+        Ok(Found { label, certificate, certificate_pem, chain_pem })
     }
 
     /// The key's certificate.

@@ -31,7 +31,7 @@ const P256_POINT: usize = 65;
 
 /// A log key in a token.
 pub struct Pkcs11LogKey {
-    pool: Pool,
+    pool: Arc<Pool>,
     public: LogPublicKey,
 }
 
@@ -45,7 +45,6 @@ impl Pkcs11LogKey {
     /// Opens the log key beside the RSA key with the label `beside`, and makes sure that it signs.
     pub(crate) fn in_token(token: Arc<Token>, beside: &str) -> Result<Self, KeyError> {
         let label = KeyName::of_log_key(beside);
-        let session = token.session(false)?;
         let missing = {
             let beside = beside.to_owned();
             move |token: &Token| KeyError::LogKeyMissing {
@@ -53,7 +52,8 @@ impl Pkcs11LogKey {
                 key: beside.clone(),
             }
         };
-        let public = find(&session, token.label(), &label)?.ok_or_else(|| missing(&token))?.public;
+        let found = find(&*token.session(false)?, token.label(), &label)?;
+        let public = found.ok_or_else(|| missing(&token))?.public;
         let expected = public.clone();
         let pool =
             Pool::new(token, SESSIONS, move |session, token| match find(session, token.label(), &label)? {

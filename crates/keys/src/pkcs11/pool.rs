@@ -11,7 +11,7 @@ use cryptoki::{
     session::Session,
 };
 
-use super::token::Token;
+use super::{module::InUse, token::Token};
 use crate::KeyError;
 
 /// Finds the key in a session.
@@ -45,9 +45,11 @@ impl Pool {
         token: Arc<Token>,
         limit: NonZeroU16,
         locate: impl Fn(&Session, &Token) -> Result<ObjectHandle, KeyError> + Send + Sync + 'static,
-    ) -> Self {
+    ) -> Arc<Self> {
         let state = Mutex::new(State { idle: Vec::new(), open: 0, limit: limit.get() });
-        Self { token, locate: Box::new(locate), state, given_back: Condvar::new() }
+        let pool = Arc::new(Self { token, locate: Box::new(locate), state, given_back: Condvar::new() });
+        pool.token.library().add(&pool);
+        pool
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -55,7 +57,7 @@ impl Pool {
     }
 
     /// Does `work` in a session of its own; waits for one when all are at work. When the token closed
-    /// the session, once more in a new one.
+    /// the session or was away, once more in a new one.
     pub(crate) fn with<T>(
         &self,
         work: impl Fn(&Session, ObjectHandle) -> Result<T, KeyError>,
@@ -64,27 +66,36 @@ impl Pool {
             Err(error) if session_is_lost(&error) => {
                 tracing::warn!(token = self.token.label(), "the HSM closed the session; logging in again");
                 self.close_idle();
-                self.once(&work)
             }
+            Err(error) if self.token.is_back_after(&error)? => {}
+            other => return other,
+        }
+        match self.once(&work) {
+            // The library may have to look for its tokens first.
+            Err(error) if self.token.is_back_after(&error)? => self.once(&work),
             other => other,
         }
     }
 
     fn once<T>(&self, work: impl Fn(&Session, ObjectHandle) -> Result<T, KeyError>) -> Result<T, KeyError> {
-        let worker = self.take()?;
+        let library = self.token.library().in_use()?;
+        let worker = self.take(&library)?;
         let done = work(&worker.session, worker.key);
         let mut state = self.lock();
         match done {
             Ok(_) => state.idle.push(worker),
             // The session may be in the midst of an operation: it is closed instead.
-            Err(_) => state.open -= 1,
+            Err(_) => {
+                state.open -= 1;
+                drop(worker);
+            }
         }
         drop(state);
         self.given_back.notify_one();
         done
     }
 
-    fn take(&self) -> Result<Worker, KeyError> {
+    fn take(&self, library: &InUse<'_>) -> Result<Worker, KeyError> {
         let mut state = self.lock();
         loop {
             if let Some(worker) = state.idle.pop() {
@@ -93,7 +104,7 @@ impl Pool {
             if state.open < state.limit {
                 state.open += 1;
                 drop(state);
-                let opened = self.open();
+                let opened = self.open(library);
                 state = self.lock();
                 let Err(error) = opened else { return opened };
                 state.open -= 1;
@@ -114,14 +125,14 @@ impl Pool {
         }
     }
 
-    fn open(&self) -> Result<Worker, KeyError> {
-        let session = self.token.session(false)?;
+    fn open(&self, library: &InUse<'_>) -> Result<Worker, KeyError> {
+        let session = self.token.open(library, false)?;
         let key = (self.locate)(&session, &self.token)?;
         Ok(Worker { session, key })
     }
 
-    /// The others are of the same connection.
-    fn close_idle(&self) {
+    /// Closes the sessions that are not at work: they are of the same connection as one that was lost.
+    pub(crate) fn close_idle(&self) {
         let mut state = self.lock();
         let closed = std::mem::take(&mut state.idle);
         state.open -= u16::try_from(closed.len()).unwrap_or(state.open);

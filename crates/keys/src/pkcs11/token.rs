@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use cryptoki::{
@@ -17,7 +18,10 @@ use cryptoki::{
 use evidence::Sha256Hash;
 use zeroize::Zeroizing;
 
-use super::{Pkcs11Options, module};
+use super::{
+    Pkcs11Options,
+    module::{self, InUse, Library},
+};
 use crate::KeyError;
 
 /// PINs that a token refused in this process, as hashes over library, token and PIN: whoever tries again
@@ -26,11 +30,25 @@ static REFUSED: Mutex<Option<HashSet<Sha256Hash>>> = Mutex::new(None);
 
 /// A token that can be logged in to.
 pub(crate) struct Token {
-    module: Pkcs11,
+    library: Arc<Library>,
     label: String,
     pin: AuthPin,
     /// Stands for library, token and PIN in [`REFUSED`].
     attempt: Sha256Hash,
+}
+
+/// A logged-in session. Only one at a time in a thread: see [`InUse`].
+pub(crate) struct TokenSession<'a> {
+    // Closed before the library is given free.
+    session: Session,
+    _library: InUse<'a>,
+}
+
+impl Deref for TokenSession<'_> {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.session
+    }
 }
 
 /// The slot of the one token with `label`.
@@ -54,12 +72,12 @@ pub(crate) fn find_slot(module: &Pkcs11, label: &str) -> Result<Slot, KeyError> 
 impl Token {
     /// Loads the library and reads the PIN. The token itself is asked by [`Token::session`].
     pub(crate) fn new(options: &Pkcs11Options) -> Result<Self, KeyError> {
-        let module = module::load(&options.module)?;
+        let library = module::load(&options.module)?;
         let label = options.token_label.clone();
         let pin = options.pin.read()?;
         let attempt = Zeroizing::new(format!("{}\0{label}\0{}", options.module.display(), pin.as_str()));
         let attempt = Sha256Hash::of(attempt.as_bytes());
-        Ok(Self { module, label, pin: AuthPin::from(pin.as_str()), attempt })
+        Ok(Self { library, label, pin: AuthPin::from(pin.as_str()), attempt })
     }
 
     /// The token's label.
@@ -67,21 +85,50 @@ impl Token {
         &self.label
     }
 
-    /// A new session, logged in. The token is looked for by its label each time, because slots change
-    /// their numbers when an HSM comes back.
-    pub(crate) fn session(&self, read_write: bool) -> Result<Session, KeyError> {
+    /// The library that knows the token.
+    pub(crate) fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// A new session, logged in; when the token is not there, after a second look for it.
+    pub(crate) fn session(&self, read_write: bool) -> Result<TokenSession<'_>, KeyError> {
+        let opened = || {
+            let library = self.library.in_use()?;
+            let session = self.open(&library, read_write)?;
+            Ok(TokenSession { session, _library: library })
+        };
+        match opened() {
+            Err(error) if self.is_back_after(&error)? => opened(),
+            other => other,
+        }
+    }
+
+    /// Whether another try may go better, because the library was started anew. The library must not be
+    /// in use by this thread.
+    pub(crate) fn is_back_after(&self, error: &KeyError) -> Result<bool, KeyError> {
+        match error {
+            KeyError::TokenMissing(_)
+            | KeyError::Hsm { source: Error::Pkcs11(RvError::CryptokiNotInitialized, _), .. } => {
+                self.library.restart()
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A session, logged in. The token is looked for by its label each time, because slots change their
+    /// numbers when an HSM comes back.
+    pub(crate) fn open(&self, library: &InUse<'_>, read_write: bool) -> Result<Session, KeyError> {
         let failed = |source| KeyError::Hsm { doing: "open a session", source };
-        let slot = find_slot(&self.module, &self.label)?;
-        let opened =
-            if read_write { self.module.open_rw_session(slot) } else { self.module.open_ro_session(slot) };
+        let slot = find_slot(library, &self.label)?;
+        let opened = if read_write { library.open_rw_session(slot) } else { library.open_ro_session(slot) };
         let session = opened.map_err(failed)?;
         self.login(&session)?;
         Ok(session)
     }
 
-    /// What the token can do.
+    /// What the token can do. The library is in use by `session`'s owner.
     pub(crate) fn mechanisms(&self, session: &Session) -> Result<Vec<MechanismType>, Error> {
-        self.module.get_mechanism_list(session.get_session_info()?.slot_id())
+        self.library.functions().get_mechanism_list(session.get_session_info()?.slot_id())
     }
 
     fn login(&self, session: &Session) -> Result<(), KeyError> {

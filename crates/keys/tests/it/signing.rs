@@ -1,14 +1,13 @@
 //! Keys in a real SoftHSM: made, opened, used, and refused in words.
 
-mod token_process;
-
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread};
 
 use keys::{
     CertificateSubject, KeyError, Pin, Pkcs11Key, Pkcs11Options, SigningKey, create_key,
     softhsm::{self, SoftHsmToken},
 };
-use token_process::{again, files, run, step, text, with_token_folder};
+
+use crate::token_process::{again, files, run, step, text, with_token_folder, words};
 
 const HASH_LIST: &[u8] = b"a hash list\n";
 
@@ -25,20 +24,9 @@ fn token(folder: &Path) -> SoftHsmToken {
     softhsm::prepare(folder, "callseal").unwrap()
 }
 
-/// The whole chain of causes: what an operator reads.
-fn words(error: &KeyError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 #[test]
 fn a_new_key_signs_and_openssl_accepts_certificate_and_signature() {
-    with_token_folder("a_new_key_signs_and_openssl_accepts_certificate_and_signature", |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         let key = create_key(&options, &subject()).unwrap();
         let signature = key.sign(HASH_LIST).unwrap();
@@ -89,7 +77,7 @@ fn a_new_key_signs_and_openssl_accepts_certificate_and_signature() {
 
 #[test]
 fn an_opened_key_makes_the_same_signature_again_also_from_many_threads() {
-    with_token_folder("an_opened_key_makes_the_same_signature_again_also_from_many_threads", |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         let made = create_key(&options, &subject()).unwrap();
         let opened = Pkcs11Key::open(&options).unwrap();
@@ -106,7 +94,7 @@ fn an_opened_key_makes_the_same_signature_again_also_from_many_threads() {
 
 #[test]
 fn a_key_that_was_logged_out_logs_in_again_and_signs() {
-    with_token_folder("a_key_that_was_logged_out_logs_in_again_and_signs", |folder| {
+    with_token_folder(|folder| {
         let token = token(folder);
         let key = create_key(&token.key("seal"), &subject()).unwrap();
         let expected = key.sign(HASH_LIST).unwrap();
@@ -123,7 +111,7 @@ fn a_key_that_was_logged_out_logs_in_again_and_signs() {
 
 #[test]
 fn the_private_key_cannot_be_read_out_of_the_token() {
-    with_token_folder("the_private_key_cannot_be_read_out_of_the_token", |folder| {
+    with_token_folder(|folder| {
         let token = token(folder);
         create_key(&token.key("seal"), &subject()).unwrap();
         let pin = fs::read_to_string(&token.pin_file).unwrap();
@@ -140,7 +128,7 @@ fn the_private_key_cannot_be_read_out_of_the_token() {
 
 #[test]
 fn a_second_key_of_the_same_label_is_refused_and_the_first_stays() {
-    with_token_folder("a_second_key_of_the_same_label_is_refused_and_the_first_stays", |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         let first = create_key(&options, &subject()).unwrap();
         let error = create_key(&options, &subject()).unwrap_err();
@@ -148,9 +136,7 @@ fn a_second_key_of_the_same_label_is_refused_and_the_first_stays() {
         assert_eq!(Pkcs11Key::open(&options).unwrap().key_id(), first.key_id());
         // Another label is another key.
         assert_ne!(
-            create_key(&Pkcs11Options { key: "seal-2".into(), ..options }, &subject())
-                .unwrap()
-                .key_id(),
+            create_key(&Pkcs11Options { key: "seal-2".into(), ..options }, &subject()).unwrap().key_id(),
             first.key_id()
         );
     });
@@ -158,7 +144,7 @@ fn a_second_key_of_the_same_label_is_refused_and_the_first_stays() {
 
 #[test]
 fn a_wrong_pin_is_said_once_and_never_tried_again() {
-    with_token_folder("a_wrong_pin_is_said_once_and_never_tried_again", |folder| {
+    with_token_folder(|folder| {
         if step() == "wrong" {
             let right = token(folder).key("seal");
             let wrong = Pkcs11Options { pin: Pin::Given("not-the-pin".into()), ..right.clone() };
@@ -173,16 +159,15 @@ fn a_wrong_pin_is_said_once_and_never_tried_again() {
             return;
         }
         create_key(&token(folder).key("seal"), &subject()).unwrap();
-        let test = "a_wrong_pin_is_said_once_and_never_tried_again";
         // A login holds for a whole process: the wrong PIN needs one that has not logged in.
-        let output = again(test, folder, "wrong");
+        let output = again(folder, "wrong");
         assert!(output.status.success(), "{}", text(&output));
     });
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    with_token_folder("what_is_missing_is_named", |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         let error = Pkcs11Key::open(&options).unwrap_err();
         assert!(matches!(error, KeyError::KeyMissing { .. }), "{error}");
@@ -207,7 +192,7 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_key_whose_creation_was_cut_short_is_finished_not_replaced() {
-    with_token_folder("a_key_whose_creation_was_cut_short_is_finished_not_replaced", |folder| {
+    with_token_folder(|folder| {
         let token = token(folder);
         let options = token.key("seal");
         let pin = fs::read_to_string(&token.pin_file).unwrap();
@@ -230,8 +215,7 @@ fn a_key_whose_creation_was_cut_short_is_finished_not_replaced() {
 
 #[test]
 fn a_key_that_vanished_is_not_replaced_while_anything_of_it_is_left() {
-    let test = "a_key_that_vanished_is_not_replaced_while_anything_of_it_is_left";
-    with_token_folder(test, |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         if step() == "create again" {
             assert!(matches!(Pkcs11Key::open(&options), Err(KeyError::KeyDamaged { .. })));
@@ -242,27 +226,24 @@ fn a_key_that_vanished_is_not_replaced_while_anything_of_it_is_left() {
         let objects = files(&folder.join("tokens"), ".object");
         let private = objects.iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
         fs::remove_file(private).unwrap();
-        let output = again(test, folder, "create again");
+        let output = again(folder, "create again");
         assert!(output.status.success(), "{}", text(&output));
     });
 }
 
 #[test]
 fn preparing_the_token_again_keeps_it_and_its_secrets_are_for_this_user_alone() {
-    with_token_folder(
-        "preparing_the_token_again_keeps_it_and_its_secrets_are_for_this_user_alone",
-        |folder| {
-            let first = token(folder);
-            let key = create_key(&first.key("seal"), &subject()).unwrap();
-            assert_eq!(token(folder), first);
-            assert_eq!(Pkcs11Key::open(&first.key("seal")).unwrap().key_id(), key.key_id());
-            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-            assert_eq!(
-                (mode(&first.pin_file), mode(&folder.join("so-pin")), mode(&folder.join("tokens"))),
-                (0o600, 0o600, 0o700)
-            );
-        },
-    );
+    with_token_folder(|folder| {
+        let first = token(folder);
+        let key = create_key(&first.key("seal"), &subject()).unwrap();
+        assert_eq!(token(folder), first);
+        assert_eq!(Pkcs11Key::open(&first.key("seal")).unwrap().key_id(), key.key_id());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&first.pin_file), mode(&folder.join("so-pin")), mode(&folder.join("tokens"))),
+            (0o600, 0o600, 0o700)
+        );
+    });
 }
 
 #[test]
@@ -275,8 +256,7 @@ fn without_the_variable_in_the_environment_the_token_is_not_touched() {
 
 #[test]
 fn a_damaged_key_file_gives_an_error_and_never_a_wrong_signature() {
-    let test = "a_damaged_key_file_gives_an_error_and_never_a_wrong_signature";
-    with_token_folder(test, |folder| {
+    with_token_folder(|folder| {
         let options = token(folder).key("seal");
         if step() == "sign" {
             let signed = Pkcs11Key::open(&options).and_then(|key| key.sign(HASH_LIST));
@@ -299,7 +279,7 @@ fn a_damaged_key_file_gives_an_error_and_never_a_wrong_signature() {
             }
             fs::write(file, &damaged).unwrap();
             let _ = fs::remove_file(folder.join("outcome"));
-            again(test, folder, "sign");
+            again(folder, "sign");
             // No outcome: SoftHSM itself broke down over the file. That is no signature either.
             let outcome = fs::read_to_string(folder.join("outcome")).unwrap_or_else(|_| "crashed".into());
             if outcome != expected {
@@ -312,7 +292,7 @@ fn a_damaged_key_file_gives_an_error_and_never_a_wrong_signature() {
         }
         println!("{} of 40 damages were noticed: {errors:#?}", errors.len());
         fs::write(file, &whole).unwrap();
-        again(test, folder, "sign");
+        again(folder, "sign");
         assert_eq!(fs::read_to_string(folder.join("outcome")).unwrap(), expected);
     });
 }

@@ -1,0 +1,8 @@
+//! Keys in a real SoftHSM, judged by OpenSSL.
+
+mod certificates;
+mod faults;
+mod log_keys;
+mod lost_token;
+mod signing;
+mod token_process;
