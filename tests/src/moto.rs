@@ -57,10 +57,8 @@ impl Moto {
         ensure!(modules.join("moto").is_dir(), "moto is missing: scripts/install-tools.sh test installs it");
         let moto = ports::claim()?;
         let mut command = Command::new("python3");
-        command
-            .env("PYTHONPATH", modules)
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
-            .arg(moto.to_string());
+        command.env("PYTHONPATH", modules).arg(programs::workspace().join("tests/moto/kms.py"));
+        command.args(["-H", "127.0.0.1", "-p", &moto.to_string()]);
         let process = Process::start("moto", dir, &mut command)?;
         let connected = wait::until("moto's server", Duration::from_secs(60), async || {
             TcpStream::connect(("127.0.0.1", moto)).await.ok()

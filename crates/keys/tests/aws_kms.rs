@@ -97,8 +97,11 @@ async fn a_disabled_key_waits_and_signs_again_when_it_is_enabled() {
     let (_dir, kms, options) = kms_with_keys().await;
     let keys = open(&options).await.unwrap();
     let answer = kms.administer("DescribeKey", r#"{"KeyId":"alias/callseal"}"#).await.unwrap();
-    let arn = answer.split(r#""Arn": ""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-    let key = format!(r#"{{"KeyId":"{arn}"}}"#);
+    let field = |name: &str| {
+        let after = answer.split(&format!("\"{name}\": \"")).nth(1).unwrap();
+        after.split('"').next().unwrap().to_owned()
+    };
+    let (arn, key) = (field("Arn"), format!(r#"{{"KeyId":"{}"}}"#, field("KeyId")));
     kms.administer("DisableKey", &key).await.unwrap();
     let signing = keys.signing.clone();
     let error = blocking(move || signing.sign(b"no")).await.unwrap_err();
@@ -106,11 +109,10 @@ async fn a_disabled_key_waits_and_signs_again_when_it_is_enabled() {
     kms.administer("EnableKey", &key).await.unwrap();
     blocking(move || keys.signing.sign(b"yes")).await.unwrap();
     // By its ARN, the certificate under that name.
-    let by_arn = KeyOptions { key: KeyName::label(&arn), ..options.clone() };
+    let mut by_arn = KeyOptions { key: KeyName::label(&arn), ..options.clone() };
     let folder = options.cloud.key_certificates.clone().unwrap();
     fs::copy(folder.join("callseal.pem"), folder.join(format!("{}.pem", arn.replace([':', '/'], "_"))))
         .unwrap();
-    let mut by_arn = KeyOptions { key: by_arn.key.clone(), ..by_arn };
     by_arn.cloud.key_log_key = Some("callseal-log".to_owned());
     open(&by_arn).await.unwrap();
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use aws_config::{BehaviorVersion, Region, profile::ProfileFileCredentialsProvider, retry::RetryConfig};
+use aws_config::{
+    BehaviorVersion, Region, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig,
+    retry::RetryConfig,
+};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_kms::{Client, config::SharedHttpClient};
 use aws_smithy_http_client::{
@@ -28,7 +31,7 @@ pub(crate) fn connect(options: &AwsOptions, ca: Option<&Path>) -> Result<Arc<dyn
 async fn load(options: &AwsOptions, http: SharedHttpClient) -> aws_config::SdkConfig {
     // Nothing is repeated below Patience: it knows which wait is still worth it.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .retry_config(RetryConfig::disabled());
     if let Some(region) = &options.aws_region {
         loader = loader.region(Region::new(region.clone()));
@@ -44,7 +47,10 @@ async fn load(options: &AwsOptions, http: SharedHttpClient) -> aws_config::SdkCo
             .with_file(EnvConfigFileKind::Credentials, file)
             .include_default_config_file(true)
             .build();
-        let mut credentials = ProfileFileCredentialsProvider::builder().profile_files(files);
+        // Roles that the file names are asked for over the same TLS.
+        let region = options.aws_region.clone().map(Region::new);
+        let with = ProviderConfig::without_region().with_http_client(http).with_region(region);
+        let mut credentials = ProfileFileCredentialsProvider::builder().configure(&with).profile_files(files);
         if let Some(profile) = &options.aws_profile {
             credentials = credentials.profile_name(profile);
         }
