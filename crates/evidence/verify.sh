@@ -534,13 +534,13 @@ fi
 sed -n "s|^\\(.*\\)/\\($base_pattern\\)\\([^/]*\\)\$|\\2/\\1/\\2\\3|p" "$tmp/files" | sort -u >"$tmp/recordings"
 [ -s "$tmp/recordings" ] || stop 'there is no recording in what was given'
 current=''
-while IFS= read -r line <&3; do
-  if [ "${line%/*}" != "$current" ]; then
+while IFS= read -r next <&3; do
+  if [ "${next%/*}" != "$current" ]; then
     [ -z "$current" ] || check_recording
-    current=${line%/*}
+    current=${next%/*}
     base=${current%%/*} folder=${current#*/} names=''
   fi
-  names=$names${line##*/}$nl
+  names=$names${next##*/}$nl
 done 3<"$tmp/recordings"
 check_recording
 check_strays

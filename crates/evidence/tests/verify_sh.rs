@@ -20,7 +20,12 @@ struct Damage {
     done: fn(&Provable, &TestKey),
 }
 
-fn damage(name: &'static str, recording: usize, words: &'static str, done: fn(&Provable, &TestKey)) -> Damage {
+fn damage(
+    name: &'static str,
+    recording: usize,
+    words: &'static str,
+    done: fn(&Provable, &TestKey),
+) -> Damage {
     Damage { name, recording, words, done }
 }
 
@@ -45,7 +50,9 @@ fn swap(archive: &Provable, section: Section) {
 
 fn damages() -> Vec<Damage> {
     vec![
-        damage("audio changed", 2, ".wav: changed since it was signed", |a, _| flip(a, 2, Section::STEREO, 44)),
+        damage("audio changed", 2, ".wav: changed since it was signed", |a, _| {
+            flip(a, 2, Section::STEREO, 44)
+        }),
         damage("info changed", 2, "_info.txt: changed", |a, _| flip(a, 2, Section::Info, 300)),
         damage("journal changed", 2, "_journal.json: changed", |a, _| flip(a, 2, Section::Journal, 100)),
         damage("hash list changed", 2, "signature does not fit", |a, _| {

@@ -86,7 +86,8 @@ impl Provable {
         let folder = root.path().join(FOLDER);
         fs::create_dir_all(&folder).unwrap();
         fs::write(root.path().join("callseal.pem"), &key.pem).unwrap();
-        fs::write(root.path().join("archive.txt"), "Callseal archive\nTenant: acme\nTarget: vault\n").unwrap();
+        fs::write(root.path().join("archive.txt"), "Callseal archive\nTenant: acme\nTarget: vault\n")
+            .unwrap();
         let log_key = TestLogKey::new(kind, "callseal.io/acme-1/acme/0a1b2c3d");
         let statement = state(root.path(), &log_key, key);
 

@@ -10,8 +10,8 @@ use std::{
 
 /// What `verify.sh` needs, apart from openssl and one of sha256sum and shasum.
 const TOOLS: &[&str] = &[
-    "awk", "cat", "cmp", "cp", "cut", "dd", "find", "fold", "grep", "head", "mkdir", "mktemp", "mv", "od", "rm",
-    "sed", "sort", "tail", "tr",
+    "awk", "cat", "cmp", "cp", "cut", "dd", "find", "fold", "grep", "head", "mkdir", "mktemp", "mv", "od",
+    "rm", "sed", "sort", "tail", "tr",
 ];
 
 /// A shell, and the only programs that it finds.
@@ -58,9 +58,18 @@ impl System {
         }
         let refuse = "echo \"$0: illegal option -- $*\" >&2; exit 64";
         for (name, text) in [
-            ("sed", format!("case \"$1\" in -n) ;; -*) {refuse};; esac\nexec {} --posix \"$@\"", shown("sed"))),
+            (
+                "sed",
+                format!("case \"$1\" in -n) ;; -*) {refuse};; esac\nexec {} --posix \"$@\"", shown("sed")),
+            ),
             ("find", format!("[ -e \"$1\" ] || {{ {refuse}; }}\nexec {} \"$@\"", shown("find"))),
-            ("mktemp", format!("[ \"$1\" = -d ] && [ $# -eq 2 ] || {{ {refuse}; }}\nexec {} \"$@\"", shown("mktemp"))),
+            (
+                "mktemp",
+                format!(
+                    "[ \"$1\" = -d ] && [ $# -eq 2 ] || {{ {refuse}; }}\nexec {} \"$@\"",
+                    shown("mktemp")
+                ),
+            ),
             (
                 "od",
                 // Offsets off, bytes in hexadecimal: spread out as BSD does, with blanks at the end.
@@ -110,7 +119,10 @@ impl System {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (out, error) = (text(output.stdout), text(output.stderr));
         // A shell or a tool that stumbles says so here.
-        assert!(error.lines().all(|line| line.starts_with("error: ") || line.starts_with("usage: ")), "{error}");
+        assert!(
+            error.lines().all(|line| line.starts_with("error: ") || line.starts_with("usage: ")),
+            "{error}"
+        );
         Said { code: output.status.code().unwrap(), out, error }
     }
 }
@@ -142,7 +154,8 @@ impl fmt::Display for Said {
 /// Where a program lies; a missing one is not skipped.
 fn program(name: &str) -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name)).filter(|path| path.exists());
+    let mut found =
+        std::env::split_paths(&folders).map(|folder| folder.join(name)).filter(|path| path.exists());
     found.next().unwrap_or_else(|| panic!("{name} is missing: scripts/install-tools.sh test"))
 }
 
