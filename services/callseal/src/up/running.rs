@@ -122,12 +122,13 @@ impl Running {
         parts.start("journal", |service| callseal_journal::run(options, bus.clone(), service));
         let mut parts = parts.parts;
         let Ok(api) = api.await else { return Err(first_failure(&mut parts).await) };
+        let pages = api.merge(callseal_signer::http::routes(&data.staging()));
 
         let http_up = CancellationToken::new();
         let services = parts.iter().map(|part| part.service.clone()).collect();
-        let http = runtime::http::serve_beside(args.http, services, api, http_up.clone())
+        let http = runtime::http::serve_beside(args.http, services, pages, http_up.clone())
             .await
-            .with_context(|| format!("{} cannot be listened on for metrics, health and API", args.http))?;
+            .with_context(|| format!("{} cannot be listened on for metrics, health, API and logs", args.http))?;
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let ready = Ready { sip: unknown, http, nats: url };
         let mut running = Self { ready, bus, parts, http_up, _nats: nats, _data: data };
