@@ -73,8 +73,9 @@ pub fn verify_with(
 ) -> Result<Report, VerifyError> {
     let inventory = Inventory::take(archive, |_| ())?;
     let mut collecting = Collecting::default();
-    let Summary { lanes, archives, .. } = verify_each(archive, inventory, keys, options, &mut collecting)?;
+    let Summary { lanes, archives, logs_not_here, .. } =
+        verify_each(archive, inventory, keys, options, &mut collecting)?;
     let Collecting { mut recordings, strays } = collecting;
     recordings.sort_by(|a, b| (&a.base, &a.folder).cmp(&(&b.base, &b.folder)));
-    Ok(Report { recordings, strays, lanes, archives })
+    Ok(Report { recordings, strays, lanes, archives, logs_not_here })
 }

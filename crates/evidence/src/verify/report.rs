@@ -1,6 +1,6 @@
 //! What verification found out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use domain::{Lane, RecordingId, TenantId};
 use jiff::Timestamp;
@@ -154,6 +154,13 @@ pub struct AbsentRecording {
     pub started: Timestamp,
 }
 
+impl fmt::Display for AbsentRecording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { recording, position, started } = self;
+        write!(f, "position {position}: recording {recording} of {started:.0}")
+    }
+}
+
 /// A deletion that stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletion {
@@ -285,12 +292,15 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// One entry an archive that says so, or has logs.
     pub archives: Vec<ArchiveReport>,
+    /// As [`Summary::logs_not_here`].
+    pub logs_not_here: Vec<String>,
 }
 
 impl Report {
     /// As [`Summary::is_good`].
     pub fn is_good(&self) -> bool {
         self.strays.is_empty()
+            && self.logs_not_here.is_empty()
             && self.recordings.iter().all(|recording| recording.findings.is_empty())
             && self.lanes.iter().all(LaneReport::is_good)
             && self.archives.iter().all(ArchiveReport::is_good)
