@@ -32,7 +32,7 @@ fn a_token_is_made_for_the_other_tests() {
     std::fs::write(Path::new(&folder).join("callseal.pem"), made.signing.certificate_pem()).unwrap();
 }
 
-fn make_token(folder: &Path) {
+pub(crate) fn make_token(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     softhsm::write_conf(folder).unwrap();
     let made = Command::new(std::env::current_exe().unwrap())
@@ -45,6 +45,11 @@ fn make_token(folder: &Path) {
 }
 
 fn start(bench: &Bench, fail_at: Option<&str>) -> Process {
+    start_with(bench, &fail_at.map(|step| format!("--fail-at={step}")).into_iter().collect::<Vec<_>>())
+}
+
+/// The real program with the real token.
+pub(crate) fn start_with(bench: &Bench, arguments: &[String]) -> Process {
     let token = bench.path("token");
     let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-signer"));
     command
@@ -57,7 +62,7 @@ fn start(bench: &Bench, fail_at: Option<&str>) -> Process {
         .arg("--pkcs11-pin-file")
         .arg(token.join("pin"))
         .args(["--flush-every", "0.5", "--lease", "2"])
-        .args(fail_at.map(|step| format!("--fail-at={step}")));
+        .args(arguments);
     Process::start("signer", bench.dir.path(), &mut command).unwrap()
 }
 

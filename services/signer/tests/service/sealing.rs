@@ -1,6 +1,7 @@
 //! From the messages of a call to its announced files.
 
 use std::{
+    path::PathBuf,
     process::Command,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -58,7 +59,8 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     }
     let endings: Vec<_> =
         sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
-    assert_eq!(endings, [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig"]);
+    let all = [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig", "_log-proof.txt"];
+    assert_eq!(endings, all);
     for file in &sealed.files {
         let content = std::fs::read(bench.path("staging").join(sealed.staging_key(&file.name))).unwrap();
         assert_eq!(content.len() as u64, file.size);
@@ -67,7 +69,7 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     bench.audit_is_good(1);
     openssl_accepts(&bench, &sealed);
 
-    // Nothing but the sealed files and the certificate stays.
+    // Nothing but the sealed files, the certificate and the log stays.
     let state = bench.state().await;
     harness::wait::until("the segments to go", Duration::from_secs(60), || async {
         let gone = files_below(&bench.path("staging/segments")).is_empty();
@@ -75,7 +77,12 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     })
     .await
     .unwrap();
-    assert_eq!(files_below(&bench.path("staging")).len(), 6);
+    let count = |folder: &str| files_below(&bench.path("staging").join(folder)).len();
+    assert_eq!((count("sealed"), count("certificates")), (all.len(), 1));
+    let known = |file: &PathBuf| {
+        ["sealed", "certificates", "log"].iter().any(|name| file.starts_with(bench.path("staging").join(name)))
+    };
+    assert!(files_below(&bench.path("staging")).iter().all(known));
     stop.cancel();
     signer.stop().await;
 }
