@@ -5,5 +5,5 @@ mod fault;
 mod kms;
 mod options;
 
-pub use self::options::AwsOptions;
 pub(crate) use self::connect::connect;
+pub use self::options::AwsOptions;

@@ -6,5 +6,5 @@ mod options;
 mod public_key;
 mod vault;
 
-pub use self::options::AzureOptions;
 pub(crate) use self::connect::connect;
+pub use self::options::AzureOptions;

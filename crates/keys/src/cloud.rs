@@ -13,10 +13,10 @@ mod patience;
 mod runtime;
 mod service;
 
-pub use self::{error::CloudError, options::CloudOptions};
 pub(crate) use self::{
     ceremony::{Keeping, create, create_log_key, import_certificate, open, open_signing},
     error::{Fault, Source},
     runtime::wait_for,
     service::{KeyKind, KeyService, RemoteKey, p256_spki},
 };
+pub use self::{error::CloudError, options::CloudOptions};

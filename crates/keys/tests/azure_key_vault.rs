@@ -255,6 +255,12 @@ async fn a_key_that_somebody_else_made_is_adopted_and_a_log_key_is_made_beside_i
     assert_eq!(adopted.log.public(), before.log.public());
     assert_eq!((vault.versions(KEY), vault.versions(LOG_KEY)), (1, 1));
 
+    // A key of another kind is none to adopt, and nothing is made beside it.
+    let wrong = KeyOptions { key: KeyName::label(LOG_KEY), ..adopting };
+    let refused = blocking(move || keys::create(&wrong, &wrong.key, &new_key()).map(drop)).await;
+    assert!(matches!(refused, Err(KeyError::Cloud(CloudError::KeyUnfit { .. }))), "{refused:?}");
+    assert_eq!(vault.versions("callseal-log-log"), 0);
+
     // A log key under another name.
     let mut other = options.clone();
     other.cloud.key_log_key = Some("checkpoints".to_owned());

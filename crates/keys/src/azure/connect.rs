@@ -33,11 +33,9 @@ pub(crate) fn connect(options: &AzureOptions, ca: Option<&Path>) -> Result<Arc<d
     let transport: Arc<dyn HttpClient> = Arc::new(http_client(ca)?);
     // A challenge names the domain that the token is for; the vault has to lie in it, so that no other
     // server gets a token for it. An IP address lies in no domain; Azure itself is never reached by one.
-    let is_ip = !matches!(address.host(), Some(url_host) if url_host.to_string().parse::<std::net::IpAddr>().is_err())
-        || host.starts_with('[');
     let client_options = KeyClientOptions {
         client_options: once(&transport, None),
-        verify_challenge_resource: Some(!is_ip),
+        verify_challenge_resource: Some(address.domain().is_some()),
         ..KeyClientOptions::default()
     };
     let client = KeyClient::new(url, credential(options, &transport)?, Some(client_options));

@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use bus::{Bus, BusOptions, subjects::SIGNER_CHANGE_KEY};
 use domain::TenantId;
 use evidence::{Certificate, KeyChangeStatement};
-use keys::{KeyError, KeyName, KeyOptions, KeySet, SigningKey, certificate};
+use keys::{CloudError, KeyError, KeyName, KeyOptions, KeySet, SigningKey, certificate};
 use wire::evidence_v1::{ChangeKeyRequest, ChangeKeyResponse};
 
 use super::{KeyArgs, init::CertificateArgs, show::with_colons};
@@ -111,7 +111,7 @@ impl ChangeArgs {
         let (holder, installation) = certificate::holder_and_installation(old_pem)?;
         let new = self.certificate.new_key(holder, installation);
         match keys::create(options, &label, &new) {
-            Err(KeyError::KeyExists { .. }) => {
+            Err(KeyError::KeyExists { .. } | KeyError::Cloud(CloudError::KeyExists { .. })) => {
                 eprintln!("the key '{label}' is there already; it is taken as it is");
                 Ok(keys::open(options, &label)?)
             }
