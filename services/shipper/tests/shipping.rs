@@ -9,22 +9,10 @@ use wire::{
     delivery_v1::{Change, ChangeRequest, ChangeResponse},
     event_v1::event::What,
 };
-use world::{PATIENCE, World, files_below};
+use world::{PATIENCE, World, files_below, sftp};
 
 const ARCHIVE: &str = "---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {name: archive, namespace: acme}\n\
                        spec: {subFolder: \"calls/$Y/$M/$D\", folder: {path: archive}}\n";
-
-fn sftp(sshd: &Sshd, host_key: &str) -> String {
-    let key: String = sshd.client_key().unwrap().lines().map(|line| format!("    {line}\n")).collect();
-    format!(
-        "---\nkind: Secret\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: login, namespace: acme}}\nstringData:\n  key: |\n{key}\
-         ---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
-         spec: {{sftp: {{host: 127.0.0.1, port: {}, user: {}, path: archive, hostKeys: [\"{host_key}\"], \
-         privateKey: {{secretRef: {{name: login, key: key}}}}}}}}\n",
-        sshd.port(),
-        sshd.user().unwrap()
-    )
-}
 
 fn shipped(what: What) -> Option<String> {
     match what {

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
 use bus::{Bus, BusOptions, server::NatsServer};
 use domain::RecordingId;
 use futures::{Stream, StreamExt as _};
-use harness::process::Process;
+use harness::{process::Process, sshd::Sshd};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use wire::{
@@ -144,4 +144,18 @@ pub fn files_below(folder: &std::path::Path) -> Vec<String> {
     walk(folder, folder, &mut found);
     found.sort();
     found
+}
+
+/// The target `remote` on an SFTP server, and the secret to log in with.
+#[allow(dead_code, reason = "not every test file has a server")]
+pub fn sftp(sshd: &Sshd, host_key: &str) -> String {
+    let key: String = sshd.client_key().unwrap().lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "---\nkind: Secret\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: login, namespace: acme}}\nstringData:\n  key: |\n{key}\
+         ---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
+         spec: {{sftp: {{host: 127.0.0.1, port: {}, user: {}, path: archive, hostKeys: [\"{host_key}\"], \
+         privateKey: {{secretRef: {{name: login, key: key}}}}}}}}\n",
+        sshd.port(),
+        sshd.user().unwrap()
+    )
 }

@@ -1,0 +1,216 @@
+//! The transparency log follows into each archive: against real folders and a real OpenSSH server.
+
+mod published;
+mod world;
+
+use std::{fs, path::Path};
+
+use harness::{process::Process, sshd::Sshd, wait};
+use published::{Log, audited};
+use wire::event_v1::event::What;
+use world::{PATIENCE, World, files_below, sftp};
+
+const ARCHIVE: &str = "---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {name: archive, namespace: acme}\n\
+                       spec: {subFolder: \"calls/$Y\", folder: {path: archive}}\n";
+/// A rule that names the target, so that it is in use before the first recording.
+const RULE: &str = "---\nkind: RecordingRule\napiVersion: callseal.io/v1alpha1\nmetadata: {name: all, namespace: acme}\n\
+                    spec: {order: 1, profile: legalDuty, scope: all, targets: [archive]}\n";
+
+fn mirroring(world: &World, further: &[&str]) -> Process {
+    world.shipper(&[&["--archive-log-every", "0.05"], further].concat())
+}
+
+async fn until_audited(archive: &Path, tenant: &str, size: u64) {
+    wait::until(&format!("the log to come to {size} entries"), PATIENCE, || async {
+        (audited(archive, tenant) == Some(size)).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+fn fault(what: What) -> Option<wire::event_v1::Fault> {
+    match what {
+        What::Fault(fault) => Some(fault),
+        _ => None,
+    }
+}
+
+/// What of the log's partial tiles lies in an archive.
+fn partial(archive: &Path) -> usize {
+    files_below(&archive.join("log/acme/tile")).iter().filter(|path| path.contains(".p/")).count()
+}
+
+#[tokio::test]
+async fn an_archive_gets_the_log_and_the_means_to_check_it_and_is_whole_at_each_moment() {
+    let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(5);
+    let shipper = mirroring(&world, &[]);
+    let archive = world.path("data/archive");
+    // No recording was ever brought: the rule names the target.
+    until_audited(&archive, "acme", 5).await;
+    let expected = [
+        "archive.txt",
+        "callseal.pem",
+        "log/acme/checkpoint",
+        "log/acme/checkpoints/00000000000000000005",
+        "log/acme/keys/0a1b2c3d.txt",
+        "log/acme/keys/0a1b2c3d.txt.SHA256withRSA.sig",
+        "log/acme/tile/0/000.p/5",
+        "log/acme/tile/entries/000.p/5",
+        "verify.sh",
+    ];
+    assert_eq!(files_below(&archive), expected);
+    assert_eq!(fs::read_to_string(archive.join("verify.sh")).unwrap(), evidence::VERIFY_SH);
+    let note = "Callseal archive\nTenant: acme\nTarget: archive\n";
+    assert_eq!(fs::read_to_string(archive.join("archive.txt")).unwrap(), note);
+
+    // It grows faster than it is brought, beyond full tiles, and whoever looks finds it whole.
+    let mut seen = Vec::new();
+    for step in 1..=60 {
+        log.grow(step % 23 + 1);
+        seen.extend(audited(&archive, "acme"));
+        tokio::task::yield_now().await;
+    }
+    until_audited(&archive, "acme", log.size).await;
+    assert!(log.size > 512 && seen.is_sorted());
+    wait::until("the old partial tiles to be removed", PATIENCE, || async {
+        (partial(&archive) == 3).then_some(())
+    })
+    .await
+    .unwrap();
+
+    // A time stamp comes later than its checkpoint, and makes it worth keeping.
+    log.stamp();
+    let stamped = archive.join(format!("log/acme/checkpoints/{:020}.tsr", log.size));
+    wait::until("the time stamp", PATIENCE, || async { stamped.exists().then_some(()) }).await.unwrap();
+    assert!(stamped.with_extension("").exists());
+    shipper.stop(PATIENCE).unwrap();
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_holds_up_nobody_is_told_and_catches_up() {
+    let ssh_dir = tempfile::tempdir().unwrap();
+    let mut sshd = Sshd::start(ssh_dir.path()).await.unwrap();
+    let remote = sftp(&sshd, &sshd.host_key("ed25519").unwrap());
+    let mut world = World::new(&format!("{ARCHIVE}{remote}")).await;
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(3);
+    let _shipper = mirroring(&world, &["--archive-log-late-after", "0.3"]);
+    let sealed = world.seal(&["archive", "remote"]).await;
+    let (here, there) = (world.path("data/archive"), sshd.home().join("archive"));
+    until_audited(&here, "acme", 3).await;
+    until_audited(&there, "acme", 3).await;
+    wait::until("staging to be emptied", PATIENCE, || async { (!world.is_staged(&sealed)).then_some(()) })
+        .await
+        .unwrap();
+
+    sshd.stop().unwrap();
+    log.grow(300);
+    until_audited(&here, "acme", 303).await;
+    let behind = |what| fault(what).filter(|fault| fault.problem.contains("log in it is behind"));
+    let told = world.event("the log to be late", behind).await;
+    assert!(told.r#where == "target remote" && told.will_retry, "{told:?}");
+    assert_eq!(audited(&there, "acme"), Some(3));
+    sshd.start_again().await.unwrap();
+    until_audited(&there, "acme", 303).await;
+    let again = |what| fault(what).filter(|fault| fault.problem.contains("complete again"));
+    assert_eq!(world.event("the log to be complete", again).await.r#where, "target remote");
+    assert_eq!(files_below(&here.join("log")), files_below(&there.join("log")));
+}
+
+#[tokio::test]
+async fn a_crash_in_the_middle_leaves_an_archive_that_is_whole_and_is_gone_on_with() {
+    for (step, brought) in [("log-tiles", 5), ("log-checkpoint", 400)] {
+        let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+        let archive = world.path("data/archive");
+        let mut log = Log::new(&world.path("staging"), "acme", 1);
+        log.grow(5);
+        let shipper = mirroring(&world, &[]);
+        until_audited(&archive, "acme", 5).await;
+        shipper.stop(PATIENCE).unwrap();
+        log.grow(395);
+        let mut shipper = mirroring(&world, &["--fail-at", step]);
+        wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap()))
+            .await
+            .unwrap();
+        assert_eq!(audited(&archive, "acme"), Some(brought), "{step}");
+        log.grow(1);
+        // Something was lost meanwhile: what a target holds is asked of the target.
+        fs::remove_file(archive.join("log/acme/tile/0/000")).unwrap();
+        let _shipper = mirroring(&world, &[]);
+        until_audited(&archive, "acme", 401).await;
+        wait::until("the old partial tiles to be removed", PATIENCE, || async {
+            (partial(&archive) == 3).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_older_log_and_one_of_another_installation_write_nothing_over() {
+    let mut world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let archive = world.path("data/archive");
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(20);
+    let shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 20).await;
+    shipper.stop(PATIENCE).unwrap();
+    let before = files_below(&archive);
+
+    for (number, words) in [(1, "does not continue"), (2, "log of another installation")] {
+        fs::remove_dir_all(world.path("staging/log")).unwrap();
+        Log::new(&world.path("staging"), "acme", number).grow(7);
+        let shipper = mirroring(&world, &[]);
+        let refused = |what| fault(what).filter(|fault| fault.problem.contains(words));
+        world.event(words, refused).await;
+        shipper.stop(PATIENCE).unwrap();
+        assert_eq!((audited(&archive, "acme"), files_below(&archive)), (Some(20), before.clone()));
+    }
+}
+
+#[tokio::test]
+async fn tenants_that_share_a_folder_have_their_logs_apart_and_a_note_each() {
+    let of_other = |text: &str| text.replace("namespace: acme", "namespace: other");
+    let other = "---\napiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: other}\n\
+                 spec: {country: DE, timeZone: Europe/Berlin, whenUndecided: record}\n";
+    let resources = format!("{ARCHIVE}{RULE}{other}{}{}", of_other(ARCHIVE), of_other(RULE));
+    let world = World::new(&resources).await;
+    for (number, tenant) in (1..).zip(["acme", "other"]) {
+        Log::new(&world.path("staging"), tenant, number).grow(u64::from(number) * 3);
+    }
+    let _shipper = mirroring(&world, &[]);
+    let archive = world.path("data/archive");
+    until_audited(&archive, "acme", 3).await;
+    until_audited(&archive, "other", 6).await;
+    let mut notes =
+        ["archive.txt", "archive (2).txt"].map(|name| fs::read_to_string(archive.join(name)).unwrap());
+    notes.sort();
+    assert_eq!(
+        notes,
+        ["acme", "other"].map(|tenant| format!("Callseal archive\nTenant: {tenant}\nTarget: archive\n"))
+    );
+}
+
+#[tokio::test]
+async fn certificates_of_many_keys_lie_beside_each_other() {
+    let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    for number in 0..12 {
+        fs::write(world.path(&format!("staging/certificates/{number:04x}.pem")), format!("{number}"))
+            .unwrap();
+    }
+    Log::new(&world.path("staging"), "acme", 1).grow(1);
+    let shipper = mirroring(&world, &[]);
+    let archive = world.path("data/archive");
+    until_audited(&archive, "acme", 1).await;
+    shipper.stop(PATIENCE).unwrap();
+    let certificates = || files_below(&archive).into_iter().filter(|path| path.ends_with(".pem")).count();
+    assert_eq!(certificates(), 13);
+    // One more, while the log stands still; those that are there are known again.
+    fs::write(world.path("staging/certificates/ffff.pem"), "one more").unwrap();
+    let _shipper = mirroring(&world, &[]);
+    wait::until("the new certificate", PATIENCE, || async { (certificates() == 14).then_some(()) })
+        .await
+        .unwrap();
+}
