@@ -14,7 +14,7 @@ use domain::Class;
 use jiff::Timestamp;
 
 pub use self::finding::{AuditFinding, AuditNote};
-use super::{Entry, KeyChange, Outcome, Reference, SealedEntry, What};
+use super::{Entry, KeyChange, LogKey, Outcome, Reference, SealedEntry, SignedCheckpoint, What};
 use crate::KeyId;
 
 /// Reads entries one by one.
@@ -26,7 +26,8 @@ pub struct Audit {
     open: HashMap<Reference, (u64, Timestamp)>,
     chains: BTreeMap<Class, Chain>,
     key: Option<KeyId>,
-    log_key: Option<String>,
+    /// The entry that named it, and the key.
+    log_key: Option<(u64, String)>,
     findings: Vec<AuditFinding>,
     notes: Vec<AuditNote>,
 }
@@ -55,9 +56,9 @@ pub struct AuditReport {
     pub chains: BTreeMap<Class, Chain>,
     /// The RSA key that signs now, if the log says so.
     pub key: Option<KeyId>,
-    /// The log key that signs now, as [`LogKey::vkey`](super::LogKey::vkey), if the log says so. The newest
-    /// checkpoint should be signed by it.
-    pub log_key: Option<String>,
+    /// The log key that signs now, as [`LogKey::vkey`](super::LogKey::vkey), if the log says so, after the
+    /// number of the entry that says it. See [`retired_key`](Self::retired_key).
+    pub log_key: Option<(u64, String)>,
     /// What is wrong, by kind and place.
     pub findings: Vec<AuditFinding>,
     /// What is not wrong and an auditor wants to read, in the order of the log.
@@ -102,7 +103,8 @@ impl Audit {
                 if self.key.is_some() && key.change == KeyChange::First {
                     self.findings.push(AuditFinding::SecondFirstKey { index, key: key.key_id });
                 }
-                (self.key, self.log_key) = (Some(key.key_id), Some(key.log_key.clone()));
+                self.key = Some(key.key_id);
+                self.log_key = Some((index, key.log_key.clone()));
                 let (change, reason) = (key.change, key.reason.clone());
                 self.notes.push(AuditNote::Key { index, change, key: key.key_id, at: entry.at, reason });
             }
@@ -157,6 +159,16 @@ impl Audit {
             findings: self.findings,
             notes: self.notes,
         }
+    }
+}
+
+impl AuditReport {
+    /// Whether `newest`, the checkpoint over all the entries, is signed by another key than the one that
+    /// the log itself names last: somebody went on signing with a key that was put out of use.
+    pub fn retired_key(&self, newest: &SignedCheckpoint) -> Option<AuditFinding> {
+        let (index, vkey) = self.log_key.as_ref()?;
+        let is_signed = LogKey::parse(vkey).is_ok_and(|key| newest.is_signed_by(&key));
+        (!is_signed).then(|| AuditFinding::RetiredLogKey { index: *index, size: newest.checkpoint.size })
     }
 }
 

@@ -361,7 +361,13 @@ pub(super) fn check(
     newer_heads(&mut report, (number, tenant), newest.size, judges.options.grace, heads)?;
     if let Some((_, last)) = report.times {
         let audited = audit.finish(last, LONGEST_CALL);
-        audited.findings.into_iter().map(LogFinding::Audit).for_each(|found| report.findings.push(found));
+        let retired = audited.retired_key(log.newest());
+        audited
+            .findings
+            .into_iter()
+            .chain(retired)
+            .map(LogFinding::Audit)
+            .for_each(|found| report.findings.push(found));
         report.notes = audited.notes;
     }
     Ok(report)

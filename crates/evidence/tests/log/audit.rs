@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use domain::Class;
 use evidence::log::{
-    Entry, KeyChange, Outcome, What,
+    Entry, KeyChange, LogKey, Outcome, PublishedLog, What,
     audit::{Audit, AuditFinding, AuditReport},
 };
 
-use super::built::{calls, decided, entry, key, key_id, recording, reference, sealed, started, time};
+use super::{
+    built::{TestLog, calls, decided, entry, key, key_id, recording, reference, sealed, started, time},
+    keys::{Kind, TestLogKey},
+};
 
 const GRACE: Duration = Duration::from_secs(3600);
 
@@ -153,4 +156,35 @@ fn deletions_are_listed_with_who_and_why() {
     let expected =
         format!("recording {} was deleted by shipper from all: retention of 5 years (entry 1)", recording(1));
     assert_eq!(report.notes[0].to_string(), expected);
+}
+
+#[test]
+fn a_checkpoint_by_a_log_key_that_was_put_out_of_use_is_told() {
+    let mut log = TestLog::new(Kind::Ed25519);
+    let (former, name) = (log.key.public.clone(), log.key.public.name.clone());
+    let next = TestLogKey::new(Kind::P256, &name);
+    let change = |to: &LogKey, change, previous| {
+        let What::Key(mut entry) = key(change, "first", previous) else { unreachable!() };
+        entry.log_key = to.vkey();
+        entry_of(What::Key(entry))
+    };
+    log.add(&[
+        change(&former, KeyChange::First, None),
+        change(&next.public, KeyChange::Rotated, Some("first")),
+    ]);
+    let retired = |log: &TestLog| {
+        let (trusted, mut audit) = (log.trusted(), Audit::new());
+        let published = PublishedLog::open(&log.files, &trusted).unwrap();
+        published.entries().map(Result::unwrap).for_each(|(index, entry)| audit.add(index, &entry));
+        audit.finish(time(0), GRACE).retired_key(published.newest())
+    };
+    assert_eq!(retired(&log), Some(AuditFinding::RetiredLogKey { index: 1, size: 2 }));
+    log.key = next;
+    log.put_statement();
+    log.add(&[entry_of(What::Heartbeat)]);
+    assert_eq!(retired(&log), None);
+}
+
+fn entry_of(what: What) -> Vec<u8> {
+    entry(0, what).to_bytes()
 }

@@ -82,6 +82,13 @@ pub enum AuditFinding {
         /// The key.
         key: KeyId,
     },
+    /// The newest checkpoint is signed by a key that was put out of use before.
+    RetiredLogKey {
+        /// The entry that named another key.
+        index: u64,
+        /// The size in that checkpoint.
+        size: u64,
+    },
 }
 
 impl AuditFinding {
@@ -94,7 +101,8 @@ impl AuditFinding {
             | Self::OutOfOrder { index, .. }
             | Self::OtherKey { index, .. }
             | Self::KeyOutOfLine { index, .. }
-            | Self::SecondFirstKey { index, .. } => *index,
+            | Self::SecondFirstKey { index, .. }
+            | Self::RetiredLogKey { index, .. } => *index,
         }
     }
 }
@@ -142,6 +150,10 @@ impl fmt::Display for AuditFinding {
                     "the key {key} in entry {index} claims to be the log's first, but it had one before"
                 )
             }
+            Self::RetiredLogKey { index, size } => write!(
+                f,
+                "the checkpoint over {size} entries is not signed by the log key that entry {index} put into use: somebody went on signing with a former one"
+            ),
         }
     }
 }
