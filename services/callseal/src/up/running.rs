@@ -196,10 +196,13 @@ impl Running {
     }
 }
 
-/// A service that waits for its key alone takes calls all the same; what it says is on `/readyz`.
+/// What keeps recordings waiting (the key is lost, a log is halted) keeps no call waiting: it stands on
+/// `/readyz`, and the start goes on.
 fn can_begin(service: &Service) -> bool {
-    let is_lost_key = |reason: &String| reason.starts_with("key: ") && reason != "key: not yet";
-    service.health().ready().err().is_none_or(|reasons| reasons.iter().all(is_lost_key))
+    let only_waits = |reason: &String| {
+        (reason.starts_with("key: ") || reason.starts_with("log: ")) && !reason.ends_with(": not yet")
+    };
+    service.health().ready().err().is_none_or(|reasons| reasons.iter().all(only_waits))
 }
 
 async fn first_failure(parts: &mut [Part]) -> anyhow::Error {

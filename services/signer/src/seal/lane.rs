@@ -29,7 +29,7 @@ use crate::{
     fail_point,
     key::{self, NoKey},
     state::{
-        Held,
+        Held, StateError,
         chain::{Head, SealedRow},
         seal_queue::{Prepared, Waiting},
     },
@@ -81,8 +81,11 @@ pub async fn seal(
     if waiting.is_empty() {
         return Ok(0);
     }
-    let key = key::in_log(context, lease, &lane.tenant).await?.signing;
-    let salt = context.log_of(&lane.tenant).await?.salt;
+    let log = context.log_of(&lane.tenant).await?;
+    if !log.halted.is_empty() {
+        return Err(StateError::LogHalted(lane.tenant.to_string()).into());
+    }
+    let (key, salt) = (key::in_log(context, lease, &lane.tenant).await?.signing, log.salt);
     let head = context.state.chain_head(lane).await?.map(before).transpose()?;
     let run = Run { context, lease, lane, key, salt };
     let (to_fix, ready) = mpsc::channel(AHEAD);

@@ -29,7 +29,7 @@ mod lane;
 pub mod layout;
 pub mod prepare;
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc, time::Duration};
+use std::{collections::{BTreeMap, BTreeSet, VecDeque}, sync::Arc, time::Duration};
 
 use bus::with_sources;
 use domain::Lane;
@@ -129,23 +129,33 @@ async fn seal_all(context: &Arc<Context>, lease: &Held, stop: &CancellationToken
     let mut busy: BTreeSet<Lane> = BTreeSet::new();
     let mut paused: BTreeMap<Lane, Paused> = BTreeMap::new();
     let mut running = FuturesUnordered::new();
-    while !(stop.is_cancelled() && running.is_empty()) {
+    let mut ended = VecDeque::new();
+    while !(stop.is_cancelled() && running.is_empty() && ended.is_empty()) {
         if !stop.is_cancelled() {
-            match context.state.waiting_lanes().await {
-                Ok(lanes) => {
-                    let now = Instant::now();
-                    let due = |lane: &Lane| paused.get(lane).is_none_or(|paused| paused.until <= now);
-                    for lane in lanes.into_iter().filter(due) {
-                        if busy.len() < LANES && busy.insert(lane.clone()) {
-                            running.push(seal_lane(context, lease, lane, stop));
-                        }
-                    }
+            // A lane may hold the database's write lock: it goes on while others look at the queue.
+            let mut look = std::pin::pin!(look_at_queue(context));
+            let lanes = loop {
+                tokio::select! {
+                    lanes = &mut look => break lanes,
+                    Some(done) = running.next() => ended.push_back(done),
                 }
-                Err(error) => context.fault("seal", "", "", &error),
+            };
+            let now = Instant::now();
+            let due = |lane: &Lane| paused.get(lane).is_none_or(|paused| paused.until <= now);
+            for lane in lanes.into_iter().filter(due) {
+                if busy.len() < LANES && busy.insert(lane.clone()) {
+                    running.push(seal_lane(context, lease, lane, stop));
+                }
             }
         }
+        let next = async {
+            match ended.pop_front() {
+                Some(done) => Some(done),
+                None => running.next().await,
+            }
+        };
         tokio::select! {
-            Some((lane, outcome)) = running.next() => {
+            Some((lane, outcome)) = next => {
                 busy.remove(&lane);
                 match outcome {
                     Ok(_) => drop(paused.remove(&lane)),
@@ -168,6 +178,17 @@ async fn seal_all(context: &Arc<Context>, lease: &Held, stop: &CancellationToken
             () = tokio::time::sleep(POLL) => {}
         }
     }
+}
+
+/// Lanes in which recordings wait.
+async fn look_at_queue(context: &Context) -> Vec<Lane> {
+    if let Ok(count) = context.state.waiting_count().await {
+        context.metrics.queue.set(count);
+    }
+    context.state.waiting_lanes().await.unwrap_or_else(|error| {
+        context.fault("seal", "", "", &error);
+        Vec::new()
+    })
 }
 
 async fn seal_lane(
