@@ -168,8 +168,5 @@ impl KeyService for KeyVault {
 
 /// Signs from now on, until somebody says otherwise, and stays inside.
 fn enabled() -> KeyAttributes {
-    let mut attributes = KeyAttributes::default();
-    attributes.enabled = Some(true);
-    attributes.exportable = Some(false);
-    attributes
+    KeyAttributes { enabled: Some(true), exportable: Some(false), ..KeyAttributes::default() }
 }
