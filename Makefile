@@ -37,6 +37,7 @@ bench:
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 100 --seconds 30
 	target/release/bench announcements --calls 200
+	target/release/bench sign
 	$(CARGO) bench --package policy --bench decisions
 	$(CARGO) bench --package callseal-rules --bench change
 

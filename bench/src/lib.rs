@@ -5,3 +5,4 @@ pub mod announcements;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;
+pub mod sign;

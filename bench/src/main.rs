@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use bench::{
     announcements,
     capacity::{Capacity, Load},
+    sign,
 };
 use clap::Parser;
 
@@ -29,6 +30,12 @@ enum Args {
         #[arg(long, default_value_t = 200)]
         calls: usize,
     },
+    /// Signatures a second in SoftHSM, beside those of a program that does nothing else.
+    Sign {
+        /// How long each way signs.
+        #[arg(long, default_value_t = 12)]
+        seconds: u32,
+    },
 }
 
 #[tokio::main]
@@ -44,6 +51,14 @@ async fn main() -> anyhow::Result<ExitCode> {
             println!("{outcome}");
             outcome.nothing_altered().inspect_err(|altered| println!("ALTERED: {altered}\n")).is_ok()
         }
+        Args::Sign { seconds } => match sign::in_its_environment(dir.path())? {
+            Some(ended) => ended.success(),
+            None => {
+                let outcome = tokio::task::block_in_place(|| sign::run(seconds))?;
+                println!("{outcome}");
+                outcome.is_fast_enough()
+            }
+        },
     };
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
