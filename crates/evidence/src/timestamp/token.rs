@@ -130,3 +130,34 @@ impl fmt::Debug for TimeStampToken {
         f.debug_struct("TimeStampToken").field("claimed_time", &self.info.time).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::timestamp::{
+        der::{INTEGER, OCTET_STRING, SEQUENCE, SET, context, encode},
+        token_of_response,
+    };
+
+    proptest! {
+        /// Bytes that are put together from the tags of a token get deeper than noise does.
+        #[test]
+        fn bytes_that_are_no_token_are_refused_without_a_panic(
+            parts in proptest::collection::vec(
+                (prop::sample::select(vec![SEQUENCE, SET, INTEGER, OCTET_STRING, 0x06, context(0)]), any::<[u8; 3]>()),
+                0..8,
+            ),
+            noise in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let nested = parts.iter().fold(noise.clone(), |inner, (tag, before)| {
+                encode(*tag, &[encode(INTEGER, before), inner].concat())
+            });
+            for bytes in [noise, nested] {
+                prop_assert_eq!(TimeStampToken::from_der(&bytes), Err(TimeStampError::Malformed));
+                prop_assert!(token_of_response(&bytes).is_err());
+            }
+        }
+    }
+}

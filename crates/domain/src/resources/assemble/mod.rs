@@ -41,7 +41,7 @@ pub enum Declared {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is the validated kind of that name")]
 pub enum Resource {
-    Tenant(Tenant),
+    Tenant(Box<Tenant>),
     Secret(Secret),
     Directory(Directory),
     ExceptionList(ExceptionList),
@@ -119,7 +119,7 @@ impl Assembly<'_> {
             }
         }
         let tenant = self.good(Kind::Tenant).find_map(|resource| match resource {
-            Resource::Tenant(tenant) => Some(tenant.clone()),
+            Resource::Tenant(tenant) => Some((**tenant).clone()),
             _ => None,
         });
         // Without its tenant nothing can be in force: not even the time zone is known.
@@ -136,7 +136,9 @@ impl Assembly<'_> {
         let Declared::Readable(raw) = declared else { return last() };
         let name = || key.name.clone();
         let validated = match &**raw {
-            RawResource::Tenant(spec) => spec.validate(key.tenant.clone()).map(Resource::Tenant),
+            RawResource::Tenant(spec) => {
+                spec.validate(key.tenant.clone()).map(|tenant| Resource::Tenant(Box::new(tenant)))
+            }
             RawResource::Secret(spec) => spec.validate().map(Resource::Secret),
             RawResource::Directory(spec) => spec.validate().map(Resource::Directory),
             RawResource::ExceptionList(spec) => spec.validate(name()).map(Resource::ExceptionList),

@@ -22,13 +22,13 @@ impl Assembly<'_> {
         if let Some(Resource::Tenant(last)) = self.last.get(key)
             && self.missing_forced_calls_rule(last).is_none()
         {
-            tenant = last.clone();
+            tenant = (**last).clone();
         }
         // Nothing in force leads nowhere; a forced call then goes by the first rule that covers it.
         if self.missing_forced_calls_rule(&tenant).is_some() {
             tenant.forced_calls_rule = None;
         }
-        self.out.good.insert(key.clone(), Resource::Tenant(tenant.clone()));
+        self.out.good.insert(key.clone(), Resource::Tenant(Box::new(tenant.clone())));
         tenant
     }
 
