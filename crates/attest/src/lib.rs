@@ -7,9 +7,11 @@
 
 mod error;
 mod http;
+mod published;
 mod time_stamps;
 mod witnesses;
 
 pub use error::AttestError;
+pub use published::PublishedFiles;
 pub use time_stamps::TimeStampAuthority;
 pub use witnesses::WitnessClient;

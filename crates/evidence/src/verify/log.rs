@@ -67,8 +67,10 @@ pub struct LogHead {
     pub size: u64,
     /// The hash over all of them.
     pub root: Sha256Hash,
-    /// Signatures beside the log's own: witnesses, not judged.
+    /// Signatures beside the log's own: of witnesses, judged or not.
     pub cosignatures: usize,
+    /// Which of the given witnesses cosigned it, and when.
+    pub witnessed: Vec<(String, Timestamp)>,
 }
 
 /// Time stamps (RFC 3161) of checkpoints.
@@ -91,6 +93,8 @@ pub enum LogFinding {
     Audit(AuditFinding),
     /// It does not continue a checkpoint that was given.
     Given(LogProblem),
+    /// A witness whose cosignature was wanted did not cosign the newest checkpoint.
+    NotWitnessed(String),
     /// A recording's proof holds a checkpoint that the log signed and does not continue.
     ProofContradicts {
         /// Whose proof.
@@ -145,6 +149,9 @@ impl fmt::Display for LogFinding {
             Self::Log(problem) => problem.fmt(f),
             Self::Audit(finding) => finding.fmt(f),
             Self::Given(problem) => write!(f, "compared with the checkpoint given: {problem}"),
+            Self::NotWitnessed(name) => {
+                write!(f, "the newest checkpoint is not cosigned by the witness {name}")
+            }
             Self::ProofContradicts { recording, size } => write!(
                 f,
                 "the log was forked: the proof of recording {recording} holds another signed checkpoint of {size} entries than the log here had"
@@ -326,7 +333,14 @@ pub(super) fn check(
         size: newest.size,
         root: newest.root,
         cosignatures: log.newest().signatures().len().saturating_sub(1),
+        witnessed: log.newest().cosigned_by(&judges.options.witnesses),
     });
+    for witness in &judges.options.witnesses {
+        let of_it = |(name, _): &(String, Timestamp)| name == witness.name();
+        if !report.head.iter().flat_map(|head| &head.witnessed).any(of_it) {
+            report.findings.push(LogFinding::NotWitnessed(witness.name().to_owned()));
+        }
+    }
     if log.origin().tenant() != tenant {
         let problem = LogProblem::OtherTenant { index: 0, tenant: log.origin().tenant().clone() };
         report.findings.push(LogFinding::Log(problem));

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{Journal, RecordingReport};
 use crate::{
-    log::{LogKey, SignedCheckpoint},
+    log::{LogKey, SignedCheckpoint, WitnessKey},
     timestamp::Authorities,
 };
 
@@ -21,6 +21,8 @@ pub struct Options {
     /// Checkpoints that came another way: kept from an earlier audit, or asked of a witness. The logs
     /// have to continue them.
     pub checkpoints: Vec<SignedCheckpoint>,
+    /// Witnesses that have to have cosigned the newest checkpoint of each log.
+    pub witnesses: Vec<WitnessKey>,
     /// Whom time stamps are believed from; `None`: they are not judged.
     pub authorities: Option<Authorities>,
     /// Keys of logs that lie elsewhere, each certified ([`certified_log_keys`](super::certified_log_keys)):
@@ -39,6 +41,7 @@ impl Default for Options {
             grace: SignedDuration::from_mins(10),
             complete: false,
             checkpoints: Vec::new(),
+            witnesses: Vec::new(),
             authorities: None,
             log_keys: Vec::new(),
             journal: None,

@@ -1,7 +1,9 @@
 //! `callseal log`: the tenants' transparency logs (F-58) at the command line. The signer is asked over
 //! NATS; nobody's database is opened.
 
+mod audit;
 mod note;
+mod over_http;
 mod state;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -22,6 +24,9 @@ pub enum LogCommand {
     State(state::StateArgs),
     /// Writes into the log that a recording was deleted, played or exported outside of Callseal.
     Note(note::NoteArgs),
+    /// Checks that the log only grew between two checkpoints, and lists every gap in what it tells. Exit
+    /// code 1: something is wrong.
+    Audit(audit::AuditArgs),
 }
 
 /// Where the signer is asked.
@@ -56,6 +61,10 @@ pub async fn run(command: LogCommand) -> ExitCode {
     let outcome = match command {
         LogCommand::State(args) => state::run(args).await,
         LogCommand::Note(args) => note::run(args).await,
+        // It reads files, and asks over HTTP by a runtime of its own.
+        LogCommand::Audit(args) => tokio::task::spawn_blocking(move || audit::run(&args))
+            .await
+            .unwrap_or_else(|panic| Err(panic.into())),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
