@@ -21,6 +21,8 @@ use cryptoki::{
 use evidence::{Certificate, PublicKey, Signature};
 use keys::{CertificateSubject, KeyOptions, NewKey, RsaBits, SigningKey, softhsm};
 
+/// The environment variable with the folder of the token.
+const TOKEN_FOLDER: &str = "CALLSEAL_BENCH_TOKEN_FOLDER";
 /// Sessions, and threads, of each way.
 const SESSIONS: u16 = 4;
 /// How often each way takes its turn: what else the machine does hits all alike.
@@ -75,14 +77,13 @@ impl fmt::Display for Outcome {
 /// # Errors
 /// The folder cannot be written, or the program not be started.
 pub fn in_its_environment(dir: &Path) -> anyhow::Result<Option<ExitStatus>> {
-    if std::env::var_os(softhsm::CONF_VARIABLE)
-        .is_some_and(|conf| Path::new(&conf).starts_with(std::env::temp_dir()))
-    {
+    if std::env::var_os(TOKEN_FOLDER).is_some() {
         return Ok(None);
     }
     softhsm::write_conf(dir)?;
     let mut again = Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1)).env(softhsm::CONF_VARIABLE, softhsm::conf_path(dir));
+    again.args(std::env::args_os().skip(1));
+    again.env(softhsm::CONF_VARIABLE, softhsm::conf_path(dir)).env(TOKEN_FOLDER, dir);
     Ok(Some(again.status()?))
 }
 
@@ -91,9 +92,8 @@ pub fn in_its_environment(dir: &Path) -> anyhow::Result<Option<ExitStatus>> {
 /// # Errors
 /// SoftHSM is not installed, or a signature fails.
 pub fn run(seconds: u32) -> anyhow::Result<Outcome> {
-    let conf = std::env::var_os(softhsm::CONF_VARIABLE).context("started without SoftHSM's environment")?;
-    let folder = Path::new(&conf).parent().context("the configuration lies in no folder")?;
-    let token = softhsm::prepare(folder, "callseal")?;
+    let folder = std::env::var_os(TOKEN_FOLDER).context("started without SoftHSM's environment")?;
+    let token = softhsm::prepare(Path::new(&folder), "callseal")?;
     let options =
         KeyOptions { pkcs11_sessions: SESSIONS.try_into()?, ..KeyOptions::default() }.in_softhsm(&token);
     let subject = CertificateSubject {
