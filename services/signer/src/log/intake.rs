@@ -83,6 +83,11 @@ async fn take(
     for delivery in deliveries {
         let Some((recording, entry, source)) = entry(&log, &delivery.event) else { continue };
         if !is_before_logs(context, tenant, &recording, &delivery.event).await? {
+            // Events of one call may be stored in another order than they happened in: a call that is
+            // decided has started.
+            if matches!(entry.what, What::Decided { .. } | What::Stopped { .. }) {
+                entries.push(started(&log, &recording));
+            }
             entries.push((entry, source));
         }
     }

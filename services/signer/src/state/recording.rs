@@ -248,7 +248,7 @@ async fn log_started(tx: &mut Transaction, updates: &[Update]) -> Result<(), Sta
     // In the order of tenants: whoever locks several logs does so in the same order.
     let mut by_tenant: BTreeMap<TenantId, Vec<RecordingId>> = BTreeMap::new();
     for Update { stored, .. } in updates {
-        let is_call = stored.call.section == 0 && stored.phase != Phase::Headless;
+        let is_call = stored.call.section == 0;
         // The log names calls by the id that events bear.
         let ids = (stored.call.tenant.parse(), stored.call.recording_id.parse());
         if let (true, (Ok(tenant), Ok(recording))) = (is_call, ids) {
