@@ -168,7 +168,7 @@ impl AuditReport {
     pub fn retired_key(&self, newest: &SignedCheckpoint) -> Option<AuditFinding> {
         let (index, vkey) = self.log_key.as_ref()?;
         let is_signed = LogKey::parse(vkey).is_ok_and(|key| newest.is_signed_by(&key));
-        (!is_signed).then(|| AuditFinding::RetiredLogKey { index: *index, size: newest.checkpoint.size })
+        (!is_signed).then_some(AuditFinding::RetiredLogKey { index: *index, size: newest.checkpoint.size })
     }
 }
 

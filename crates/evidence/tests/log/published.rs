@@ -1,9 +1,11 @@
 //! A published log in which somebody changed something: each way is found and named.
 
+use std::{cell::RefCell, collections::BTreeMap, io};
+
 use evidence::{
     Sha256Hash,
     log::{
-        Entry, FileTrouble, LogProblem, PublishedLog, SignedCheckpoint, What,
+        Entry, FileTrouble, LogFiles, LogProblem, PublishedLog, SignedCheckpoint, What,
         tiles::{checkpoint_path, grow, split_bundle, write_bundle},
     },
     verify::Keyring,
@@ -293,4 +295,35 @@ fn what_lies_published_and_is_not_what_was_signed_is_not_built_upon() {
     assert_eq!(said, "the log's file tile/entries/002.p/88 is damaged");
     let wrong_root = grow(&log.files, size, Sha256Hash::of(b""), &more).unwrap_err();
     assert_eq!(wrong_root.to_string(), "the log's tiles do not fit to the root hash of the tree");
+}
+
+/// Counts what is read.
+struct Counted<'a>(&'a Files, RefCell<BTreeMap<String, usize>>);
+
+impl LogFiles for Counted<'_> {
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        *self.1.borrow_mut().entry(path.to_owned()).or_default() += 1;
+        self.0.read(path)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.0.list(folder)
+    }
+}
+
+#[test]
+fn reading_a_log_reads_each_file_once_and_only_when_its_entries_are_asked_for() {
+    let log = whole(Kind::Ed25519);
+    let trusted = log.trusted();
+    let files = Counted(&log.files, RefCell::default());
+    let published = PublishedLog::open(&files, &trusted).unwrap();
+    let mut entries = published.entries();
+    entries.nth(255).unwrap().unwrap();
+    let read = |path: &str| files.1.borrow().get(path).copied().unwrap_or(0);
+    assert_eq!((read("tile/entries/000"), read("tile/entries/001")), (1, 0));
+    entries.by_ref().for_each(|entry| drop(entry.unwrap()));
+    let often: Vec<String> =
+        files.1.borrow().iter().filter(|(_, times)| **times > 1).map(|(path, _)| path.clone()).collect();
+    assert_eq!(often, [] as [String; 0]);
+    assert_eq!((read("tile/entries/002.p/88"), read(&checkpoint_path(300))), (1, 1));
 }
