@@ -38,6 +38,7 @@ bench:
 	target/release/bench capacity --calls 100 --seconds 30
 	target/release/bench announcements --calls 200
 	target/release/bench sign
+	target/release/bench seal
 	$(CARGO) bench --package policy --bench decisions
 	$(CARGO) bench --package callseal-rules --bench change
 

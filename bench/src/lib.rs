@@ -5,4 +5,5 @@ pub mod announcements;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;
+pub mod seal;
 pub mod sign;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use bench::{
     announcements,
     capacity::{Capacity, Load},
-    sign,
+    seal, sign,
 };
 use clap::Parser;
 
@@ -30,6 +30,12 @@ enum Args {
         #[arg(long, default_value_t = 200)]
         calls: usize,
     },
+    /// Recordings sealed a second in one lane, beside the signatures of one session, and CPU.
+    Seal {
+        /// How many.
+        #[arg(long, default_value_t = 2_000)]
+        recordings: u64,
+    },
     /// Signatures a second in SoftHSM, beside those of a program that does nothing else.
     Sign {
         /// How long each way signs.
@@ -51,6 +57,14 @@ async fn main() -> anyhow::Result<ExitCode> {
             println!("{outcome}");
             outcome.nothing_altered().inspect_err(|altered| println!("ALTERED: {altered}\n")).is_ok()
         }
+        Args::Seal { recordings } => match sign::in_its_environment(dir.path())? {
+            Some(ended) => ended.success(),
+            None => {
+                let outcome = seal::run(dir.path(), recordings).await?;
+                println!("{outcome}");
+                outcome.is_fast_enough()
+            }
+        },
         Args::Sign { seconds } => match sign::in_its_environment(dir.path())? {
             Some(ended) => ended.success(),
             None => {

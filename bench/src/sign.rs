@@ -19,7 +19,10 @@ use cryptoki::{
     types::AuthPin,
 };
 use evidence::{Certificate, PublicKey, Signature};
-use keys::{CertificateSubject, KeyOptions, NewKey, RsaBits, SigningKey, softhsm};
+use keys::{
+    CertificateSubject, KeyOptions, KeySet, NewKey, RsaBits, SigningKey,
+    softhsm::{self, SoftHsmToken},
+};
 
 /// The environment variable with the folder of the token.
 const TOKEN_FOLDER: &str = "CALLSEAL_BENCH_TOKEN_FOLDER";
@@ -28,7 +31,7 @@ const SESSIONS: u16 = 4;
 /// How often each way takes its turn: what else the machine does hits all alike.
 const ROUNDS: u32 = 3;
 /// What is signed: as long as a hash list of three files.
-const HASH_LIST: [u8; 420] = [b'a'; 420];
+pub(crate) const HASH_LIST: [u8; 420] = [b'a'; 420];
 /// Of the plain loop, as many signatures have to be left.
 const GOAL: f64 = 0.8;
 
@@ -87,15 +90,15 @@ pub fn in_its_environment(dir: &Path) -> anyhow::Result<Option<ExitStatus>> {
     Ok(Some(again.status()?))
 }
 
-/// Measures each way `seconds` long, in turns.
+/// New keys in the token, RSA-3072, used by so many sessions.
 ///
 /// # Errors
-/// SoftHSM is not installed, or a signature fails.
-pub fn run(seconds: u32) -> anyhow::Result<Outcome> {
+/// SoftHSM is not installed, or refuses.
+pub(crate) fn new_keys(sessions: u16) -> anyhow::Result<(SoftHsmToken, KeySet)> {
     let folder = std::env::var_os(TOKEN_FOLDER).context("started without SoftHSM's environment")?;
     let token = softhsm::prepare(Path::new(&folder), "callseal")?;
     let options =
-        KeyOptions { pkcs11_sessions: SESSIONS.try_into()?, ..KeyOptions::default() }.in_softhsm(&token);
+        KeyOptions { pkcs11_sessions: sessions.try_into()?, ..KeyOptions::default() }.in_softhsm(&token);
     let subject = CertificateSubject {
         holder: String::new(),
         installation: "bench".to_owned(),
@@ -103,6 +106,15 @@ pub fn run(seconds: u32) -> anyhow::Result<Outcome> {
         years: 30,
     };
     let keys = keys::create(&options, &options.key, &NewKey { subject, bits: RsaBits::Rsa3072 })?;
+    Ok((token, keys))
+}
+
+/// Measures each way `seconds` long, in turns.
+///
+/// # Errors
+/// SoftHSM is not installed, or a signature fails.
+pub fn run(seconds: u32) -> anyhow::Result<Outcome> {
+    let (token, keys) = new_keys(SESSIONS)?;
     let certificate = Certificate::from_pem(keys.signing.certificate_pem())?;
     let mut plain = Plain::open(&token)?;
     let each = Duration::from_secs(seconds.into()) / ROUNDS;
