@@ -11,9 +11,10 @@ td{padding:.06cm .5cm .06cm 0;vertical-align:top}code,pre{font:9.5pt/1.35 monosp
 pre{margin:.1cm 0;white-space:pre-wrap}.print{font:12pt/1.6 monospace}svg{width:9cm;height:9cm}\
 .pem{font-size:7.5pt;columns:1}@page{size:A4;margin:1.2cm}section{break-inside:avoid}";
 
-/// The page: complete in itself, no script, nothing fetched.
-pub(super) fn html(certificate: &Certificate, pem: &str, code: &QrCode) -> String {
-    let subject = escaped(&certificate.subject());
+/// The page: complete in itself, no script, nothing fetched. `whose`: holder and installation.
+pub(super) fn html(whose: (&str, &str), certificate: &Certificate, pem: &str, code: &QrCode) -> String {
+    let (holder, installation) = whose;
+    let (holder, installation) = (escaped(holder), escaped(installation));
     let (from, until) = (certificate.not_before(), certificate.not_after());
     let key = certificate.public_key();
     let (bits, id) = (key.bits(), key.id());
@@ -31,7 +32,8 @@ pub(super) fn html(certificate: &Certificate, pem: &str, code: &QrCode) -> Strin
 <body>
 <h1>Signing certificate of recordings</h1>
 <table>
-<tr><td>Holder</td><td>{subject}</td></tr>
+<tr><td>Holder</td><td>{holder}</td></tr>
+<tr><td>Installation</td><td>{installation}</td></tr>
 <tr><td>Valid from</td><td>{from:.0}</td></tr>
 <tr><td>Valid until</td><td>{until:.0}</td></tr>
 <tr><td>Key</td><td>RSA, {bits} bits</td></tr>

@@ -9,6 +9,7 @@ use crate::up::enter_environment;
 /// Which key.
 #[derive(Debug, Clone, clap::Args)]
 pub struct KeyArgs {
+    /// Where the keys lie, as signer is told.
     #[command(flatten)]
     pub options: KeyOptions,
     /// Instead of an HSM: SoftHSM, with its token in the folder `keys` of this one. Its programs are

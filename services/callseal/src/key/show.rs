@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use evidence::{Certificate, Sha256Hash};
-use keys::SigningKey;
+use keys::{SigningKey, certificate::holder_and_installation};
 
 use super::{KeyArgs, code::QrCode, page};
 
@@ -55,7 +55,8 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
     }
     if let Some(file) = &args.page {
         let code = of_certificate(key.as_ref(), &certificate)?;
-        write(file, &page::html(&certificate, key.certificate_pem(), &code))?;
+        let (holder, installation) = holder_and_installation(key.certificate_pem())?;
+        write(file, &page::html((&holder, &installation), &certificate, key.certificate_pem(), &code))?;
     }
     Ok(())
 }
