@@ -38,14 +38,14 @@ mod sorter;
 
 use self::run::Collecting;
 pub use self::{
-    archive::{Archive, ArchiveFile, FileStamp, Folder, FolderError, Listed, walk},
+    archive::{Archive, ArchiveFile, FileStamp, Folder, FolderError, Listed, folder_path, walk},
     error::VerifyError,
     finding::{Finding, ProblemOfFile},
     inventory::Inventory,
     journal::{Journal, JournalFile},
     keyring::{Keyring, UnusableCertificate},
     log::{LogFinding, LogHead, LogReport, Stamps},
-    options::{Observer, Options},
+    options::{Observer, Options, PartOf},
     report::{
         Absences, AbsentRecording, ArchiveFinding, ArchiveReport, Deletion, Expired, FirstOf, LaneReport,
         ProofOutcome, RecordingReport, Report, StampOutcome, Summary,

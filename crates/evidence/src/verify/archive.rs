@@ -171,6 +171,11 @@ impl Folder {
     }
 }
 
+/// The path under which [`Folder`] lists a folder that was given to it.
+pub fn folder_path(path: &Path) -> String {
+    text(path)
+}
+
 /// A name that is not UTF-8 is none of ours; it shows up as a stray.
 fn text(path: &Path) -> String {
     let text = path.to_string_lossy().into_owned();

@@ -37,6 +37,8 @@ pub(super) struct Top {
     pub(super) logs: Vec<TenantId>,
     /// Tenant and target by `archive.txt`.
     pub(super) label: Vec<(TenantId, String)>,
+    /// Where its logs lie, if only a part of it is verified: above that part.
+    pub(super) above: Option<String>,
 }
 
 impl Top {
@@ -136,12 +138,7 @@ impl Inventory {
 
     fn read_labels(&mut self, archive: &dyn Archive) {
         for (folder, top) in &mut self.tops {
-            let mut text = String::new();
-            let read = archive
-                .open(&join(folder, LABEL))
-                .and_then(|reader| reader.take(LONGEST_LABEL).read_to_string(&mut text));
-            // One that is not there or not a text says nothing.
-            top.label = read.map(|_| label(&text)).unwrap_or_default();
+            top.label = read_label(archive, folder);
         }
     }
 
@@ -160,6 +157,15 @@ impl Inventory {
         let next = sorted.next().map_err(VerifyError::Temporary)?;
         Ok(Groups { sorted, next, with_recordings: None })
     }
+}
+
+/// What `archive.txt` in this folder says. One that is not there or not a text says nothing.
+pub(super) fn read_label(archive: &dyn Archive, folder: &str) -> Vec<(TenantId, String)> {
+    let mut text = String::new();
+    let read = archive
+        .open(&join(folder, LABEL))
+        .and_then(|reader| reader.take(LONGEST_LABEL).read_to_string(&mut text));
+    read.map(|_| label(&text)).unwrap_or_default()
 }
 
 /// `<folder>/<name>`, also at the top.

@@ -64,6 +64,8 @@ pub(super) struct LogEnd {
     /// The time of its last entry.
     pub(super) last: Option<Timestamp>,
     pub(super) target: Target,
+    /// Only a part of the archive is verified.
+    pub(super) is_part: bool,
 }
 
 /// By what absences are judged.
@@ -117,6 +119,8 @@ struct Walking<'a> {
     /// What is not here and before which nothing was: perhaps retention took it.
     beginning: FirstOf<AbsentRecording>,
     beginning_until: Option<Expired>,
+    /// In a part of an archive: what is missing if something comes after it.
+    hole: FirstOf<AbsentRecording>,
 }
 
 /// What was collected of one position.
@@ -158,6 +162,7 @@ impl<'a> Walking<'a> {
             first_known: None,
             beginning: FirstOf::default(),
             beginning_until: None,
+            hole: FirstOf::default(),
         }
     }
 
@@ -206,6 +211,7 @@ impl<'a> Walking<'a> {
             self.expire();
         }
         let report = &mut self.report;
+        report.absent.missing.append(std::mem::take(&mut self.hole));
         let ids: BTreeSet<_> = here.iter().map(|here| here.link.recording).collect();
         report.recordings += ids.len() as u64;
         report.positions.1 = position;
@@ -239,6 +245,10 @@ impl<'a> Walking<'a> {
         let age = log.last.map(|last| last.duration_since(logged.at));
         if age.is_some_and(|age| age < self.rules.grace) {
             absent.on_the_way += 1;
+        } else if log.is_part && self.report.recordings == 0 {
+            absent.outside += 1;
+        } else if log.is_part {
+            self.hole.push(what);
         } else if self.report.recordings == 0 && !self.rules.complete {
             let expired = self.beginning_until.get_or_insert(Expired {
                 recordings: 0,
@@ -262,6 +272,7 @@ impl<'a> Walking<'a> {
 
     fn finish(mut self) -> LaneReport {
         self.step();
+        self.report.absent.outside += self.hole.count();
         if let Some(beginning) = self.beginning_until.clone() {
             // Nothing of the lane is here. Retention goes by age: if everything here of this tenant is
             // younger, it took this lane as a whole.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use domain::TenantId;
 use jiff::SignedDuration;
 
 use super::{Journal, RecordingReport};
@@ -28,10 +29,25 @@ pub struct Options {
     /// Keys of logs that lie elsewhere, each certified ([`certified_log_keys`](super::certified_log_keys)):
     /// for recordings that were taken out of their archive.
     pub log_keys: Vec<LogKey>,
+    /// Folders that are parts of larger archives, and where those are.
+    pub parts: Vec<PartOf>,
     /// Goes on with what an earlier run found good, and is added to.
     pub journal: Option<Journal>,
     /// How many recordings are read at once.
     pub threads: NonZeroUsize,
+}
+
+/// A folder to verify that lies below the top of its archive. The log there tells which recordings are
+/// elsewhere by right, but not which should lie in this part of it: only holes between recordings that
+/// are here count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// The folder that is verified, as the [`Archive`](super::Archive) lists it.
+    pub folder: String,
+    /// The top, below which `log/<tenant>/` lies. It need not be listed, but can be read.
+    pub top: String,
+    /// Whose logs lie there.
+    pub tenants: Vec<TenantId>,
 }
 
 impl Default for Options {
@@ -44,6 +60,7 @@ impl Default for Options {
             witnesses: Vec::new(),
             authorities: None,
             log_keys: Vec::new(),
+            parts: Vec::new(),
             journal: None,
             threads: NonZeroUsize::MIN.saturating_add(1),
         }

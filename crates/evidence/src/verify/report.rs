@@ -139,6 +139,9 @@ pub struct Absences {
     pub expired: Option<Expired>,
     /// Sealed shortly before the archive's log was brought here last.
     pub on_the_way: u64,
+    /// They stand before the first or after the last one here, and only a part of the archive was looked
+    /// at ([`PartOf`](super::PartOf)).
+    pub outside: u64,
     /// They should be here and are not.
     pub missing: FirstOf<AbsentRecording>,
 }

@@ -12,10 +12,10 @@ use std::{
 use domain::TenantId;
 
 use super::{
-    Archive, ArchiveFinding, ArchiveReport, FirstOf, Inventory, Keyring, Observer, Options, ProofOutcome,
-    RecordingReport, StampOutcome, Summary, VerifyError,
+    Archive, ArchiveFinding, ArchiveReport, FirstOf, Inventory, Keyring, Observer, Options, PartOf,
+    ProofOutcome, RecordingReport, StampOutcome, Summary, VerifyError,
     index::{Index, Joined, NO_ARCHIVE},
-    inventory::{Group, Next, Top},
+    inventory::{Group, Next, Top, read_label},
     known,
     lanes::{self, LogEnd, Rules, Target},
     log::{self, Heads, LogInArchive, said_target},
@@ -66,7 +66,7 @@ pub fn verify_each(
     options: &mut Options,
     observer: &mut dyn Observer,
 ) -> Result<Summary, VerifyError> {
-    let tops = Tops::new(&inventory.tops);
+    let tops = Tops::new(archive, &inventory.tops, options);
     let log_keys = known_log_keys(archive, &tops, keys, options);
     let mut summary = Summary::default();
     let mut index = Index::new();
@@ -152,17 +152,25 @@ struct TopOf<'a> {
 }
 
 impl Tops {
-    fn new(tops: &BTreeMap<String, Top>) -> Self {
-        let numbered = (1..).zip(tops).map(|(number, (folder, top))| (folder.clone(), (number, top.clone())));
+    fn new(archive: &dyn Archive, listed: &BTreeMap<String, Top>, options: &Options) -> Self {
+        let mut tops = listed.clone();
+        for PartOf { folder, top, tenants } in &options.parts {
+            tops.entry(folder.clone()).or_insert_with(|| Top {
+                logs: tenants.clone(),
+                label: read_label(archive, top),
+                above: Some(top.clone()),
+            });
+        }
+        let numbered = (1..).zip(tops).map(|(number, (folder, top))| (folder, (number, top)));
         Self { folders: numbered.collect() }
     }
 
-    /// By number.
+    /// By number; the folder is the one that the logs lie below.
     fn each(&self) -> impl Iterator<Item = (u64, &str, TopOf<'_>)> {
         self.folders.iter().map(|(folder, (number, top))| {
             let mut logs: Vec<&TenantId> = top.logs.iter().collect();
             logs.sort();
-            (*number, folder.as_str(), TopOf { logs, top })
+            (*number, top.above.as_ref().unwrap_or(folder).as_str(), TopOf { logs, top })
         })
     }
 
@@ -295,7 +303,7 @@ fn meaning(
                 }
             }
             let last = log.times.map(|(_, last)| last);
-            ends.insert(of_tenant, LogEnd { last, target });
+            ends.insert(of_tenant, LogEnd { last, target, is_part: top.above.is_some() });
         }
         // Tenants whose log is not here, and whose recordings have proofs of one.
         let missing = joined.meant.iter().filter(|((of, _), meant)| *of == number && meant.proofs > 0);

@@ -155,6 +155,7 @@ fn lane(report: &LaneReport) -> Value {
             "toPosition": expired.to_position,
             "to": expired.to,
         })),
+        "outside": gone.outside,
         "onTheWay": gone.on_the_way,
         "notInLog": texts(&report.not_in_log),
         "beforeLog": report.before_log,

@@ -12,7 +12,9 @@ use evidence::{
     Certificate,
     log::SignedCheckpoint,
     timestamp::Authorities,
-    verify::{Archive, Folder, Inventory, Journal, Keyring, Listed, Options, certified_log_keys},
+    verify::{
+        Archive, Folder, Inventory, Journal, Keyring, Options, PartOf, certified_log_keys, folder_path,
+    },
 };
 
 use super::VerifyArgs;
@@ -66,10 +68,22 @@ pub(super) fn prepare(args: &VerifyArgs, listed: impl FnMut(u64)) -> anyhow::Res
     if let Some(path) = &args.resume {
         options.journal = Some(journal(path)?);
     }
-    for path in &args.paths {
-        let path = fs::canonicalize(path).with_context(|| cannot_be_read(path))?;
+    for given in &args.paths {
+        let path = fs::canonicalize(given).with_context(|| cannot_be_read(given))?;
         for above in path.ancestors().skip(1) {
-            options.log_keys.extend(log_keys_at(above, &keys));
+            let tenants = tenants_with_logs(above);
+            if tenants.is_empty() {
+                continue;
+            }
+            let top = above.to_string_lossy().into_owned();
+            if path.is_dir() {
+                options.parts.push(PartOf { folder: folder_path(given), top, tenants });
+                break;
+            }
+            // Of single recordings nobody asks which are missing; the whole log need not be read.
+            let files = Folder::new();
+            let certified = |tenant| certified_log_keys(&files, &top, tenant, &keys);
+            options.log_keys.extend(tenants.iter().flat_map(certified));
         }
     }
     Ok(Prepared { archive, inventory, keys, options, what })
@@ -134,21 +148,12 @@ fn certificates_above(paths: &[PathBuf]) -> anyhow::Result<Folder> {
     Ok(found)
 }
 
-/// The certified keys of the logs at `<folder>/log/<tenant>/`: for recordings below it that are given
-/// without the log.
-fn log_keys_at(folder: &Path, keys: &Keyring) -> Vec<evidence::log::LogKey> {
-    let (files, folder) = (Folder::new(), folder.to_string_lossy().into_owned());
-    let mut tenants: Vec<TenantId> = Vec::new();
-    let listed = files.list(&format!("{}/log", folder.trim_end_matches('/')), &mut |listed| {
-        if let Listed::Folder(path) = listed {
-            tenants.extend(path.rsplit('/').next().and_then(|name| name.parse().ok()));
-        }
-    });
+/// Whose logs lie at `<folder>/log/<tenant>/`.
+fn tenants_with_logs(folder: &Path) -> Vec<TenantId> {
     // A folder that is closed to this user holds no log for them.
-    if listed.is_err() {
-        return Vec::new();
-    }
-    tenants.iter().flat_map(|tenant| certified_log_keys(&files, &folder, tenant, keys)).collect()
+    let entries = fs::read_dir(folder.join("log")).into_iter().flatten().flatten();
+    let has_keys = |entry: &fs::DirEntry| entry.path().join("keys").is_dir();
+    entries.filter(has_keys).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// A checkpoint from a file, or from an address.

@@ -262,6 +262,11 @@ fn absences(absent: &Absences) -> Vec<Said> {
             ),
         ));
     }
+    if absent.outside > 0 {
+        let text =
+            format!("{} lie before and after these: only a part of the archive was verified", absent.outside);
+        out.push(detail(false, text));
+    }
     if absent.elsewhere > 0 {
         out.push(detail(
             false,
