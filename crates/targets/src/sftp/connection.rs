@@ -55,7 +55,13 @@ impl Connection {
             .map_err(|e| server.unreachable(e))??;
         let sftp =
             timeout(CONNECT_TIMEOUT, start_sftp(&ssh, server)).await.map_err(|e| server.unreachable(e))??;
-        Ok(Self { sftp, ssh, server: server.clone(), broken: AtomicBool::new(false), rename_over: OnceCell::new() })
+        Ok(Self {
+            sftp,
+            ssh,
+            server: server.clone(),
+            broken: AtomicBool::new(false),
+            rename_over: OnceCell::new(),
+        })
     }
 
     pub(super) const fn sftp(&self) -> &SftpSession {

@@ -11,6 +11,7 @@ mod files;
 mod published;
 mod round;
 mod standing;
+mod theirs;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -10,14 +10,13 @@
 //!    the target is listed.
 
 use std::{
-    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use delivery::Destination;
-use evidence::log::{SignedCheckpoint, tiles::checkpoint_path};
+use evidence::log::tiles::checkpoint_path;
 use futures::{TryStreamExt as _, stream};
 use targets::{Content, Target, TargetError};
 use tokio::sync::Notify;
@@ -28,8 +27,9 @@ use super::{
     files::{below, bring_means_of_verification, names, put_for_ever, split},
     published::{Published, Snapshot, Stamp},
     standing::{Standing, Trouble},
+    theirs::{Theirs, compare, not_continued},
 };
-use crate::{certificates, fail_point, open_targets::Opened, small_file};
+use crate::{certificates, fail_point, open_targets::Opened};
 
 /// Files brought at once: a log of years comes to a new target within minutes, and recordings go on.
 const AT_ONCE: usize = 4;
@@ -152,7 +152,9 @@ impl Mirror {
         let from = if let Theirs::Older(size) = theirs { known.size.min(size) } else { known.size };
         let full = stream::iter(edge::full(from, ours.head.size).map(Ok));
         full.try_for_each_concurrent(AT_ONCE, |path| bring_full(target, &log, published, path)).await?;
-        for (path, bytes) in &ours.partial {
+        let current: BTreeSet<String> = ours.partial.iter().map(|(path, _)| path.clone()).collect();
+        let unchanged = matches!(theirs, Theirs::Same) && known.partial == current;
+        for (path, bytes) in ours.partial.iter().filter(|_| !unchanged) {
             let path = format!("{log}/{path}");
             let (folder, name) = split(&path);
             target.replace(folder, name, &Content::from_bytes(bytes.clone())).await?;
@@ -171,7 +173,6 @@ impl Mirror {
             }
         }
         fail_point::reached("log-checkpoint");
-        let current: BTreeSet<String> = ours.partial.iter().map(|(path, _)| path.clone()).collect();
         for path in known.partial.difference(&current) {
             let path = format!("{log}/{path}");
             let (folder, name) = split(&path);
@@ -280,57 +281,6 @@ async fn bring_full(
     target.replace(folder, name, &content).await?;
     target.verify(folder, name, content.size(), content.sha256()).await?;
     Ok(())
-}
-
-/// The `checkpoint` in a target, held against the one in staging.
-enum Theirs {
-    /// There is none.
-    None,
-    /// It is of a smaller tree, with so many entries.
-    Older(u64),
-    /// It is the same file.
-    Same,
-    /// It is of the same tree, and has other cosignatures.
-    SignedOtherwise,
-    /// It is of a larger tree, with so many entries.
-    Newer(u64),
-}
-
-/// Evidence is never written over: another log, or a forked state of this one, is a fault for a person.
-async fn compare(target: &dyn Target, log: &str, ours: &Snapshot) -> Result<Theirs, Trouble> {
-    let needs_person = |problem: String| Trouble { problem, needs_person: true };
-    let Some(bytes) = small_file::read(target, log, "checkpoint").await? else { return Ok(Theirs::None) };
-    if bytes == ours.checkpoint {
-        return Ok(Theirs::Same);
-    }
-    let Ok(theirs) = SignedCheckpoint::parse(&bytes) else {
-        return Err(needs_person(format!(
-            "the file {log}/checkpoint in it is damaged; move it away, and it is written anew"
-        )));
-    };
-    let (theirs, head) = (theirs.checkpoint, &ours.head);
-    if theirs.origin != head.origin {
-        return Err(needs_person(format!(
-            "in {log} lies the log of another installation ({}); it is evidence and stays: give this target another folder, \
-             or move the old archive away as a whole",
-            theirs.origin
-        )));
-    }
-    match theirs.size.cmp(&head.size) {
-        Ordering::Less => Ok(Theirs::Older(theirs.size)),
-        Ordering::Greater => Ok(Theirs::Newer(theirs.size)),
-        Ordering::Equal if theirs.root == head.root => Ok(Theirs::SignedOtherwise),
-        Ordering::Equal => Err(not_continued(theirs.size, ours)),
-    }
-}
-
-fn not_continued(size: u64, ours: &Snapshot) -> Trouble {
-    let problem = format!(
-        "it holds a state of the log (with {size} entries) that the signer's log (with {}) does not continue: was an older \
-         backup of the signer or of staging put in place? Nothing is written over; keep this archive and ask who did it",
-        ours.head.size
-    );
-    Trouble { problem, needs_person: true }
 }
 
 fn staging(error: std::io::Error) -> Trouble {

@@ -61,8 +61,8 @@ impl Log {
         SignedCheckpoint::parse(text.as_bytes()).unwrap();
         write(&self.folder.join(tiles::checkpoint_path(self.size)), text.as_bytes());
         write(&self.folder.join("checkpoint"), text.as_bytes());
-        let partial = growth.files.into_iter().map(|(path, _)| path).filter(|path| path.contains(".p/"));
-        let old = std::mem::replace(&mut self.partial, partial.collect());
+        // Those that the new tree has not are removed; one of a higher level mostly stays.
+        let old = std::mem::replace(&mut self.partial, partial(self.size));
         for path in old.iter().filter(|path| !self.partial.contains(path)) {
             fs::remove_file(self.folder.join(path)).unwrap();
         }
@@ -73,6 +73,15 @@ impl Log {
         let path = format!("{}.tsr", tiles::checkpoint_path(self.size));
         write(&self.folder.join(path), b"the token");
     }
+}
+
+fn partial(size: u64) -> Vec<String> {
+    let edges = (0..8).map(|level| (level, size >> (8 * u32::from(level))));
+    let edges: Vec<(u8, u64, u64)> = edges.map(|(level, n)| (level, n / WIDTH, n % WIDTH)).collect();
+    let tiles =
+        edges.iter().map(|(level, number, width)| (*width, tiles::tile_path(*level, *number, *width)));
+    let bundle = (edges[0].2, tiles::bundle_path(edges[0].1, edges[0].2));
+    tiles.chain([bundle]).filter(|(width, _)| *width > 0).map(|(_, path)| path).collect()
 }
 
 /// As the signer's object store does: aside, then renamed.
@@ -93,8 +102,12 @@ impl LogFiles for Files {
         }
     }
 
-    fn list(&self, _: &str) -> io::Result<Vec<String>> {
-        unreachable!("growing lists nothing")
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.0.join(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 }
 

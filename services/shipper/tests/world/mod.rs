@@ -85,9 +85,14 @@ impl World {
         let prefix = format!("sealed/acme/{id}");
         fs::create_dir_all(self.path("staging").join(&prefix)).unwrap();
         let mut files = Vec::new();
-        for (ending, size) in
-            [(".wav", 300_000), ("_info.txt", 900), ("_hash.txt", 200), ("_hash.SHA256withRSA.sig", 500)]
-        {
+        for (ending, size) in [
+            (".wav", 300_000),
+            ("_info.txt", 900),
+            ("_hash.txt", 200),
+            ("_hash.SHA256withRSA.sig", 500),
+            ("_log-proof.txt", 1_200),
+            ("_hash.tsr", 3_000),
+        ] {
             let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
             let name = format!("{base}{ending}");
             fs::write(self.path("staging").join(&prefix).join(format!("{id}{ending}")), &content).unwrap();

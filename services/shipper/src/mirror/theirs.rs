@@ -1,0 +1,64 @@
+//! What lies in a target already, held against what staging has.
+
+use std::cmp::Ordering;
+
+use evidence::log::SignedCheckpoint;
+use targets::Target;
+
+use super::{published::Snapshot, standing::Trouble};
+use crate::small_file;
+
+/// The `checkpoint` in a target, held against the one in staging.
+pub enum Theirs {
+    /// There is none.
+    None,
+    /// It is of a smaller tree, with so many entries.
+    Older(u64),
+    /// It is the same file.
+    Same,
+    /// It is of the same tree, and has other cosignatures.
+    SignedOtherwise,
+    /// It is of a larger tree, with so many entries.
+    Newer(u64),
+}
+
+/// Compares the two.
+///
+/// # Errors
+/// It cannot be read. Evidence is never written over: another log, or a forked state of this one, is a fault for a person.
+pub async fn compare(target: &dyn Target, log: &str, ours: &Snapshot) -> Result<Theirs, Trouble> {
+    let needs_person = |problem: String| Trouble { problem, needs_person: true };
+    let Some(bytes) = small_file::read(target, log, "checkpoint").await? else { return Ok(Theirs::None) };
+    if bytes == ours.checkpoint {
+        return Ok(Theirs::Same);
+    }
+    let Ok(theirs) = SignedCheckpoint::parse(&bytes) else {
+        return Err(needs_person(format!(
+            "the file {log}/checkpoint in it is damaged; move it away, and it is written anew"
+        )));
+    };
+    let (theirs, head) = (theirs.checkpoint, &ours.head);
+    if theirs.origin != head.origin {
+        return Err(needs_person(format!(
+            "in {log} lies the log of another installation ({}); it is evidence and stays: give this target another folder, \
+             or move the old archive away as a whole",
+            theirs.origin
+        )));
+    }
+    match theirs.size.cmp(&head.size) {
+        Ordering::Less => Ok(Theirs::Older(theirs.size)),
+        Ordering::Greater => Ok(Theirs::Newer(theirs.size)),
+        Ordering::Equal if theirs.root == head.root => Ok(Theirs::SignedOtherwise),
+        Ordering::Equal => Err(not_continued(theirs.size, ours)),
+    }
+}
+
+/// The trouble of a target with a state of the log that the one in staging does not continue.
+pub fn not_continued(size: u64, ours: &Snapshot) -> Trouble {
+    let problem = format!(
+        "it holds a state of the log (with {size} entries) that the signer's log (with {}) does not continue: was an older \
+         backup of the signer or of staging put in place? Nothing is written over; keep this archive and ask who did it",
+        ours.head.size
+    );
+    Trouble { problem, needs_person: true }
+}
