@@ -131,6 +131,8 @@ pub enum KeyFault {
     Setup,
     /// The PIN.
     Pin,
+    /// Who Callseal is to a key service, and what it may do there.
+    Identity,
     /// The token is not there, or does not answer.
     Token,
     /// The key, its log key or its certificate is not there.
@@ -145,6 +147,7 @@ impl KeyFault {
         match self {
             Self::Setup => "setup",
             Self::Pin => "pin",
+            Self::Identity => "identity",
             Self::Token => "token",
             Self::Key => "key",
             Self::Integrity => "integrity",

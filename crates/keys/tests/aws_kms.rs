@@ -77,9 +77,9 @@ async fn a_throttled_request_is_repeated_and_a_refused_one_is_not() {
     let signs = |statuses: &[u16]| statuses.iter().map(|s| ("Sign".to_owned(), *s)).collect::<Vec<_>>();
     assert_eq!(kms.operations(), signs(&[400, 400, 500, 200]));
     for (code, fault, text) in [
-        ("AccessDeniedException", KeyFault::Pin, "give it the right kms:Sign"),
-        ("UnrecognizedClientException", KeyFault::Pin, "signing in to AWS KMS in eu-central-1 failed"),
-        ("ExpiredTokenException", KeyFault::Pin, "signing in"),
+        ("AccessDeniedException", KeyFault::Identity, "give it the right kms:Sign"),
+        ("UnrecognizedClientException", KeyFault::Identity, "signing in to AWS KMS in eu-central-1 failed"),
+        ("ExpiredTokenException", KeyFault::Identity, "signing in"),
         ("KMSInvalidStateException", KeyFault::Key, "in a state that does not sign"),
         ("NotFoundException", KeyFault::Key, "holds no key 'callseal'"),
         ("ValidationException", KeyFault::Token, "refused to sign with"),

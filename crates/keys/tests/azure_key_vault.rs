@@ -137,8 +137,8 @@ async fn refusals_name_what_is_missing_and_are_not_repeated() {
     let keys = open(&options).await.unwrap();
     vault.seen();
     for (status, code, fault, text) in [
-        (403, "ForbiddenByRbac", KeyFault::Pin, "give it the right keys/sign/action"),
-        (403, "AccessDenied", KeyFault::Pin, "Key Vault Crypto User"),
+        (403, "ForbiddenByRbac", KeyFault::Identity, "give it the right keys/sign/action"),
+        (403, "AccessDenied", KeyFault::Identity, "Key Vault Crypto User"),
         (403, "ForbiddenByFirewall", KeyFault::Token, "firewall"),
         (404, "KeyNotFound", KeyFault::Key, "holds no key 'callseal'"),
         (400, "BadParameter", KeyFault::Token, "refused to sign with"),
@@ -219,7 +219,7 @@ async fn identities_sign_in_by_secret_or_as_workload_and_a_wrong_secret_is_told_
     wrong.azure.azure_client_secret_file = Some(secret);
     let error = open(&wrong).await.unwrap_err();
     assert!(error.to_string().contains("signing in to the key vault 127.0.0.1 failed"), "{error}");
-    assert_eq!(error.fault(), KeyFault::Pin);
+    assert_eq!(error.fault(), KeyFault::Identity);
     let whole = format!("{} {error:?} {wrong:?}", told(&error));
     assert!(whole.contains("AADSTS7000215") && !whole.contains("not-the-secret"), "{whole}");
 

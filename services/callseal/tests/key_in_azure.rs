@@ -40,5 +40,5 @@ async fn a_key_is_made_shown_and_checked_and_a_fault_tells_what_to_do() {
     }
     let (code, out, err) = key(&vault, dir.path(), &["check"]).await;
     let said = format!("{out}{err}");
-    assert!(code == 1 && said.contains("Key Vault Crypto User") && said.contains("pin"), "{said}");
+    assert!(code == 1 && said.contains("Key Vault Crypto User") && said.contains("identity"), "{said}");
 }

@@ -184,8 +184,7 @@ impl CloudError {
     pub(crate) const fn fault(&self) -> KeyFault {
         match self {
             Self::Setting(_) | Self::FileUnusable { .. } | Self::File(..) => KeyFault::Setup,
-            // What a PIN is to a token.
-            Self::SignIn { .. } | Self::NotAllowed { .. } => KeyFault::Pin,
+            Self::SignIn { .. } | Self::NotAllowed { .. } => KeyFault::Identity,
             Self::Unreachable { .. }
             | Self::Throttled { .. }
             | Self::Firewall { .. }
