@@ -205,8 +205,7 @@ async fn round(context: &Context, lease: &Held, troubles: &mut Troubles) -> Resu
 async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), LogError> {
     let tenant = &head.tenant;
     let last = context.state.last_checkpoint(tenant).await?;
-    let (size, root) =
-        last.as_ref().map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
+    let (size, root) = last.as_ref().map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
     let mut head = head.clone();
     if head.size() == size {
         let now = Timestamp::now();
@@ -300,9 +299,9 @@ async fn publish(folder: &LogFolder, files: Vec<(String, Vec<u8>)>) -> Result<()
         if some.is_empty() {
             return Ok(());
         }
-        let puts = some.into_iter().map(|(path, content)| async move {
-            folder.put_once(&path, content, "a tile of a log").await
-        });
+        let puts = some
+            .into_iter()
+            .map(|(path, content)| async move { folder.put_once(&path, content, "a tile of a log").await });
         match future::try_join_all(puts).await {
             Ok(_) => {}
             Err(StagingError::Different(what)) => return Err(Refusal::Overwritten(what).into()),
@@ -312,7 +311,11 @@ async fn publish(folder: &LogFolder, files: Vec<(String, Vec<u8>)>) -> Result<()
 }
 
 /// Puts the copy; one that is there already is taken in place of ours if it is of the same tree.
-async fn copy(folder: &LogFolder, key: &LogKey, signed: SignedCheckpoint) -> Result<SignedCheckpoint, LogError> {
+async fn copy(
+    folder: &LogFolder,
+    key: &LogKey,
+    signed: SignedCheckpoint,
+) -> Result<SignedCheckpoint, LogError> {
     let size = signed.checkpoint.size;
     match folder.put_once(&tiles::checkpoint_path(size), signed.to_bytes(), "a checkpoint of a log").await {
         Ok(()) => Ok(signed),

@@ -12,7 +12,8 @@ use evidence::log::{Entry, SignedCheckpoint, What, WitnessKey};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wire::evidence_v1::{
-    LogPlace, LogState, LogStateRequest, LogStateResponse, NoteRequest, NoteResponse, note_request::What as Note,
+    LogPlace, LogState, LogStateRequest, LogStateResponse, NoteRequest, NoteResponse,
+    note_request::What as Note,
 };
 
 use crate::{
@@ -73,7 +74,8 @@ fn entry(request: NoteRequest) -> Result<(TenantId, Entry, String), &'static str
     let tenant: TenantId = request.tenant.parse().map_err(|_| "this is no name of a tenant")?;
     let recording: RecordingId = request.recording_id.parse().map_err(|_| "this is no id of a recording")?;
     let at = Timestamp::now();
-    let said = |text: String| (!text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT).then_some(text);
+    let said =
+        |text: String| (!text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT).then_some(text);
     let (what, source) = match request.what.ok_or("it is not said what happened")? {
         Note::Deletion(deletion) => {
             let reason = said(deletion.reason).ok_or("a reason of at most 500 characters is needed")?;
@@ -114,7 +116,8 @@ async fn state(context: &Context, request: &LogStateRequest) -> LogStateResponse
 async fn one(context: &Context, head: LogHead) -> LogState {
     let last = context.state.last_checkpoint(&head.tenant).await.ok().flatten();
     let wanted = context.logs.wishes_of(&head.tenant).witnesses.members;
-    let keys: Vec<WitnessKey> = wanted.iter().filter_map(|witness| WitnessKey::parse(&witness.key).ok()).collect();
+    let keys: Vec<WitnessKey> =
+        wanted.iter().filter_map(|witness| WitnessKey::parse(&witness.key).ok()).collect();
     let signed = last.as_ref().and_then(|last| SignedCheckpoint::parse(&last.note).ok());
     let cosigned_by = signed.map(|signed| signed.cosigned_by(&keys)).unwrap_or_default();
     LogState {

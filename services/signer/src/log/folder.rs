@@ -103,9 +103,15 @@ impl LogFolder {
         let size = |name: &str| (name.len() == 20).then(|| name.parse::<u64>().ok()).flatten();
         let mut copies = Vec::new();
         for (name, size) in names.iter().filter_map(|name| Some((name, size(name)?))) {
+            let written = match fs::metadata(self.dir.join(COPIES).join(name)) {
+                Ok(file) => file.modified()?,
+                // Deleted as outdated meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             copies.push(Copy {
                 size,
-                written: fs::metadata(self.dir.join(COPIES).join(name))?.modified()?,
+                written,
                 is_stamped: names.contains(&format!("{name}{STAMP_ENDING}")),
             });
         }

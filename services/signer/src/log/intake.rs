@@ -180,4 +180,3 @@ pub fn started(log: &LogHead, recording: &RecordingId) -> (Entry, String) {
     let what = What::Started { reference: Reference::of(&log.salt, recording) };
     (Entry { at: Timestamp::now(), tenant: log.tenant.clone(), what }, source::started(recording))
 }
-

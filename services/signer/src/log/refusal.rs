@@ -88,32 +88,36 @@ pub async fn judge(
     if size > head.size() {
         return Err(Refusal::RolledBack { known: head.size(), published: size }.into());
     }
-    let (known_size, known_root) = match last {
-        Some(last) if last.size > size => {
-            let newest = Checkpoint { origin, size: last.size, root: last.root };
-            let files = folder.clone();
-            // A tree that has grown proves what it was: when its tiles can be read.
-            let then = blocking(move || tiles::root_at(&files, &newest, size)).await?;
-            return match then {
-                Ok(then) if then == root => Ok(Verdict::Known),
-                Ok(_) => Err(Refusal::Forked { size }.into()),
-                Err(error) => Err(error.into()),
-            };
+    let (known_size, known_root) = last.map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
+    if known_size > size {
+        // A tree that has grown proves what it was.
+        let (files, newest) = (folder.clone(), Checkpoint { origin, size: known_size, root: known_root });
+        let then = blocking(move || tiles::root_at(&files, &newest, size)).await?;
+        if then.is_ok_and(|then| then == root) {
+            return Ok(Verdict::Known);
         }
-        Some(last) => (last.size, last.root),
-        None => (0, Sha256Hash::of(b"")),
-    };
+        // Its newest tiles are not published (yet, or any more): what is published is grown instead.
+        let grown = grown(state, folder, head, (size, root), known_size).await?;
+        return if grown == known_root { Ok(Verdict::Known) } else { Err(Refusal::Forked { size }.into()) };
+    }
     if size == known_size {
         return if root == known_root { Ok(Verdict::Known) } else { Err(Refusal::Forked { size }.into()) };
     }
-    let entries = entries(state, &head.tenant, known_size, size).await?;
+    let grown = grown(state, folder, head, (known_size, known_root), size).await?;
+    if grown == root { Ok(Verdict::Adopt(published)) } else { Err(Refusal::Forked { size }.into()) }
+}
+
+/// The root of a published tree, grown by entries of the database to `size`.
+async fn grown(
+    state: &State,
+    folder: &LogFolder,
+    head: &LogHead,
+    (from, root): (u64, Sha256Hash),
+    size: u64,
+) -> Result<Sha256Hash, LogError> {
+    let entries = entries(state, &head.tenant, from, size).await?;
     let files = folder.clone();
-    let grown = blocking(move || tiles::grow(&files, known_size, known_root, &entries)).await?;
-    match grown {
-        Ok(grown) if grown.root == root => Ok(Verdict::Adopt(published)),
-        Ok(_) => Err(Refusal::Forked { size }.into()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(blocking(move || tiles::grow(&files, from, root, &entries)).await??.root)
 }
 
 /// Rows that are read at once.
@@ -123,12 +127,7 @@ const ROWS: u64 = 4_096;
 ///
 /// # Errors
 /// The database refused, or has a hole there.
-pub async fn entries(
-    state: &State,
-    tenant: &TenantId,
-    from: u64,
-    to: u64,
-) -> Result<Vec<Vec<u8>>, LogError> {
+pub async fn entries(state: &State, tenant: &TenantId, from: u64, to: u64) -> Result<Vec<Vec<u8>>, LogError> {
     let mut all = Vec::new();
     let mut next = from;
     while next < to {

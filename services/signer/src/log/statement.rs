@@ -14,11 +14,7 @@ use super::{LogError, blocking, folder::LogFolder};
 /// # Errors
 /// The RSA key does not sign, or staging cannot be written.
 pub async fn publish(folder: &LogFolder, keys: &KeySet, key: &LogKey) -> Result<(), LogError> {
-    let new = LogKeyStatement {
-        key: key.clone(),
-        from: Timestamp::now(),
-        signed_by: keys.signing.key_id(),
-    };
+    let new = LogKeyStatement { key: key.clone(), from: Timestamp::now(), signed_by: keys.signing.key_id() };
     let (path, signature_path) = (new.path(), new.signature_path());
     let files = folder.clone();
     let there = blocking(move || Ok::<_, std::io::Error>((files.read(&path)?, files.read(&signature_path)?)));
@@ -33,6 +29,8 @@ pub async fn publish(folder: &LogFolder, keys: &KeySet, key: &LogKey) -> Result<
     };
     let (signing, message) = (keys.signing.clone(), text);
     let signature = blocking(move || signing.sign(&message)).await??;
-    folder.put_once(&new.signature_path(), signature.to_file(), "the signature of a log key statement").await?;
+    folder
+        .put_once(&new.signature_path(), signature.to_file(), "the signature of a log key statement")
+        .await?;
     Ok(())
 }

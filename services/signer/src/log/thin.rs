@@ -21,7 +21,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which copies go. `copies` by size. Pure.
 fn outdated(copies: &[Copy]) -> Vec<u64> {
-    let day = |copy: &Copy| copy.written.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY.as_secs();
+    let day =
+        |copy: &Copy| copy.written.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY.as_secs();
     let old = copies.len().saturating_sub(NEWEST);
     let pairs = copies.iter().take(old).zip(copies.iter().skip(1));
     pairs

@@ -170,7 +170,9 @@ async fn ask_client(
         let proof = proof.map_err(|error| words(error.into()))?;
         match client.cosign(old, &proof, signed).await {
             Ok(lines) => return Ok(lines),
-            Err(AttestError::Conflict { size }) if size != old && size <= signed.checkpoint.size => old = size,
+            Err(AttestError::Conflict { size }) if size != old && size <= signed.checkpoint.size => {
+                old = size
+            }
             Err(AttestError::Conflict { size }) => {
                 return Err(format!(
                     "saw another history of this log, over {size} entries: was an old state restored?"

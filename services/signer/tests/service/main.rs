@@ -6,6 +6,8 @@ mod consent;
 mod crashes;
 mod keys;
 mod late;
+mod log;
 mod replicas;
+mod rollback;
 mod sealing;
 mod support;

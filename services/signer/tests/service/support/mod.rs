@@ -4,3 +4,4 @@
 pub mod bench;
 pub mod call;
 pub mod key;
+pub mod log;
