@@ -33,7 +33,9 @@ pub enum KeyError {
     )]
     PinWrong(String),
     /// The PIN is locked.
-    #[error("the PIN of the token '{0}' is locked: its security officer has to set a new one")]
+    #[error(
+        "the PIN of the token '{0}' is locked: its security officer has to set a new one (with most tokens: pkcs11-tool --init-pin)"
+    )]
     PinLocked(String),
     /// No such key.
     #[error(

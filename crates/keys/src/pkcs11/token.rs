@@ -137,6 +137,13 @@ impl Token {
         if refused.as_ref().is_some_and(|refused| refused.contains(&self.attempt)) {
             return Err(KeyError::PinWrong(self.label.clone()));
         }
+        // Some tokens say beforehand what a try would only confirm.
+        let info = session
+            .get_session_info()
+            .and_then(|info| self.library.functions().get_token_info(info.slot_id()));
+        if info.is_ok_and(|info| info.user_pin_locked()) {
+            return Err(KeyError::PinLocked(self.label.clone()));
+        }
         match session.login(UserType::User, Some(&self.pin)) {
             // A login holds for all sessions of the process (PKCS#11 § 5.6.8).
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
