@@ -156,15 +156,18 @@ impl AddCheckpoint {
             return Err(bad);
         }
         let Checkpoint { origin, size, root } = Checkpoint::parse(three).map_err(|_| bad)?;
-        let mut keys = known.iter().filter(|key| key.name == origin).peekable();
-        keys.peek().ok_or(Refusal::UnknownLog)?;
-        let signed_by = |key: &LogKey| {
-            let mut own =
-                signatures.iter().filter(|s| s.name() == key.name && s.id() == key.key_hash()).peekable();
-            // One wrong signature of a known key spoils the note (C2SP signed-note).
-            own.peek().is_some() && own.all(|s| key.verify(body.as_bytes(), s.signature()))
-        };
-        if !keys.any(signed_by) {
+        let keys: Vec<_> = known.iter().filter(|key| key.name == origin).collect();
+        if keys.is_empty() {
+            return Err(Refusal::UnknownLog);
+        }
+        let by_known = signatures.iter().filter_map(|line| {
+            let key = keys.iter().find(|key| line.name() == key.name && line.id() == key.key_hash())?;
+            Some(key.verify(body.as_bytes(), line.signature()))
+        });
+        // One wrong signature of a known key spoils the note (C2SP signed-note); those of others do not
+        // count.
+        let judged: Vec<bool> = by_known.collect();
+        if judged.is_empty() || judged.contains(&false) {
             return Err(Refusal::NotSigned);
         }
         Ok(Submitted { origin, body, head: Head { size, root } })

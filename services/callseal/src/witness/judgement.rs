@@ -43,7 +43,7 @@ impl Witness {
     pub fn new(store: Store, key: CosigningKey, logs: Vec<LogKey>) -> Result<Self, StoreError> {
         let mut seen = BTreeMap::new();
         for log in &logs {
-            seen.insert(log.name.clone(), Mutex::new(store.last(&log.name)?));
+            seen.insert(log.name.clone(), Mutex::new(store.last(&log.name, key.public())?));
         }
         Ok(Self { store, key, logs, seen })
     }

@@ -19,7 +19,10 @@ use std::{
 
 use evidence::{
     Sha256Hash,
-    log::{Checkpoint, witness::Head},
+    log::{
+        Checkpoint, WitnessKey,
+        witness::{Head, parse_answer},
+    },
 };
 
 /// So many proofs against one log are kept; the first one convicts it.
@@ -44,7 +47,11 @@ pub enum StoreError {
     #[error("another witness works in {}: each needs a folder of its own", .0.display())]
     Taken(PathBuf),
     /// A file that is not what was written. To forget it would be to sign anything.
-    #[error("{} is damaged; bring it back from a backup. Without it this witness would sign a rewritten log", .0.display())]
+    #[error(
+        "{} is damaged, or was signed by another key than the one beside it; bring both back from a backup. \
+         Without it this witness would sign a rewritten log",
+        .0.display()
+    )]
     Damaged(PathBuf),
 }
 
@@ -72,20 +79,21 @@ impl Store {
         }
     }
 
-    /// What was cosigned last of the log of this origin; `None`: nothing yet.
+    /// What was cosigned last of the log of this origin; `None`: nothing yet. It has to bear a good
+    /// signature of `own`: nothing else was ever written here, whole.
     ///
     /// # Errors
     /// The file is there, but cannot be read.
-    pub fn last(&self, origin: &str) -> Result<Option<Seen>, StoreError> {
+    pub fn last(&self, origin: &str, own: &WitnessKey) -> Result<Option<Seen>, StoreError> {
         let path = self.file(origin);
         let note = match fs::read(&path) {
             Ok(note) => note,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::Io(path, error)),
         };
-        match head_of(&note) {
-            Some((own, head)) if own == origin => Ok(Some(Seen { head, note })),
-            _ => Err(StoreError::Damaged(path)),
+        match cosigned_head(&note, origin, own) {
+            Some(head) => Ok(Some(Seen { head, note })),
+            None => Err(StoreError::Damaged(path)),
         }
     }
 
@@ -129,13 +137,16 @@ fn short(origin: &str) -> String {
     Sha256Hash::of(origin.as_bytes()).to_string()[..32].to_owned()
 }
 
-/// Origin and head in the first three lines of a note.
-fn head_of(note: &[u8]) -> Option<(String, Head)> {
-    let text = std::str::from_utf8(note).ok()?;
-    let (end, _) = text.match_indices('\n').nth(2)?;
-    let Checkpoint { origin, size, root } = Checkpoint::parse(&text[..=end]).ok()?;
-    // A note that was cut before its signatures is none.
-    text.contains("\n\n").then_some((origin, Head { size, root }))
+/// The tree in a note about this log, if the witness cosigned all of its text.
+fn cosigned_head(note: &[u8], origin: &str, own: &WitnessKey) -> Option<Head> {
+    let (body, lines) = std::str::from_utf8(note).ok()?.rsplit_once("\n\n")?;
+    let body = format!("{body}\n");
+    let mut lines = parse_answer(lines.as_bytes())?.into_iter();
+    lines.find(|line| own.verify(&body, line).is_some())?;
+    // Extension lines may follow the first three.
+    let (end, _) = body.match_indices('\n').nth(2)?;
+    let checkpoint = Checkpoint::parse(&body[..=end]).ok()?;
+    (checkpoint.origin == origin).then_some(Head { size: checkpoint.size, root: checkpoint.root })
 }
 
 /// Replaces a file as a whole, for good when this returns.

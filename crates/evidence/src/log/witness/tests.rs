@@ -104,6 +104,12 @@ fn only_checkpoints_that_a_known_key_signed_are_looked_at() {
     assert_eq!(request.submitted(&[]), Err(Refusal::UnknownLog));
     // The old key and the new one of a log.
     assert!(request.submitted(&[signing(2).1, known.clone()]).is_ok());
+    // Beside a good line a wrong one of a known key.
+    let wrong = NoteSignature::new(ORIGIN.into(), signing(2).1.key_hash(), vec![0; 64]).unwrap();
+    let spoilt = [request.checkpoint.clone(), wrong.to_bytes()].concat();
+    let spoilt = AddCheckpoint { checkpoint: spoilt, ..request.clone() };
+    assert_eq!(spoilt.submitted(&[signing(2).1, known.clone()]), Err(Refusal::NotSigned));
+    assert!(spoilt.submitted(std::slice::from_ref(&known)).is_ok(), "of an unknown key: passed over");
     let text = String::from_utf8(request.checkpoint.clone()).unwrap();
     let changed = AddCheckpoint { checkpoint: text.replacen("\n5\n", "\n6\n", 1).into(), ..request };
     assert_eq!(changed.submitted(&[known]), Err(Refusal::NotSigned));
