@@ -15,7 +15,7 @@ use keys::{KeyError, KeyName, KeySet};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use wire::event_v1::{Event, Fault, event::What};
 
-use super::{NoKey, KeySource, KeyWishes, away::Away, publish};
+use super::{KeySource, KeyWishes, NoKey, away::Away, publish};
 use crate::{
     context::unix_us,
     metrics::Metrics,

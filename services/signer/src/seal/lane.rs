@@ -170,8 +170,7 @@ impl Run<'_> {
                         prepare::prepare(self.context, &one, key_id, head.as_ref())
                     }
                 };
-                head =
-                    Some(Before { position: prepared.position, recording: one.id, signature: None });
+                head = Some(Before { position: prepared.position, recording: one.id, signature: None });
                 let Ready { id, call, queued_ms, .. } = one;
                 batch.push(Fixed { id, tenant: call.tenant, queued_ms, prepared });
             }

@@ -29,7 +29,11 @@ mod lane;
 pub mod layout;
 pub mod prepare;
 
-use std::{collections::{BTreeMap, BTreeSet, VecDeque}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bus::with_sources;
 use domain::Lane;
@@ -41,8 +45,8 @@ use tokio_util::sync::CancellationToken;
 use self::describe::Unusable;
 use crate::{
     context::Context,
-    log,
     key::{NoKey, desk},
+    log,
     state::{Held, StateError},
 };
 

@@ -6,9 +6,7 @@
 //! signatures, and with them the same texts.
 
 use domain::RecordingId;
-use evidence::{
-    BaseName, Documents, HashList, HashedFile, KeyId, LaneHead, Section, Sha256Hash, Signature,
-};
+use evidence::{BaseName, Documents, HashList, HashedFile, KeyId, LaneHead, Section, Sha256Hash, Signature};
 use wire::recording_v1::{JournalRow, RecordingSealed, SealedFile};
 
 use super::{

@@ -1,9 +1,6 @@
 //! Which key signs: lost and found again, changed at the command line, changed by the configuration.
 
-use std::{
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use callseal_signer::state::State;
 use evidence::{
@@ -73,7 +70,10 @@ async fn a_rotated_key_signs_what_follows_and_the_log_and_the_archive_say_so() {
     assert_eq!(sealed_by(&bench).await, [old.key_id()]);
     let state = bench.state().await;
     let first = key_entries(&state, "acme").await;
-    assert_eq!(first.iter().map(|key| (key.change, key.key_id)).collect::<Vec<_>>(), [(KeyChange::First, old.key_id())]);
+    assert_eq!(
+        first.iter().map(|key| (key.change, key.key_id)).collect::<Vec<_>>(),
+        [(KeyChange::First, old.key_id())]
+    );
 
     let new = bench.keys.make("callseal-2027");
     let (good, text) = request(&old, &new, "callseal-2027", "");
@@ -81,7 +81,8 @@ async fn a_rotated_key_signs_what_follows_and_the_log_and_the_archive_say_so() {
     let stranger = bench.keys.make("stranger");
     let unsigned = ChangeKeyRequest { old_signature: vec![1; 256], ..good.clone() };
     let elsewhere = ChangeKeyRequest { key: "stranger".to_owned(), ..good.clone() };
-    let certificate = ChangeKeyRequest { certificate_pem: stranger.certificate_pem().to_owned(), ..good.clone() };
+    let certificate =
+        ChangeKeyRequest { certificate_pem: stranger.certificate_pem().to_owned(), ..good.clone() };
     let other_tenant = ChangeKeyRequest { tenant: "acme".to_owned(), ..good.clone() };
     let not_in_force = request(&stranger, &new, "callseal-2027", "").0;
     for (refused, why) in [
