@@ -47,3 +47,4 @@ soak:
 	scripts/install-tools.sh test
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 200 --seconds 60 --rounds 6
+	target/release/bench verify --recordings 100000

@@ -2,8 +2,10 @@
 //! all on this machine.
 
 pub mod announcements;
+pub mod archive;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;
 pub mod seal;
 pub mod sign;
+pub mod verify;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use bench::{
     announcements,
     capacity::{Capacity, Load},
-    seal, sign,
+    seal, sign, verify,
 };
 use clap::Parser;
 
@@ -42,6 +42,12 @@ enum Args {
         #[arg(long, default_value_t = 12)]
         seconds: u32,
     },
+    /// Verification of an archive, and of one ten times as large: time and memory.
+    Verify {
+        /// How many in the large one.
+        #[arg(long, default_value_t = 100_000)]
+        recordings: u64,
+    },
 }
 
 #[tokio::main]
@@ -73,6 +79,11 @@ async fn main() -> anyhow::Result<ExitCode> {
                 outcome.is_fast_enough()
             }
         },
+        Args::Verify { recordings } => {
+            let outcome = tokio::task::block_in_place(|| verify::run(dir.path(), recordings))?;
+            println!("{outcome}");
+            outcome.is_flat()
+        }
     };
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
