@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use delivery::Destination;
-use domain::ResourceName;
 use targets::{Content, Kind, Outcome, Target, TargetError};
 
 use super::standing::Trouble;
-use crate::small_file::{put_numbered, read};
+use crate::small_file::read;
+
+const NOTE: &str = "archive.txt";
+const HEADING: &str = "Callseal archive\n";
+const SCRIPT: &str = "verify.sh";
 
 /// Folder and name of a path.
 pub fn split(path: &str) -> (&str, &str) {
@@ -61,25 +64,31 @@ pub async fn put_for_ever(target: &dyn Target, path: &str, bytes: Vec<u8>) -> Re
     Ok(())
 }
 
-/// What an auditor finds at the top of each target: whose archive it is, and the means to check it.
+/// Says in `archive.txt` whose archive it is. Tenants, and targets of one, may share a folder: each has
+/// two lines. Whoever writes at the same time may win; who lost finds that at the next change of the log.
 ///
 /// # Errors
 /// The target did not take it.
-pub async fn bring_means_of_verification(
-    target: &dyn Target,
-    destination: &Destination,
-) -> Result<(), TargetError> {
+pub async fn bring_note(target: &dyn Target, destination: &Destination) -> Result<(), TargetError> {
     let Destination { tenant, name } = destination;
-    // Several tenants may share a folder: each has its own note.
-    put_numbered(target, "archive", "txt", archive_note(tenant.as_str(), name).as_bytes()).await?;
-    let script = evidence::VERIFY_SH.as_bytes();
-    if read(target, "", "verify.sh").await?.is_none_or(|there| there != script) {
-        // One of an older version gives way; it is a tool, no evidence.
-        target.replace("", "verify.sh", &Content::from_bytes(script)).await?;
+    let own = format!("Tenant: {tenant}\nTarget: {name}\n");
+    let there = read(target, "", NOTE).await?.unwrap_or_default();
+    let there = String::from_utf8(there).unwrap_or_default();
+    let others = there.strip_prefix(HEADING).unwrap_or_default();
+    if there.starts_with(HEADING) && format!("\n{others}").contains(&format!("\n{own}")) {
+        return Ok(());
     }
-    Ok(())
+    target.replace("", NOTE, &Content::from_bytes(format!("{HEADING}{others}{own}"))).await
 }
 
-fn archive_note(tenant: &str, target: &ResourceName) -> String {
-    format!("Callseal archive\nTenant: {tenant}\nTarget: {target}\n")
+/// Brings `verify.sh`. One of an older version gives way: it is a tool, no evidence.
+///
+/// # Errors
+/// The target did not take it.
+pub async fn bring_script(target: &dyn Target) -> Result<(), TargetError> {
+    let script = evidence::VERIFY_SH.as_bytes();
+    if read(target, "", SCRIPT).await?.is_some_and(|there| there == script) {
+        return Ok(());
+    }
+    target.replace("", SCRIPT, &Content::from_bytes(script)).await
 }

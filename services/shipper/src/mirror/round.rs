@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared, edge,
-    files::{below, bring_means_of_verification, names, put_for_ever, split},
+    files::{below, bring_note, bring_script, names, put_for_ever, split},
     published::{Published, Snapshot, Stamp},
     standing::{Standing, Trouble},
     theirs::{Theirs, compare, not_continued},
@@ -140,10 +140,11 @@ impl Mirror {
         if let Theirs::Newer(size) = theirs {
             return Err(not_continued(size, &ours));
         }
+        bring_note(target, &self.destination).await?;
         let mut known = match self.state.known.take() {
             Some(known) => known,
             None => {
-                bring_means_of_verification(target, &self.destination).await?;
+                bring_script(target).await?;
                 self.find_out(target, &log, published, &ours).await?
             }
         };
@@ -250,8 +251,10 @@ async fn bring_for_ever(
     there: &mut BTreeSet<String>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(), Trouble> {
-    // Backwards: the signature of a statement comes before the statement.
-    for name in published.names(folder).await.map_err(staging)?.into_iter().rev() {
+    let mut names = published.names(folder).await.map_err(staging)?;
+    // A statement comes after its signature; the time stamp of a checkpoint after the checkpoint.
+    names.sort_by_key(|name| !name.ends_with(".sig"));
+    for name in names {
         if there.contains(&name) || !wanted(&name) {
             continue;
         }
