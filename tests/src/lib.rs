@@ -2,9 +2,11 @@
 //! folders, and stops them by process id. A server that is missing fails the test.
 
 pub mod account;
+pub mod command;
 pub mod http_answers;
 pub mod installation;
 pub mod key_vault;
+pub mod log_by_hand;
 pub mod moto;
 pub mod phone;
 pub mod pjsua;

@@ -41,8 +41,16 @@ impl Witness {
     /// # Errors
     /// It does not say within half a minute where it listens.
     pub fn start(data: &Path, name: &str, logs: &[String]) -> anyhow::Result<Self> {
+        Self::start_at(0, data, name, logs)
+    }
+
+    /// The same on a port that is known: it is still there when the witness is started again.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_at(port: u16, data: &Path, name: &str, logs: &[String]) -> anyhow::Result<Self> {
         let mut command = Command::new(programs::own("callseal")?);
-        command.args(["witness", "--listen", "127.0.0.1:0", "--name", name, "--data"]).arg(data);
+        command.args(["witness", "--listen", &format!("127.0.0.1:{port}"), "--name", name, "--data"]).arg(data);
         command.args(logs.iter().flat_map(|log| ["--log", log]));
         // Appended over restarts: what was said before is not where this one listens.
         let said_before = std::fs::read(data.join("witness.log")).map_or(0, |log| log.len());

@@ -1,0 +1,66 @@
+//! Somebody restores an old backup of the signer's database: what was published must not be unsaid.
+
+use std::{fs, path::Path};
+
+use harness::recordings;
+
+use crate::scene::{Scene, copy};
+
+/// Puts `copy` of the state folder in the place of the signer's database there.
+fn restore(scene: &Scene, kept: &Path) -> anyhow::Result<()> {
+    let state = scene.path("data/state");
+    for folder in [&state, kept] {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // The write-ahead log belongs to its database.
+            if !name.starts_with("signer.sqlite") {
+                continue;
+            }
+            if folder == &state {
+                fs::remove_file(&path)?;
+            } else {
+                fs::copy(&path, state.join(name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_seals_nothing_and_the_newer_one_seals_what_waited() -> anyhow::Result<()> {
+    let mut scene = Scene::start().await?;
+    scene.call().await?;
+    scene.settled().await?;
+    scene.stop().await?;
+    let (older, newer) = (scene.path("older"), scene.path("newer"));
+    copy(&scene.path("data/state"), &older)?;
+    scene.start_again().await?;
+    scene.call().await?;
+    scene.settled().await?;
+    scene.stop().await?;
+    copy(&scene.path("data/state"), &newer)?;
+    let published = scene.published().checkpoint()?;
+
+    restore(&scene, &older)?;
+    scene.start_again().await?;
+    let said = scene.wait_for_readyz(503, &["log: acme: an older copy of the state database was restored"]).await?;
+    assert!(said.contains("Restore the newest copy"), "{said}");
+    scene.callseal(&["log", "state"])?.wrong(&["acme: ", "HALTED: an older copy of the state database"])?;
+    scene.call().await?;
+    scene.wait_for_metric("callseal_signer_logs_halted", 1).await?;
+    scene.wait_for_metric("callseal_signer_open_recordings", 0).await?;
+    scene.wait_for_readyz(503, &["log: acme: "]).await?;
+    assert_eq!(recordings::find(&scene.archive())?.len(), 2, "nothing is sealed");
+    assert_eq!(scene.published().checkpoint()?, published, "nothing is signed");
+    scene.stop().await?;
+
+    restore(&scene, &newer)?;
+    scene.start_again().await?;
+    scene.settled().await?;
+    scene.wait_for_readyz(200, &[]).await?;
+    scene.callseal(&["log", "state"])?.good()?;
+    let said = scene.verify(&["--grace", "0", "--complete"])?.good()?;
+    assert!(said.contains("acme/regulated: 3 recordings, chain complete from 1 "), "{said}");
+    Ok(())
+}
