@@ -70,6 +70,15 @@ pub struct Options {
         value_name = "SECONDS"
     )]
     pub heartbeat_every_s: f64,
+    /// How long a recording waits for the time stamp of its hash list, where its tenant wants one, in
+    /// seconds.
+    #[arg(
+        long = "stamp-patience",
+        env = "CALLSEAL_STAMP_PATIENCE",
+        default_value_t = 60.0,
+        value_name = "SECONDS"
+    )]
+    pub stamp_patience_s: f64,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]
     pub fail_at: Option<String>,
@@ -92,6 +101,7 @@ impl Options {
             spool_deadline_s: 600.0,
             checkpoint_every_s: 2.0,
             heartbeat_every_s: 3600.0,
+            stamp_patience_s: 60.0,
             fail_at: None,
         }
     }
@@ -119,6 +129,11 @@ impl Options {
     /// Most time between two checkpoints of a log.
     pub fn heartbeat_every(&self) -> Duration {
         seconds(self.heartbeat_every_s)
+    }
+
+    /// How long a recording waits for its time stamp.
+    pub fn stamp_patience(&self) -> Duration {
+        seconds(self.stamp_patience_s)
     }
 
     /// How long missing parts of an ended call are waited for.

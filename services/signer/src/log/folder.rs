@@ -109,11 +109,7 @@ impl LogFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            copies.push(Copy {
-                size,
-                written,
-                is_stamped: names.contains(&format!("{name}{STAMP_ENDING}")),
-            });
+            copies.push(Copy { size, written, is_stamped: names.contains(&format!("{name}{STAMP_ENDING}")) });
         }
         copies.sort_by_key(|copy| copy.size);
         Ok(copies)

@@ -88,7 +88,8 @@ pub async fn judge(
     if size > head.size() {
         return Err(Refusal::RolledBack { known: head.size(), published: size }.into());
     }
-    let (known_size, known_root) = last.map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
+    let (known_size, known_root) =
+        last.map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
     if known_size > size {
         // A tree that has grown proves what it was.
         let (files, newest) = (folder.clone(), Checkpoint { origin, size: known_size, root: known_root });

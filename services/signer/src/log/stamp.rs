@@ -33,7 +33,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// An answer that is not there after this long does not come.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long an authority is left alone that did not stamp.
-const PAUSE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// The authorities of the tenants.
 #[derive(Default)]

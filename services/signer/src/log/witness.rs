@@ -24,7 +24,7 @@ use crate::context::Context;
 /// How long a checkpoint waits for its cosignatures.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a witness is left alone that did not answer.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What is known of the witnesses of each log.
 #[derive(Default)]

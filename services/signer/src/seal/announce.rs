@@ -44,8 +44,6 @@ use crate::{
 /// syncs that come together cost little more than one.
 const AT_ONCE: usize = 16;
 const BATCH: u32 = 128;
-/// How long a recording waits for the time stamp of its hash list. Milliseconds after its sealing.
-const STAMP_PATIENCE_MS: i64 = 60_000;
 const POLL: Duration = Duration::from_millis(500);
 
 /// Why a recording is not announced yet.
@@ -225,9 +223,11 @@ async fn time_stamp(context: &Context, row: &Unsent) -> Option<Option<Vec<u8>>> 
     let wanted = context.logs.wishes_of(&tenant).time_stamps;
     let Some(wanted) = wanted.filter(|wanted| wanted.stamp == Stamp::Recordings) else { return Some(None) };
     let hash = Sha256Hash::of(&row.prepared.hash_list);
+    let waited = u64::try_from(unix_us() / 1_000 - row.message.sealed_unix_ms).unwrap_or(0);
+    let waited = Duration::from_millis(waited);
     match context.logs.stamps.stamp(context, &tenant, &wanted, &hash).await {
         Ok(token) => Some(Some(token)),
-        Err(_) if unix_us() / 1_000 - row.message.sealed_unix_ms < STAMP_PATIENCE_MS => None,
+        Err(_) if waited < context.options.stamp_patience() => None,
         Err(error) => {
             let problem = format!("a recording is delivered without a time stamp: {}", with_sources(&error));
             tracing::warn!(recording = %row.recording, problem, "no time stamp came");

@@ -13,4 +13,5 @@ mod race;
 mod replicas;
 mod rollback;
 mod sealing;
+mod stamps;
 mod support;
