@@ -27,12 +27,12 @@ pub struct KeyArgs {
 impl KeyArgs {
     /// How to reach a key that is there. Makes nothing, also no token.
     pub(super) fn options(&self) -> anyhow::Result<KeyOptions> {
-        self.with_token(|folder, label| softhsm::existing(folder, label))
+        self.with_token(softhsm::existing)
     }
 
     /// The same where a key is about to be made: a token of SoftHSM is made if there is none.
     pub(super) fn options_for_a_new_key(&self) -> anyhow::Result<KeyOptions> {
-        self.with_token(|folder, label| softhsm::prepare(folder, label))
+        self.with_token(softhsm::prepare)
     }
 
     fn with_token(
