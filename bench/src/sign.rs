@@ -28,8 +28,8 @@ use keys::{
 const TOKEN_FOLDER: &str = "CALLSEAL_BENCH_TOKEN_FOLDER";
 /// Sessions, and threads, of each way.
 const SESSIONS: u16 = 4;
-/// How often each way takes its turn: what else the machine does hits all alike.
-const ROUNDS: u32 = 3;
+/// How often each way takes its turn: short turns, so that what else the machine does hits all alike.
+const ROUNDS: u32 = 40;
 /// What is signed: as long as a hash list of three files.
 pub(crate) const HASH_LIST: [u8; 420] = [b'a'; 420];
 /// Of the plain loop, as many signatures have to be left.
