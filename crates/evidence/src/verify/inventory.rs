@@ -11,6 +11,7 @@ use super::{
     Archive, ArchiveFile, FileStamp, Keyring, UnusableCertificate, VerifyError,
     journal::Journal,
     keyring::looks_like_certificate,
+    log::sizes_now,
     packed::{Packer, Unpacker},
     sorter::{Sorted, Sorter},
     walk,
@@ -56,6 +57,9 @@ pub struct Inventory {
     pub(super) tops: BTreeMap<String, Top>,
     recordings: u64,
     bytes: u64,
+    /// How many entries logs had before the archive was listed: what was sealed after that cannot be
+    /// among the names.
+    pub(super) sizes: BTreeMap<(String, TenantId), u64>,
 }
 
 impl Inventory {
@@ -70,6 +74,7 @@ impl Inventory {
             tops: BTreeMap::new(),
             recordings: 0,
             bytes: 0,
+            sizes: sizes_now(archive).map_err(VerifyError::Listing)?,
         };
         let mut found = 0;
         let mut failed = None;

@@ -22,10 +22,10 @@ use super::{
 use crate::{
     Sha256Hash,
     log::{
-        Entry, Frontier, LogFiles, LogProblem, PublishedLog, What,
+        Entry, Frontier, LogFiles, LogProblem, PublishedLog, SignedCheckpoint, What,
         audit::{Audit, AuditFinding, AuditNote},
         leaf_hash,
-        tiles::checkpoint_path,
+        tiles::{self, checkpoint_path},
     },
     timestamp::{Authorities, TimeStampError, TimeStampToken},
 };
@@ -217,6 +217,98 @@ impl LogFiles for LogInArchive<'_> {
     }
 }
 
+/// A log that goes on while it is verified, held at one moment: the newest checkpoint and what will be
+/// replaced are read at once, all else never changes.
+pub(super) struct Held<'a> {
+    files: LogInArchive<'a>,
+    kept: BTreeMap<String, Vec<u8>>,
+}
+
+impl<'a> Held<'a> {
+    /// As it is now.
+    pub(super) fn now(files: LogInArchive<'a>) -> Self {
+        let mut kept = BTreeMap::new();
+        // What is unreadable or missing is found when the log is judged.
+        let mut checkpoint = files.read(NEWEST).ok().flatten();
+        for _attempt in 0..ATTEMPTS {
+            let Some(head) = &checkpoint else { break };
+            let size = SignedCheckpoint::parse(head).map_or(0, |signed| signed.checkpoint.size);
+            let partial = partial_files(size).into_iter();
+            kept = partial.filter_map(|path| Some((files.read(&path).ok()??, path))).map(swapped).collect();
+            kept.insert(NEWEST.to_owned(), head.clone());
+            let again = files.read(NEWEST).ok().flatten();
+            if again == checkpoint {
+                break;
+            }
+            checkpoint = again;
+        }
+        Self { files, kept }
+    }
+}
+
+fn swapped((bytes, path): (Vec<u8>, String)) -> (String, Vec<u8>) {
+    (path, bytes)
+}
+
+const NEWEST: &str = "checkpoint";
+/// A log grows every few seconds, and its right edge is read in less.
+const ATTEMPTS: usize = 5;
+
+/// The partial bundle and tiles of a tree of this size.
+fn partial_files(size: u64) -> Vec<String> {
+    let (last, width) = (size / tiles::WIDTH, size % tiles::WIDTH);
+    let mut paths = Vec::new();
+    if width > 0 {
+        paths.push(tiles::bundle_path(last, width));
+    }
+    for level in 0..8 {
+        let (number, width) = ((size >> (8 * level)) / tiles::WIDTH, (size >> (8 * level)) % tiles::WIDTH);
+        if width > 0 {
+            paths.push(tiles::tile_path(level, number, width));
+        }
+    }
+    paths
+}
+
+impl LogFiles for Held<'_> {
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        match self.kept.get(path) {
+            Some(kept) => Ok(Some(kept.clone())),
+            None => self.files.read(path),
+        }
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.files.list(folder)
+    }
+}
+
+/// How many entries the logs have that lie right below the folders that were given.
+pub(super) fn sizes_now(archive: &dyn Archive) -> io::Result<BTreeMap<(String, TenantId), u64>> {
+    let mut tops = vec![String::new()];
+    archive.list("", &mut |listed| {
+        if let Listed::Folder(path) = listed {
+            tops.push(path);
+        }
+    })?;
+    let mut sizes = BTreeMap::new();
+    for top in tops {
+        let mut tenants: Vec<TenantId> = Vec::new();
+        archive.list(&join(&top, "log"), &mut |listed| {
+            if let Listed::Folder(path) = listed {
+                tenants.extend(path.rsplit('/').next().and_then(|name| name.parse().ok()));
+            }
+        })?;
+        for tenant in tenants {
+            let newest = LogInArchive::new(archive, &top, &tenant).read(NEWEST).ok().flatten();
+            if let Some(signed) = newest.and_then(|newest| SignedCheckpoint::parse(&newest).ok()) {
+                sizes.insert((top.clone(), tenant), signed.checkpoint.size);
+            }
+        }
+    }
+    Ok(sizes)
+}
+
 /// The heads of the log that recordings hold in their proofs, to be compared with the log.
 pub(super) struct Heads(Sorter);
 
@@ -290,24 +382,33 @@ impl SortedHeads {
     }
 }
 
+/// A log that is to be judged.
+pub(super) struct HeldLog<'a> {
+    /// The number of the archive.
+    pub(super) number: u64,
+    pub(super) tenant: &'a TenantId,
+    pub(super) files: Held<'a>,
+    /// How many entries it had before the archive was listed, at least.
+    pub(super) size_when_listed: u64,
+}
+
 /// What logs are judged with.
 pub(super) struct Judges<'a> {
-    pub(super) archive: &'a dyn Archive,
     pub(super) keys: &'a Keyring,
     pub(super) options: &'a Options,
 }
 
-/// Reads the log of `tenant` in the archive `number` at `top`, hands its sealed and deleted entries to
-/// `index`, and compares it with the heads that recordings hold. Logs have to be read in the order of
-/// numbers and tenants. Returns the report and the time of the last entry.
+/// Reads a log, hands its sealed and deleted entries to `index`, and compares it with the heads that
+/// recordings hold. Logs have to be read in the order of numbers and tenants. Returns the report, and
+/// the time of the last entry that the log had when the archive was listed.
 pub(super) fn check(
     judges: &Judges<'_>,
-    (number, top): (u64, &str),
-    tenant: &TenantId,
+    log: &HeldLog<'_>,
     heads: &mut SortedHeads,
     index: &mut Index,
-) -> Result<LogReport, VerifyError> {
-    let files = LogInArchive::new(judges.archive, top, tenant);
+) -> Result<(LogReport, Option<Timestamp>), VerifyError> {
+    let HeldLog { number, tenant, files, size_when_listed } = log;
+    let (number, tenant) = (*number, *tenant);
     let mut report = LogReport {
         tenant: tenant.clone(),
         target: None,
@@ -319,11 +420,11 @@ pub(super) fn check(
         notes: Vec::new(),
         newer_than_log: 0,
     };
-    let log = match PublishedLog::open(&files, judges.keys) {
+    let log = match PublishedLog::open(files, judges.keys) {
         Ok(log) => log,
         Err(problems) => {
             problems.into_iter().map(LogFinding::Log).for_each(|finding| report.findings.push(finding));
-            return Ok(report);
+            return Ok((report, None));
         }
     };
     log.problems().iter().cloned().map(LogFinding::Log).for_each(|finding| report.findings.push(finding));
@@ -351,7 +452,7 @@ pub(super) fn check(
             Err(problem) => report.findings.push(LogFinding::Given(problem)),
         }
     }
-    let stamps = check_stamps(&files, judges.options.authorities.as_ref(), &mut report);
+    let stamps = check_stamps(files, judges.options.authorities.as_ref(), &mut report);
     let mut reading = Reading {
         number,
         tenant,
@@ -359,6 +460,7 @@ pub(super) fn check(
         frontier: Some(Frontier::default()),
         audit: Audit::new(),
         clock: Clock::new(&stamps),
+        listed: (*size_when_listed, None),
         report: &mut report,
     };
     reading.heads(heads)?;
@@ -371,7 +473,7 @@ pub(super) fn check(
             Err(problem) => reading.report.findings.push(LogFinding::Log(problem)),
         }
     }
-    let audit = reading.audit;
+    let (audit, (_, when_listed)) = (reading.audit, reading.listed);
     newer_heads(&mut report, (number, tenant), newest.size, judges.options.grace, heads)?;
     if let Some((_, last)) = report.times {
         let audited = audit.finish(last, LONGEST_CALL);
@@ -384,7 +486,7 @@ pub(super) fn check(
             .for_each(|found| report.findings.push(found));
         report.notes = audited.notes;
     }
-    Ok(report)
+    Ok((report, when_listed))
 }
 
 /// What is held while the entries pass.
@@ -396,6 +498,8 @@ struct Reading<'a> {
     frontier: Option<Frontier>,
     audit: Audit,
     clock: Clock,
+    /// The size of the log when the archive was listed, and the latest time among so many entries.
+    listed: (u64, Option<Timestamp>),
     report: &'a mut LogReport,
 }
 
@@ -408,6 +512,9 @@ impl Reading<'_> {
             });
         let times = self.report.times.get_or_insert((entry.at, entry.at));
         times.1 = times.1.max(entry.at);
+        if place < self.listed.0 {
+            self.listed.1 = self.listed.1.max(Some(entry.at));
+        }
         if let Some(finding) = self.clock.judge(place, entry.at) {
             self.report.findings.push(finding);
         }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use domain::TenantId;
+use jiff::Timestamp;
 
 use super::{
     Archive, ArchiveFinding, ArchiveReport, FirstOf, Inventory, Keyring, Observer, Options, PartOf,
@@ -18,7 +19,7 @@ use super::{
     inventory::{Group, Next, Top, read_label},
     known,
     lanes::{self, LogEnd, Rules, Target},
-    log::{self, Heads, LogInArchive, said_target},
+    log::{self, Heads, Held, HeldLog, LogInArchive, said_target},
     proof::LogKeys,
     recording::{self, Checked},
 };
@@ -72,6 +73,8 @@ pub fn verify_each(
     let mut index = Index::new();
     let mut heads = Heads::new();
 
+    let held = hold_logs(archive, &tops, &inventory);
+
     let mut journal = options.journal.take();
     let mut groups = inventory.groups(journal.as_mut())?;
     let judges =
@@ -116,18 +119,19 @@ pub fn verify_each(
 
     observer.reading_logs();
     let mut heads = heads.sorted()?;
-    for (number, folder, top) in tops.each() {
-        let mut logs = Vec::new();
-        for tenant in top.logs {
-            let judges = log::Judges { archive, keys, options };
-            logs.push(log::check(&judges, (number, folder), tenant, &mut heads, &mut index)?);
-        }
-        let (folder, findings) = (folder.to_owned(), FirstOf::default());
-        summary.archives.push(ArchiveReport { folder, logs, findings });
+    let folders = tops.each().map(|(_, folder, _)| folder.to_owned());
+    let new = |folder| ArchiveReport { folder, logs: Vec::new(), findings: FirstOf::default() };
+    summary.archives.extend(folders.map(new));
+    let mut when_listed = BTreeMap::new();
+    for log in &held {
+        let (report, last) = log::check(&log::Judges { keys, options }, log, &mut heads, &mut index)?;
+        when_listed.insert((log.number, log.tenant.clone()), last);
+        let archive = usize::try_from(log.number - 1).ok().and_then(|at| summary.archives.get_mut(at));
+        archive.expect("archives are numbered from 1").logs.push(report);
     }
 
     let mut joined = index.join()?;
-    let ends = meaning(&mut summary.archives, &tops, &mut joined, options);
+    let ends = meaning(&mut summary.archives, &tops, &mut joined, options, &when_listed);
     let folders: Vec<String> = tops.each().map(|(_, folder, _)| folder.to_owned()).collect();
     let rules = Rules { folders: &folders, logs: &ends, grace: options.grace, complete: options.complete };
     summary.lanes = lanes::walk(joined, &rules)?;
@@ -204,6 +208,20 @@ fn known_log_keys(archive: &dyn Archive, tops: &Tops, keys: &Keyring, options: &
     known
 }
 
+/// All logs as they are now: by archive and tenant, the order in which they are judged.
+fn hold_logs<'a>(archive: &'a dyn Archive, tops: &'a Tops, inventory: &Inventory) -> Vec<HeldLog<'a>> {
+    let mut held = Vec::new();
+    for (number, folder, top) in tops.each() {
+        for tenant in top.logs {
+            let files = Held::now(LogInArchive::new(archive, folder, tenant));
+            let size = inventory.sizes.get(&(folder.to_owned(), tenant.clone()));
+            let size_when_listed = size.copied().unwrap_or(u64::MAX);
+            held.push(HeldLog { number, tenant, files, size_when_listed });
+        }
+    }
+    held
+}
+
 struct Outcome {
     checked: Checked,
     verified_before: bool,
@@ -276,6 +294,7 @@ fn meaning(
     tops: &Tops,
     joined: &mut Joined,
     options: &Options,
+    when_listed: &BTreeMap<(u64, TenantId), Option<Timestamp>>,
 ) -> BTreeMap<(u64, TenantId), LogEnd> {
     let mut ends = BTreeMap::new();
     for (archive, (number, _, TopOf { top, .. })) in archives.iter_mut().zip(tops.each()) {
@@ -303,6 +322,8 @@ fn meaning(
                 }
             }
             let last = log.times.map(|(_, last)| last);
+            // Without a size from before, all of the log was there when the archive was listed.
+            let last = when_listed.get(&of_tenant).copied().flatten().or(last);
             ends.insert(of_tenant, LogEnd { last, target, is_part: top.above.is_some() });
         }
         // Tenants whose log is not here, and whose recordings have proofs of one.
