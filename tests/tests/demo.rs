@@ -26,9 +26,18 @@ fn the_demo_shows_every_stage_and_its_commands_hold_true() -> anyhow::Result<()>
     let said = String::from_utf8(output.stdout)?;
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let mut rest = said.as_str();
-    for stage in
-        ["ready sip=", "ringing", "recording: rule", "hung up", "assembled", "sealed", "shipped", "verified"]
-    {
+    for stage in [
+        "ready sip=",
+        "ringing",
+        "recording: rule",
+        "hung up",
+        "assembled",
+        "sealed",
+        "shipped",
+        "logged: entry",
+        "verified",
+        "_log-proof.txt",
+    ] {
         let (_, behind) =
             rest.split_once(stage).unwrap_or_else(|| panic!("{stage} is not there, in order: {said}"));
         rest = behind;
@@ -39,6 +48,7 @@ fn the_demo_shows_every_stage_and_its_commands_hold_true() -> anyhow::Result<()>
     let (_, commands) = said.split_once("with nothing of ours:\n").expect("commands to check by hand");
     let script: String =
         commands.lines().take_while(|line| !line.starts_with("or:")).map(|l| format!("{l}\n")).collect();
+    assert!(script.contains("/verify.sh' -c "), "{script}");
     let shell = Command::new("sh").args(["-ec", &script]).output()?;
     assert!(shell.status.success(), "{script}{}", String::from_utf8_lossy(&shell.stderr));
     for kept in ["archive", "journal.sqlite", "callseal.pem"] {

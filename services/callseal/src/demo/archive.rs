@@ -1,5 +1,5 @@
-//! What the demo holds its result against: our own verification, the auditor's plain tools, the
-//! journal, and the audio byte for byte.
+//! What the demo holds its result against: our own verification, the auditor's plain tools and the
+//! script in the archive, the journal, and the audio byte for byte.
 
 use std::{
     fs,
@@ -10,11 +10,11 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use evidence::{
     Certificate,
-    verify::{Folder, Keyring, verify},
+    verify::{Folder, Keyring, ProofOutcome, verify},
 };
 use sqlx::{Connection, SqliteConnection};
 
-use super::call::SentAudio;
+use super::{call::SentAudio, log::Logged, resources::TENANT};
 
 /// The files of one recording.
 pub struct Files {
@@ -24,7 +24,7 @@ pub struct Files {
 
 impl Files {
     /// Finds the recording in the archive by its id, which ends its base name.
-    fn find(archive: &Path, recording: &str) -> anyhow::Result<Self> {
+    pub fn find(archive: &Path, recording: &str) -> anyhow::Result<Self> {
         let ending = format!("_{recording}_hash.txt");
         let mut folders = vec![archive.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -42,6 +42,15 @@ impl Files {
         bail!("the archive holds no hash list of the recording {recording}")
     }
 
+    /// The content of one of them.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn read(&self, ending: &str) -> anyhow::Result<Vec<u8>> {
+        let name = self.name(ending);
+        fs::read(self.folder.join(&name)).with_context(|| format!("{name} cannot be read"))
+    }
+
     fn name(&self, ending: &str) -> String {
         format!("{}{ending}", self.base)
     }
@@ -53,13 +62,13 @@ impl Files {
 /// The first thing that is not true.
 pub async fn check(data: &Path, recording: &str, sent: &SentAudio) -> anyhow::Result<()> {
     let files = Files::find(&data.join("archive"), recording)?;
-    check_with_own_means(data)?;
+    check_with_own_means(data, recording)?;
     check_with_plain_tools(data, &files)?;
     check_audio(&files, sent)?;
     check_journal(data, &files).await
 }
 
-fn check_with_own_means(data: &Path) -> anyhow::Result<()> {
+fn check_with_own_means(data: &Path, recording: &str) -> anyhow::Result<()> {
     let pem = fs::read_to_string(data.join("callseal.pem")).context("the certificate is missing")?;
     let mut keys = Keyring::new();
     keys.add(Certificate::from_pem(&pem)?);
@@ -68,6 +77,9 @@ fn check_with_own_means(data: &Path) -> anyhow::Result<()> {
     let report = verify(&archive, &keys)?;
     ensure!(!report.recordings.is_empty(), "the archive is empty");
     ensure!(report.is_good(), "verification found faults: {report:?}");
+    let of_call = report.recordings.iter().find(|one| one.recording.to_string() == recording);
+    let proven = of_call.is_some_and(|one| matches!(one.proof, ProofOutcome::Logged(_)));
+    ensure!(proven, "the recording has no proof that the log holds it");
     Ok(())
 }
 
@@ -85,17 +97,20 @@ fn check_with_plain_tools(data: &Path, files: &Files) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plain_commands(data: &Path, files: &Files) -> [String; 3] {
+fn plain_commands(data: &Path, files: &Files) -> [String; 4] {
     let (hashes, signature) = (files.name("_hash.txt"), files.name("_hash.SHA256withRSA.sig"));
     let (certificate, public) = (data.join("callseal.pem"), data.join("callseal-public.pem"));
-    let raw = data.join("signature.bin");
-    let (certificate, public, raw) = (certificate.display(), public.display(), raw.display());
+    let (raw, archive) = (data.join("signature.bin"), data.join("archive"));
+    let (certificate, public, raw, archive) =
+        (certificate.display(), public.display(), raw.display(), archive.display());
     [
         format!("sha256sum -c '{hashes}'"),
         format!("openssl x509 -in '{certificate}' -noout -pubkey > '{public}'"),
         format!(
             "base64 -d '{signature}' > '{raw}' && openssl dgst -sha256 -verify '{public}' -signature '{raw}' '{hashes}'"
         ),
+        // All of it, and chain and log as well; a script to read before it is trusted.
+        format!("sh '{archive}/verify.sh' -c '{certificate}' '{archive}'"),
     ]
 }
 
@@ -135,7 +150,7 @@ async fn check_journal(data: &Path, files: &Files) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The recording is not in the archive.
-pub fn show(data: &Path, recording: &str) -> anyhow::Result<()> {
+pub fn show(data: &Path, recording: &str, logged: Logged) -> anyhow::Result<()> {
     let files = Files::find(&data.join("archive"), recording)?;
     println!("\narchive      {}", files.folder.display());
     let mut names: Vec<_> = fs::read_dir(&files.folder)?.filter_map(Result::ok).collect();
@@ -143,6 +158,8 @@ pub fn show(data: &Path, recording: &str) -> anyhow::Result<()> {
     for entry in names {
         println!("  {:>9}  {}", entry.metadata()?.len(), entry.file_name().to_string_lossy());
     }
+    let log = data.join("archive/log").join(TENANT);
+    println!("log          {}, entry {} of {}", log.display(), logged.entry, logged.size);
     println!("journal      {}", data.join("journal.sqlite").display());
     println!("certificate  {}", data.join("callseal.pem").display());
     println!("\nCheck it yourself, with nothing of ours:\n  cd '{}'", files.folder.display());

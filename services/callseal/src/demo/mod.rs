@@ -1,8 +1,9 @@
 //! `callseal demo`: a real two-party SIPREC call through the whole system, shown stage by stage, and
-//! verified with our own means and with plain `sha256sum` and `openssl`.
+//! verified with our own means, with plain `sha256sum` and `openssl`, and with the archive's `verify.sh`.
 
 mod archive;
 mod call;
+mod log;
 mod progress;
 mod resources;
 
@@ -59,14 +60,15 @@ async fn play(data: &Path) -> anyhow::Result<()> {
     let mut progress = progress::Progress::watch(running.bus(), begun).await?;
     let call = async { call::play(running.ready().sip, CALL_LENGTH).await.context("the call failed") };
     let (sent, recording) = tokio::try_join!(call, progress.follow_to_the_end())?;
+    let logged = log::covers(data, &recording).await?;
+    let stage = |line: &str| println!("{:>6.1} s  {line}", begun.elapsed().as_secs_f32());
+    let log::Logged { entry, size } = logged;
+    stage(&format!("logged: entry {entry} of the transparency log, signed over {size} entries, in the archive"));
     running.stop(DRAIN).await.context("the system did not stop cleanly")?;
 
     archive::check(data, &recording, &sent).await?;
-    println!(
-        "{:>6.1} s  verified: every byte sent on either side stands in its channel",
-        begun.elapsed().as_secs_f32()
-    );
-    archive::show(data, &recording)
+    stage("verified: every byte sent on either side stands in its channel");
+    archive::show(data, &recording, logged)
 }
 
 fn loopback(port: u16) -> std::net::SocketAddr {

@@ -7,6 +7,9 @@ use std::{
 
 use anyhow::Context;
 
+/// Whose call it is.
+pub const TENANT: &str = "demo";
+
 /// The rule's name, shown in the progress lines.
 pub const RULE: &str = "advisory-calls";
 
@@ -20,19 +23,19 @@ pub fn write(data: &Path) -> anyhow::Result<PathBuf> {
     let text = format!(
         r#"apiVersion: callseal.io/v1alpha1
 kind: Tenant
-metadata: {{name: demo}}
+metadata: {{name: {TENANT}}}
 spec: {{country: DE, timeZone: Europe/Berlin, whenUndecided: record}}
 ---
 apiVersion: callseal.io/v1alpha1
 kind: Directory
-metadata: {{name: people, namespace: demo}}
+metadata: {{name: people, namespace: {TENANT}}}
 spec:
   users:
     adviser: {{identities: ["{ADVISER}", "22"]}}
 ---
 apiVersion: callseal.io/v1alpha1
 kind: RecordingRule
-metadata: {{name: {RULE}, namespace: demo}}
+metadata: {{name: {RULE}, namespace: {TENANT}}}
 spec:
   order: 10
   profile: legalDuty
@@ -44,12 +47,12 @@ spec:
 ---
 apiVersion: callseal.io/v1alpha1
 kind: StorageTarget
-metadata: {{name: archive, namespace: demo}}
+metadata: {{name: archive, namespace: {TENANT}}}
 spec: {{subFolder: "$Y/$M/$D", folder: {{path: archive}}}}
 ---
 apiVersion: callseal.io/v1alpha1
 kind: JournalTarget
-metadata: {{name: journal, namespace: demo}}
+metadata: {{name: journal, namespace: {TENANT}}}
 spec: {{createTable: true, sqlite: {{path: journal.sqlite}}}}
 "#
     );
