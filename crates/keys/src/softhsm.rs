@@ -107,6 +107,10 @@ pub fn existing(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
 /// Order: 1 both PINs in files, 2 token with the security officer's PIN, 3 PIN of the user. After a
 /// crash the next call goes on where it was.
 pub fn prepare(dir: &Path, label: &str) -> Result<SoftHsmToken, KeyError> {
+    // Where an earlier token was lost with its folder; SoftHSM does not start without.
+    if !conf_path(dir).exists() || !dir.join("tokens").exists() {
+        write_conf(dir)?;
+    }
     let module = module(dir)?;
     let (pin_file, officer_file) = (dir.join("pin"), dir.join("so-pin"));
     let (pin, officer) = (pin(&pin_file)?, pin(&officer_file)?);

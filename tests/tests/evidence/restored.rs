@@ -48,9 +48,10 @@ async fn an_older_database_seals_nothing_and_the_newer_one_seals_what_waited() -
     assert!(said.contains("Restore the newest copy"), "{said}");
     scene.callseal(&["log", "state"])?.wrong(&["acme: ", "HALTED: an older copy of the state database"])?;
     scene.call().await?;
-    scene.wait_for_metric("callseal_signer_logs_halted", 1).await?;
-    scene.wait_for_metric("callseal_signer_open_recordings", 0).await?;
-    scene.wait_for_readyz(503, &["log: acme: "]).await?;
+    scene.wait_for_metric("callseal_signer_log_halted", 1).await?;
+    scene.wait_for_metric("callseal_signer_seal_queue", 1).await?;
+    // It was tried, and refused.
+    scene.wait_until_says("the log of tenant acme is halted; `callseal log state` says why").await?;
     assert_eq!(recordings::find(&scene.archive())?.len(), 2, "nothing is sealed");
     assert_eq!(scene.published().checkpoint()?, published, "nothing is signed");
     scene.stop().await?;

@@ -175,6 +175,12 @@ impl Scene {
         said.await.with_context(|| self.output())
     }
 
+    /// Waits until `up` has said this since it was started the last time.
+    pub async fn wait_until_says(&self, words: &str) -> anyhow::Result<()> {
+        let said = wait::until(words, PATIENCE, || async { self.output().contains(words).then_some(()) });
+        said.await.with_context(|| self.output())
+    }
+
     /// Waits until a metric has this value.
     pub async fn wait_for_metric(&self, metric: &str, value: u32) -> anyhow::Result<()> {
         let (port, line) = (self.http()?.port(), format!("{metric} {value}"));

@@ -44,7 +44,7 @@ async fn a_witness_cosigns_and_recordings_go_on_marked_while_it_is_away() -> any
     let found = scene.settled().await?;
     assert_eq!(found.len(), 3, "delivered all the same");
     scene.wait_for_readyz(200, &["log: acme: 0 of 1 witnesses cosigned"]).await?;
-    scene.wait_for_metric("callseal_signer_logs_unwitnessed", 1).await?;
+    scene.wait_for_metric("callseal_signer_log_unwitnessed", 1).await?;
     wait_until_cosigned(&scene, false).await?;
     verified_with(&scene, &key, false).await?;
 
@@ -61,7 +61,7 @@ async fn a_witness_cosigns_and_recordings_go_on_marked_while_it_is_away() -> any
     })
     .await
     .map_err(|error| error.context(witness.output()))?;
-    scene.wait_for_metric("callseal_signer_logs_unwitnessed", 0).await?;
+    scene.wait_for_metric("callseal_signer_log_unwitnessed", 0).await?;
     verified_with(&scene, &key, true).await
 }
 
