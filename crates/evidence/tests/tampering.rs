@@ -13,8 +13,9 @@ mod signed;
 
 use std::{
     fs,
+    io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use domain::Class;
@@ -24,7 +25,7 @@ use evidence::{
         SignedCheckpoint, What,
         tiles::{split_bundle, write_bundle},
     },
-    verify::{Folder, Journal, Keyring, Options, Report, verify_with},
+    verify::{Archive, Folder, Journal, Keyring, Listed, Options, Report, verify_with},
 };
 use jiff::{SignedDuration, Timestamp};
 use logged::{Call, Making, Sealed, TestLog, seal, write};
@@ -795,4 +796,56 @@ fn an_interrupted_verification_goes_on_where_it_was_and_reads_changed_files_agai
     assert_eq!((said.len(), before), (2, 5), "{said:?}");
     // And what is wrong is said each time.
     assert_eq!(verify(&mut copy).0, said);
+}
+
+/// An archive in which calls go on: one is sealed and delivered when its newest folder has just been
+/// listed, and one when the first recording is read.
+struct Busy {
+    folder: Folder,
+    making: Mutex<(Making, Vec<u32>)>,
+}
+
+impl Busy {
+    fn call(&self, number: u32) {
+        let mut making = self.making.lock().unwrap();
+        if let Some(at) = making.1.iter().position(|due| *due == number) {
+            making.1.remove(at);
+            making.0.call(&whole().key, CALLS[number as usize - 1]);
+        }
+    }
+}
+
+impl Archive for Busy {
+    fn list(&self, folder: &str, visit: &mut dyn FnMut(Listed)) -> io::Result<()> {
+        self.folder.list(folder, visit)?;
+        if folder.ends_with("2026") {
+            self.call(6);
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
+        if path.ends_with(".wav") {
+            self.call(7);
+        }
+        self.folder.open(path)
+    }
+}
+
+#[test]
+fn calls_that_are_sealed_while_the_archive_is_verified_are_neither_missed_nor_make_the_log_wrong() {
+    let (top, making) = again(1..=5);
+    remove(&making.sealed[3]);
+    let mut folder = Folder::new();
+    folder.add(top.path()).unwrap();
+    let mut keys = Keyring::new();
+    keys.add(whole().key.certificate.clone());
+    let busy = Busy { folder, making: Mutex::new((making, vec![6, 7])) };
+    let mut options = Options { grace: SignedDuration::ZERO, ..Options::default() };
+    let report = verify_with(&busy, &keys, &mut options).unwrap();
+    assert_eq!(said(&report), [] as [String; 0]);
+    assert_eq!((report.recordings.len(), busy.making.lock().unwrap().1.len()), (4, 0));
+    // The first of the two was in the log already, and could not be among the names.
+    assert_eq!(report.lanes[0].absent.on_the_way, 1);
+    assert!(verify_with(&busy, &keys, &mut options).unwrap().is_good());
 }

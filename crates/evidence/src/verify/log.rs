@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     io::{self, Read},
+    thread,
     time::Duration,
 };
 
@@ -222,37 +223,56 @@ impl LogFiles for LogInArchive<'_> {
 pub(super) struct Held<'a> {
     files: LogInArchive<'a>,
     kept: BTreeMap<String, Vec<u8>>,
+    /// Names in the folder of copies.
+    copies: Option<Vec<String>>,
 }
 
 impl<'a> Held<'a> {
     /// As it is now.
     pub(super) fn now(files: LogInArchive<'a>) -> Self {
-        let mut kept = BTreeMap::new();
-        // What is unreadable or missing is found when the log is judged.
-        let mut checkpoint = files.read(NEWEST).ok().flatten();
-        for _attempt in 0..ATTEMPTS {
-            let Some(head) = &checkpoint else { break };
-            let size = SignedCheckpoint::parse(head).map_or(0, |signed| signed.checkpoint.size);
-            let partial = partial_files(size).into_iter();
-            kept = partial.filter_map(|path| Some((files.read(&path).ok()??, path))).map(swapped).collect();
-            kept.insert(NEWEST.to_owned(), head.clone());
-            let again = files.read(NEWEST).ok().flatten();
-            if again == checkpoint {
+        let mut held = Self { files, kept: BTreeMap::new(), copies: None };
+        for attempt in 1..=ATTEMPTS {
+            if held.take() {
                 break;
             }
-            checkpoint = again;
+            if attempt < ATTEMPTS {
+                thread::sleep(PAUSE);
+            }
         }
-        Self { files, kept }
+        held
+    }
+
+    /// False if it was changing. What is unreadable or missing is found when the log is judged.
+    fn take(&mut self) -> bool {
+        // First: what comes later than the checkpoint is of no use.
+        self.copies = self.files.list(COPIES).ok();
+        let newest = || self.files.read(NEWEST).ok().flatten();
+        self.kept.clear();
+        let Some(head) = newest() else { return true };
+        let size = SignedCheckpoint::parse(&head).map_or(0, |signed| signed.checkpoint.size);
+        for path in partial_files(size) {
+            if let Ok(Some(bytes)) = self.files.read(&path) {
+                self.kept.insert(path, bytes);
+            }
+        }
+        let is_settled = newest().as_ref() == Some(&head)
+            && self
+                .copies
+                .iter()
+                .flatten()
+                .filter_map(|name| name.parse::<u64>().ok())
+                .all(|copy| copy <= size);
+        self.kept.insert(NEWEST.to_owned(), head);
+        is_settled
     }
 }
 
-fn swapped((bytes, path): (Vec<u8>, String)) -> (String, Vec<u8>) {
-    (path, bytes)
-}
-
 const NEWEST: &str = "checkpoint";
-/// A log grows every few seconds, and its right edge is read in less.
-const ATTEMPTS: usize = 5;
+const COPIES: &str = "checkpoints";
+/// A log grows every few seconds, and its right edge is read in less. A copy of a checkpoint is brought
+/// a moment before it becomes the newest one; one that stays alone is of a log that was rolled back.
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The partial bundle and tiles of a tree of this size.
 fn partial_files(size: u64) -> Vec<String> {
@@ -279,7 +299,10 @@ impl LogFiles for Held<'_> {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.files.list(folder)
+        match &self.copies {
+            Some(copies) if folder == COPIES => Ok(copies.clone()),
+            _ => self.files.list(folder),
+        }
     }
 }
 
