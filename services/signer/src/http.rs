@@ -190,7 +190,10 @@ mod tests {
             "/log/other/checkpoint",
         ] {
             let answer = ask(address, path).await;
-            assert!(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400"),
+                "{path}: {answer}"
+            );
         }
     }
 }

@@ -327,7 +327,9 @@ impl Worker {
             fail_point::reached("flush-committed");
             self.mark = mark;
             // Can wait: the next flush purges this, too.
-            if let Err(error) = self.partition.purge_to(mark).await {
+            if self.may_purge().await
+                && let Err(error) = self.partition.purge_to(mark).await
+            {
                 tracing::debug!(part = self.part, %error, "the stream could not be purged yet");
             }
         }
@@ -335,10 +337,17 @@ impl Worker {
         Ok(())
     }
 
+    /// While a log is halted, this may be an older copy of the database. What it takes in stays in the
+    /// stream then: the one that is put in its place has to read it, too.
+    async fn may_purge(&self) -> bool {
+        let logs = self.context.state.logs().await;
+        logs.is_ok_and(|logs| logs.iter().all(|log| log.halted.is_empty()))
+    }
+
     async fn finish(&mut self, origin: &str, interrupted: String) -> Result<(), AssembleError> {
         let Some(open) = self.directory.take(origin) else { return Ok(()) };
         self.context.metrics.open.dec();
-        let Some(lane) = open.lane() else { return self.finish_headless(open).await };
+        let Some(lane) = open.lane() else { return Box::pin(self.finish_headless(open)).await };
         let (id, origin) = (open.id, open.origin.clone());
         let interrupted = match open.has_gaps() {
             true if interrupted.is_empty() => PARTS_MISSING.to_owned(),
@@ -361,7 +370,8 @@ impl Worker {
             false => None,
         };
         let then = if is_empty { Finished::Empty(empty.as_ref()) } else { Finished::ToSeal(&lane) };
-        self.context.state.commit_finished(&self.lease, self.part, &update, then).await?;
+        // A flush of several statements is large, and so would be the futures that hold it.
+        Box::pin(self.context.state.commit_finished(&self.lease, self.part, &update, then)).await?;
         fail_point::reached("assemble-committed");
         let outcome = match (is_empty, call.supplements.is_empty(), was_interrupted) {
             (true, ..) => "empty",
@@ -408,7 +418,7 @@ impl Worker {
         let update = Update { stored, segments: Vec::new() };
         let empty = empty::entry(&self.context, &call, &id, "the beginning of the call never came").await?;
         let then = Finished::Empty(empty.as_ref());
-        self.context.state.commit_finished(&self.lease, self.part, &update, then).await?;
+        Box::pin(self.context.state.commit_finished(&self.lease, self.part, &update, then)).await?;
         self.context.metrics.assembled.with_label_values(&["headless"]).inc();
         tracing::error!(recording = %id, "the beginning of the call never came; its messages are dead letters");
         let fault = event_v1::Fault {

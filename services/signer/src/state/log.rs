@@ -303,13 +303,12 @@ impl State {
         before_ms: i64,
     ) -> Result<u64, StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        let deleted =
-            sqlx::query("DELETE FROM log_entry WHERE tenant = $1 AND number < $2 AND at_ms < $3")
-                .bind(tenant.as_str())
-                .bind(signed(number))
-                .bind(before_ms)
-                .execute(&mut *tx)
-                .await?;
+        let deleted = sqlx::query("DELETE FROM log_entry WHERE tenant = $1 AND number < $2 AND at_ms < $3")
+            .bind(tenant.as_str())
+            .bind(signed(number))
+            .bind(before_ms)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(deleted.rows_affected())
     }

@@ -79,12 +79,11 @@ impl State {
         checkpoint: &StoredCheckpoint,
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        let newest = sqlx::query(
-            "SELECT size, root FROM log_checkpoint WHERE tenant = $1 ORDER BY size DESC LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
+        let newest =
+            sqlx::query("SELECT size, root FROM log_checkpoint WHERE tenant = $1 ORDER BY size DESC LIMIT 1")
+                .bind(tenant.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
         if let Some(row) = newest {
             let size = unsigned(row.try_get("size")?);
             let root: Vec<u8> = row.try_get("root")?;

@@ -36,9 +36,10 @@ async fn two_signers_that_take_the_sealing_from_each_other_make_one_chain_and_on
         tokio::spawn(async move {
             let mut takes = 0_u32;
             loop {
-                let taken = sqlx::query("UPDATE lease SET expires_ms = 0, fence = fence + 1 WHERE name = 'seal'")
-                    .execute(database.pool())
-                    .await;
+                let taken =
+                    sqlx::query("UPDATE lease SET expires_ms = 0, fence = fence + 1 WHERE name = 'seal'")
+                        .execute(database.pool())
+                        .await;
                 takes += u32::from(taken.is_ok());
                 tokio::time::sleep(Duration::from_millis(400)).await;
                 if takes > 1_000 {
@@ -83,6 +84,7 @@ async fn two_signers_that_take_the_sealing_from_each_other_make_one_chain_and_on
             _ => None,
         })
         .collect();
-    let links: Vec<(u64, String)> = chain.into_iter().map(|(position, recording, _)| (position, recording)).collect();
+    let links: Vec<(u64, String)> =
+        chain.into_iter().map(|(position, recording, _)| (position, recording)).collect();
     assert_eq!(order, links, "the log names what the chain has, in its order");
 }

@@ -142,7 +142,8 @@ async fn a_new_database_beside_a_published_log_is_refused_and_with_empty_staging
     signer.stop().await;
     let first = newest(&bench).unwrap().checkpoint.origin;
 
-    let empty = Options { state: format!("sqlite:{}", bench.path("new.sqlite").display()), ..options(&bench) };
+    let empty =
+        Options { state: format!("sqlite:{}", bench.path("new.sqlite").display()), ..options(&bench) };
     let signer = bench.signer(empty.clone());
     let problem = refusal(&bench, &signer).await;
     assert!(problem.contains("it knows 0 entries of this log"), "{problem}");
@@ -172,7 +173,10 @@ async fn a_database_that_is_put_back_while_the_signer_runs_is_noticed_at_the_nex
     // A backup by SQL, of all that a log is; restored after more was published.
     let run = async |script: &str| {
         for statement in script.split(';').filter(|statement| !statement.trim().is_empty()) {
-            sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(state.database().pool()).await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+                .execute(state.database().pool())
+                .await
+                .unwrap();
         }
     };
     run("CREATE TABLE b_log AS SELECT * FROM log; CREATE TABLE b_entry AS SELECT * FROM log_entry; \
