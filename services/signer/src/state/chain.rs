@@ -99,9 +99,9 @@ impl State {
             if in_force.as_ref().is_some_and(|key| key.key_id != row.prepared.key_id) {
                 return Err(StateError::KeyChanged(lane_name));
             }
-            commit_one(&mut tx, &lane_name, row).await?;
             head = row.recording.to_string();
         }
+        commit_rows(&mut tx, &lane_name, batch).await?;
         let entries: Vec<_> =
             batch.iter().map(|row| (row.entry.clone(), log::source::sealed(&row.recording))).collect();
         log::append_all(&mut tx, &lane.tenant, &entries).await?;
@@ -109,32 +109,67 @@ impl State {
     }
 }
 
-async fn commit_one(tx: &mut Transaction, lane: &str, row: &SealedRow) -> Result<(), StateError> {
-    let (recording, prepared) = (row.recording.to_string(), &row.prepared);
-    sqlx::query(
-        "INSERT INTO chain (lane, position, recording, signature, previous, sealed_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(lane)
-    .bind(signed(prepared.position))
-    .bind(&recording)
-    .bind(&row.signature)
-    .bind(&prepared.previous_recording)
-    .bind(prepared.sealed.as_ref().map_or(0, |sealed| sealed.sealed_unix_ms))
-    .execute(&mut **tx)
-    .await?;
-    let message = prepared.sealed.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-    sqlx::query("INSERT INTO outbox (recording, stage, message, prepared) VALUES ($1, 0, $2, $3)")
-        .bind(&recording)
-        .bind(message)
-        .bind(prepared.encode_to_vec())
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("UPDATE recording SET state = $1, timeline = NULL WHERE id = $2")
-        .bind(Phase::Sealed.as_str())
-        .bind(&recording)
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("DELETE FROM seal_queue WHERE recording = $1").bind(&recording).execute(&mut **tx).await?;
+/// A statement for each table, whatever the size of the batch: what a statement costs is the way to the
+/// database and back.
+async fn commit_rows(tx: &mut Transaction, lane: &str, batch: &[SealedRow]) -> Result<(), StateError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = batch.iter().map(|row| row.recording.to_string()).collect();
+    let links = format!(
+        "INSERT INTO chain (lane, position, recording, signature, previous, sealed_ms) VALUES {}",
+        placeholders(1, batch.len(), 6)
+    );
+    let mut insert = sqlx::query(sqlx::AssertSqlSafe(links));
+    for (row, id) in batch.iter().zip(&ids) {
+        let prepared = &row.prepared;
+        insert = insert
+            .bind(lane)
+            .bind(signed(prepared.position))
+            .bind(id)
+            .bind(&row.signature)
+            .bind(&prepared.previous_recording)
+            .bind(prepared.sealed.as_ref().map_or(0, |sealed| sealed.sealed_unix_ms));
+    }
+    insert.execute(&mut **tx).await?;
+    let outbox = format!(
+        "INSERT INTO outbox (recording, stage, message, prepared) VALUES {}",
+        placeholders(1, batch.len(), 4)
+    );
+    let mut insert = sqlx::query(sqlx::AssertSqlSafe(outbox));
+    for (row, id) in batch.iter().zip(&ids) {
+        let message = row.prepared.sealed.as_ref().map(Message::encode_to_vec).unwrap_or_default();
+        insert = insert.bind(id).bind(0_i64).bind(message).bind(row.prepared.encode_to_vec());
+    }
+    insert.execute(&mut **tx).await?;
+    let states = format!(
+        "UPDATE recording SET state = $1, timeline = NULL WHERE id IN {}",
+        placeholders(2, 1, batch.len())
+    );
+    let update = sqlx::query(sqlx::AssertSqlSafe(states)).bind(Phase::Sealed.as_str());
+    ids.iter().fold(update, |update, id| update.bind(id)).execute(&mut **tx).await?;
+    let queue = format!("DELETE FROM seal_queue WHERE recording IN {}", placeholders(1, 1, batch.len()));
+    let delete = sqlx::query(sqlx::AssertSqlSafe(queue));
+    ids.iter().fold(delete, |delete, id| delete.bind(id)).execute(&mut **tx).await?;
     Ok(())
+}
+
+/// `($1, $2), ($3, $4)` for two rows of two columns from 1 on.
+fn placeholders(first: usize, rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let numbers = (0..columns).map(|column| format!("${}", first + row * columns + column));
+        format!("({})", numbers.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_counted_over_all_rows() {
+        assert_eq!(placeholders(1, 2, 2), "($1, $2), ($3, $4)");
+        assert_eq!(placeholders(2, 1, 3), "($2, $3, $4)");
+    }
 }

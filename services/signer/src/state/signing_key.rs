@@ -29,10 +29,8 @@ const COLUMNS: &str = "tenant, label, key_id, certificate_pem, log_key, from_ms"
 /// The key that signs for `tenant`: its own latest one, else the installation's; `None`: no key was ever
 /// written down. With an empty tenant that of the installation.
 pub(super) async fn in_force(tx: &mut Transaction, tenant: &str) -> Result<Option<KeyRow>, StateError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(in_force_query()))
-        .bind(tenant)
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row =
+        sqlx::query(sqlx::AssertSqlSafe(in_force_query())).bind(tenant).fetch_optional(&mut **tx).await?;
     row.as_ref().map(read).transpose()
 }
 

@@ -100,8 +100,7 @@ async fn of_two_that_seal_in_one_lane_only_one_gets_the_next_place() {
     // Even with one lease in two hands the head is compared, also when both commit at once.
     let (x, y) = (RecordingId::new(), RecordingId::new());
     let (of_x, of_y) = ([row(x)], [row(y)]);
-    let (one, two) =
-        tokio::join!(a.commit_sealed(&held, &lane, &of_x), b.commit_sealed(&held, &lane, &of_y));
+    let (one, two) = tokio::join!(a.commit_sealed(&held, &lane, &of_x), b.commit_sealed(&held, &lane, &of_y));
     assert_eq!([one.is_ok(), two.is_ok()].iter().filter(|ok| **ok).count(), 1, "{one:?} {two:?}");
     assert_eq!(a.chain(&lane).await.unwrap().len(), 1);
     assert_eq!(a.log_head(&lane.tenant).await.unwrap().unwrap().size(), 1);

@@ -59,7 +59,8 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     }
     let endings: Vec<_> =
         sealed.files.iter().map(|f| f.name.strip_prefix(&sealed.base_name).unwrap()).collect();
-    let all = [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig", "_log-proof.txt"];
+    let all =
+        [".wav", "_info.txt", "_journal.json", "_hash.txt", "_hash.SHA256withRSA.sig", "_log-proof.txt"];
     assert_eq!(endings, all);
     for file in &sealed.files {
         let content = std::fs::read(bench.path("staging").join(sealed.staging_key(&file.name))).unwrap();
@@ -80,7 +81,9 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     let count = |folder: &str| files_below(&bench.path("staging").join(folder)).len();
     assert_eq!((count("sealed"), count("certificates")), (all.len(), 1));
     let known = |file: &PathBuf| {
-        ["sealed", "certificates", "log"].iter().any(|name| file.starts_with(bench.path("staging").join(name)))
+        ["sealed", "certificates", "log"]
+            .iter()
+            .any(|name| file.starts_with(bench.path("staging").join(name)))
     };
     assert!(files_below(&bench.path("staging")).iter().all(known));
     stop.cancel();
@@ -94,7 +97,8 @@ fn openssl_accepts(bench: &Bench, sealed: &wire::recording_v1::RecordingSealed) 
         openssl base64 -d -in "$1_hash.SHA256withRSA.sig" -out sig.bin
         openssl dgst -sha256 -verify pub.pem -signature sig.bin "$1_hash.txt"
         rm pub.pem sig.bin"#;
-    let certificate = bench.path("staging/certificates").join(format!("{}.pem", bench.keys.of("callseal").key_id()));
+    let certificate =
+        bench.path("staging/certificates").join(format!("{}.pem", bench.keys.of("callseal").key_id()));
     let done = Command::new("sh")
         .current_dir(bench.exported())
         .args(["-c", script, "sh", &sealed.base_name])
