@@ -5,6 +5,7 @@ mod calls;
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use callseal::load::{CallReport, Client, SipTransport};
 use harness::{
     postgres::Postgres,
@@ -142,9 +143,10 @@ async fn a_full_disk_of_the_sftp_server_is_named_and_what_did_not_fit_follows_wh
 
     // Room for a beginning of the next recording.
     let filler = peers.vault().join("filler");
-    let used = fs::read_dir(peers.vault())?.count();
-    assert!(used > 0);
-    fs::write(&filler, vec![0; (4 << 20) - (96 << 10)])?;
+    let disk = nix::sys::statvfs::statvfs(&peers.vault())?;
+    let free = usize::try_from(disk.blocks_available() * disk.fragment_size())?;
+    // The log that lies beside the recordings grows meanwhile, too.
+    fs::write(&filler, vec![0; free.checked_sub(64 << 10).context("the disk is full already")?])?;
     reports.push(calls::quiet(&client, Duration::from_secs(6)).await?);
     peers.archived(&world, &reports).await?;
     world

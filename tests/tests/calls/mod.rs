@@ -161,8 +161,17 @@ pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> a
     Ok(Duration::from_millis(same as u64 / 8))
 }
 
-/// `callseal verify` says that all is well with the archive.
+/// How long the log of a new archive may take to follow the first recording.
+const LOG_FOLLOWS: Duration = Duration::from_secs(30);
+
+/// `callseal verify` says that all is well with the archive, once its log has come: `archive.txt` is the
+/// last of it.
 pub fn verified(archive: &Path, certificate: &Path) -> anyhow::Result<String> {
+    let deadline = std::time::Instant::now() + LOG_FOLLOWS;
+    while !archive.join("archive.txt").exists() {
+        ensure!(std::time::Instant::now() < deadline, "no log comes into the archive");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let mut verify = std::process::Command::new(harness::programs::own("callseal")?);
     let output = verify.arg("verify").arg(archive).arg("--certificate").arg(certificate).output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

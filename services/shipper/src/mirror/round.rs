@@ -5,7 +5,7 @@
 //! 1. certificates, statements of the log's keys. Crash: files for a later checkpoint;
 //! 2. full bundles and tiles, read back; then the partial ones, which have other names for each size;
 //! 3. copies and time stamps of checkpoints;
-//! 4. `checkpoint` takes the place of the old one;
+//! 4. `checkpoint` takes the place of the old one; the first time, `archive.txt` comes then;
 //! 5. the partial tiles of the old one are removed. Crash before: they stay until the next start, when
 //!    the target is listed.
 
@@ -140,7 +140,6 @@ impl Mirror {
         if let Theirs::Newer(size) = theirs {
             return Err(not_continued(size, &ours));
         }
-        bring_note(target, &self.destination).await?;
         let mut known = match self.state.known.take() {
             Some(known) => known,
             None => {
@@ -173,6 +172,8 @@ impl Mirror {
                 target.replace(&log, "checkpoint", &Content::from_bytes(ours.checkpoint.clone())).await?;
             }
         }
+        // With this note it calls itself an archive: from here on a log without a checkpoint is a fault.
+        bring_note(target, &self.destination).await?;
         fail_point::reached("log-checkpoint");
         for path in known.partial.difference(&current) {
             let path = format!("{log}/{path}");
