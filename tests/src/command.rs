@@ -43,7 +43,8 @@ impl Said {
 /// # Errors
 /// It cannot be started.
 pub fn run(program: &mut Command) -> anyhow::Result<Said> {
-    let output = program.output().with_context(|| format!("{:?} cannot be started", program.get_program()))?;
+    let output =
+        program.output().with_context(|| format!("{:?} cannot be started", program.get_program()))?;
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     Ok(Said { code: output.status.code().unwrap_or(-1), text })
 }

@@ -50,7 +50,9 @@ impl Witness {
     /// As [`start`](Self::start).
     pub fn start_at(port: u16, data: &Path, name: &str, logs: &[String]) -> anyhow::Result<Self> {
         let mut command = Command::new(programs::own("callseal")?);
-        command.args(["witness", "--listen", &format!("127.0.0.1:{port}"), "--name", name, "--data"]).arg(data);
+        command
+            .args(["witness", "--listen", &format!("127.0.0.1:{port}"), "--name", name, "--data"])
+            .arg(data);
         command.args(logs.iter().flat_map(|log| ["--log", log]));
         // Appended over restarts: what was said before is not where this one listens.
         let said_before = std::fs::read(data.join("witness.log")).map_or(0, |log| log.len());

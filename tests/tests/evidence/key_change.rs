@@ -16,7 +16,8 @@ fn key_of(recording: &Recording) -> anyhow::Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_rotated_and_then_lost_and_replaced_under_one_chain_that_tells_of_both() -> anyhow::Result<()> {
+async fn a_key_is_rotated_and_then_lost_and_replaced_under_one_chain_that_tells_of_both() -> anyhow::Result<()>
+{
     let mut scene = Scene::start().await?;
     scene.call().await?;
     scene.settled().await?;
@@ -61,7 +62,8 @@ async fn a_key_is_rotated_and_then_lost_and_replaced_under_one_chain_that_tells_
         assert!(said.contains(&format!(", {recordings} recordings, SHA-256 fingerprint ")), "{said}");
     }
     let entries = scene.log().entries()?;
-    let changes: Vec<_> = of_kind(&entries, "key").iter().filter_map(|entry| value(entry, "Change")).collect();
+    let changes: Vec<_> =
+        of_kind(&entries, "key").iter().filter_map(|entry| value(entry, "Change")).collect();
     assert_eq!(changes, ["first", "rotated", "replaced"]);
     Ok(())
 }

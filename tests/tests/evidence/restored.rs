@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use harness::recordings;
 
-use crate::scene::{Scene, copy};
+use crate::scene::{Scene, copy, of_kind};
 
 /// Puts `copy` of the state folder in the place of the signer's database there.
 fn restore(scene: &Scene, kept: &Path) -> anyhow::Result<()> {
@@ -44,7 +44,8 @@ async fn an_older_database_seals_nothing_and_the_newer_one_seals_what_waited() -
 
     restore(&scene, &older)?;
     scene.start_again().await?;
-    let said = scene.wait_for_readyz(503, &["log: acme: an older copy of the state database was restored"]).await?;
+    let said =
+        scene.wait_for_readyz(503, &["log: acme: an older copy of the state database was restored"]).await?;
     assert!(said.contains("Restore the newest copy"), "{said}");
     scene.callseal(&["log", "state"])?.wrong(&["acme: ", "HALTED: an older copy of the state database"])?;
     scene.call().await?;
@@ -63,5 +64,8 @@ async fn an_older_database_seals_nothing_and_the_newer_one_seals_what_waited() -
     scene.callseal(&["log", "state"])?.good()?;
     let said = scene.verify(&["--grace", "0", "--complete"])?.good()?;
     assert!(said.contains("acme/regulated: 3 recordings, chain complete from 1 "), "{said}");
+    let entries = scene.log().entries()?;
+    assert_eq!(of_kind(&entries, "started").len(), 3, "each call once: {entries:?}");
+    assert_eq!(of_kind(&entries, "sealed").len(), 3, "{entries:?}");
     Ok(())
 }

@@ -60,7 +60,8 @@ async fn newest_recordings_that_were_removed_are_missed_even_when_the_log_was_ro
     let behind = LogByHand::at(&copied, "acme").size()?;
     verify(&copied, &AT_ONCE)?.good()?;
     let checkpoint = scene.url("/log/acme/checkpoint")?;
-    verify(&copied, &[&AT_ONCE[..], &["--checkpoint", &checkpoint]].concat())?.wrong(&[&format!("{behind}")])?;
+    verify(&copied, &[&AT_ONCE[..], &["--checkpoint", &checkpoint]].concat())?
+        .wrong(&[&format!("{behind}")])?;
 
     // In the archive itself the next recording brings the log along, and with it what is missing.
     roll_back(&scene.archive(), &older)?;

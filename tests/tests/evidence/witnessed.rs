@@ -70,7 +70,7 @@ const NOTE: [&str; 7] = [
     "log",
     "note",
     "--tenant=acme",
-    "--recording=0f0e0d0c-0b0a-4908-8706-050403020100",
+    "--recording=0f0e0d0c-0b0a-7908-8706-050403020100",
     "--played",
     "--by",
     "auditor",
