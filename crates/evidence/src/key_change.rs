@@ -1,6 +1,6 @@
 //! The key change statement: from when on another key signs, said by the old key and the new one.
 //!
-//! It lies at `log/<tenant>/keys/change-<n>.txt` with the signatures `.old.sig` and `.new.sig` (base64,
+//! It lies in the log's folder at [`statement_path`]`.txt` with the signatures `.old.sig` and `.new.sig` (base64,
 //! [`Signature::to_file`](crate::Signature::to_file)). Where the old key was lost, only the new one
 //! signs, and the log says *replaced*: whoever verifies has to know of it by another way.
 
@@ -36,6 +36,13 @@ pub enum KeyChangeError {
     /// The signature that is said to be the new key's is not.
     #[error("the key change statement was not signed by the new key")]
     NewSignature,
+}
+
+/// Where a statement with this hash lies in the folder of a log, without the endings `.txt`, `.old.sig`
+/// and `.new.sig`. A log's entry names the hash, so the file is found by it.
+pub fn statement_path(statement: &Sha256Hash) -> String {
+    let hash = statement.to_string();
+    format!("keys/change-{}", hash.get(..16).unwrap_or(&hash))
 }
 
 /// A change of the key that signs recordings.

@@ -23,6 +23,7 @@ mod cosignature;
 pub mod entry;
 mod files;
 mod key;
+mod key_changes;
 mod origin;
 mod problem;
 mod proof;
@@ -40,6 +41,7 @@ pub use self::{
     entry::{Access, Entry, EntryError, KeyChange, KeyEntry, Outcome, Reference, SealedEntry, What},
     files::LogFiles,
     key::{LogKey, LogKeyError, LogPublicKey},
+    key_changes::{KeyChangeDoubt, key_change_path, key_change_problem},
     origin::Origin,
     problem::{FileTrouble, LogProblem},
     proof::{LogProof, ProofError, is_continued, is_included},

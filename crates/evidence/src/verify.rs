@@ -38,7 +38,9 @@ mod sorter;
 
 use self::run::Collecting;
 pub use self::{
-    archive::{Archive, ArchiveFile, FileStamp, Folder, FolderError, Listed, folder_path, walk},
+    archive::{
+        Archive, ArchiveFile, FileStamp, Folder, FolderError, Listed, folder_path, open_regular, walk,
+    },
     error::VerifyError,
     finding::{Finding, ProblemOfFile},
     inventory::Inventory,
@@ -73,9 +75,9 @@ pub fn verify_with(
 ) -> Result<Report, VerifyError> {
     let inventory = Inventory::take(archive, |_| ())?;
     let mut collecting = Collecting::default();
-    let Summary { lanes, archives, logs_not_here, .. } =
+    let Summary { lanes, archives, logs_not_here, unfinished, links_out, .. } =
         verify_each(archive, inventory, keys, options, &mut collecting)?;
     let Collecting { mut recordings, strays } = collecting;
     recordings.sort_by(|a, b| (&a.base, &a.folder).cmp(&(&b.base, &b.folder)));
-    Ok(Report { recordings, strays, lanes, archives, logs_not_here })
+    Ok(Report { recordings, strays, lanes, archives, logs_not_here, unfinished, links_out })
 }

@@ -1,5 +1,6 @@
 //! What the entries of a log say when they are read from the first to the last: what began and never
-//! ended, which places of a chain are missing, which keys signed, what was deleted.
+//! ended, which places of a chain are missing, which keys signed, when nothing was written for too long.
+//! Who stopped, listened and deleted is counted; [`AuditNote::of`] tells it entry by entry.
 //!
 //! Memory grows with calls that are open at one time and with holes, not with the log.
 
@@ -11,11 +12,28 @@ use std::{
 };
 
 use domain::Class;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::finding::{AuditFinding, AuditNote};
-use super::{Entry, KeyChange, LogKey, Outcome, Reference, SealedEntry, SignedCheckpoint, What};
+use super::{Access, Entry, KeyChange, LogKey, Outcome, Reference, SealedEntry, SignedCheckpoint, What};
 use crate::KeyId;
+
+/// A log says at least once an hour that it is written ([`What::Heartbeat`]). Longer than this, and
+/// there was nobody to write: an hour, and what a busy machine may be late.
+pub const LONGEST_SILENCE: SignedDuration = SignedDuration::from_mins(75);
+
+/// How often people did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deeds {
+    /// Recordings that were stopped.
+    pub stopped: u64,
+    /// Times that a recording was listened to.
+    pub played: u64,
+    /// Times that a recording was taken out.
+    pub exported: u64,
+    /// Deletions.
+    pub deleted: u64,
+}
 
 /// Reads entries one by one.
 #[derive(Debug, Default)]
@@ -30,6 +48,7 @@ pub struct Audit {
     log_key: Option<(u64, String)>,
     findings: Vec<AuditFinding>,
     notes: Vec<AuditNote>,
+    deeds: Deeds,
 }
 
 /// One lane's chain as the log tells it.
@@ -61,8 +80,10 @@ pub struct AuditReport {
     pub log_key: Option<(u64, String)>,
     /// What is wrong, by kind and place.
     pub findings: Vec<AuditFinding>,
-    /// What is not wrong and an auditor wants to read, in the order of the log.
+    /// Changes of keys, and silences, in the order of the log.
     pub notes: Vec<AuditNote>,
+    /// What people did.
+    pub deeds: Deeds,
 }
 
 impl Audit {
@@ -74,6 +95,9 @@ impl Audit {
     /// Reads entry `index`; all of them, in their order.
     pub fn add(&mut self, index: u64, entry: &Entry) {
         self.entries += 1;
+        if let Some(from) = self.last.filter(|last| entry.at.duration_since(*last) > LONGEST_SILENCE) {
+            self.notes.push(AuditNote::Silence { index, from, to: entry.at });
+        }
         self.first = Some(self.first.map_or(entry.at, |first| first.min(entry.at)));
         self.last = Some(self.last.map_or(entry.at, |last| last.max(entry.at)));
         match &entry.what {
@@ -88,13 +112,10 @@ impl Audit {
                 self.open.remove(&sealed.reference);
                 self.sealed(index, sealed);
             }
-            What::Deleted { recording, targets, reason, by } => self.notes.push(AuditNote::Deleted {
-                index,
-                recording: *recording,
-                targets: targets.clone(),
-                reason: reason.clone(),
-                by: by.clone(),
-            }),
+            What::Deleted { .. } => self.deeds.deleted += 1,
+            What::Stopped { .. } => self.deeds.stopped += 1,
+            What::Accessed { how: Access::Played, .. } => self.deeds.played += 1,
+            What::Accessed { how: Access::Exported, .. } => self.deeds.exported += 1,
             What::Key(key) => {
                 if self.key.is_some() && key.previous != self.key {
                     let (named, expected) = (key.previous, self.key);
@@ -105,10 +126,9 @@ impl Audit {
                 }
                 self.key = Some(key.key_id);
                 self.log_key = Some((index, key.log_key.clone()));
-                let (change, reason) = (key.change, key.reason.clone());
-                self.notes.push(AuditNote::Key { index, change, key: key.key_id, at: entry.at, reason });
+                self.notes.extend(AuditNote::of(index, entry));
             }
-            What::Decided { .. } | What::Stopped { .. } | What::Accessed { .. } | What::Heartbeat => {}
+            What::Decided { .. } | What::Heartbeat => {}
         }
     }
 
@@ -141,7 +161,7 @@ impl Audit {
                 self.findings.push(AuditFinding::PositionsMissing { index, class: *class, from, to });
             }
         }
-        let grace = jiff::SignedDuration::try_from(grace).unwrap_or(jiff::SignedDuration::MAX);
+        let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::MAX);
         let overdue = |at: &Timestamp| now.duration_since(*at) > grace;
         let never_ended = self.open.into_iter().filter(|(_, (_, at))| overdue(at));
         self.findings.extend(never_ended.map(|(reference, (index, at))| AuditFinding::NeverEnded {
@@ -158,6 +178,7 @@ impl Audit {
             log_key: self.log_key,
             findings: self.findings,
             notes: self.notes,
+            deeds: self.deeds,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use domain::TenantId;
 use jiff::Timestamp;
 
-use super::{CheckpointError, EntryError, StatementError, TreeError};
+use super::{CheckpointError, EntryError, KeyChangeDoubt, StatementError, TreeError};
 use crate::KeyId;
 
 /// One thing that is wrong with a log. No text holds a number or a name of a person.
@@ -52,6 +52,15 @@ pub enum LogProblem {
     StatementNotSigned {
         /// Its file.
         path: String,
+    },
+    /// The log says that another key signs from an entry on, and nothing proves it.
+    KeyChange {
+        /// The entry.
+        index: u64,
+        /// The key that is said to sign from there on.
+        key: KeyId,
+        /// What is wrong.
+        why: KeyChangeDoubt,
     },
     /// A file is missing, damaged or unreadable.
     File {
@@ -194,6 +203,9 @@ impl fmt::Display for LogProblem {
                     f,
                     "the log's file {path} has no good signature: it, or its .sig file, was changed or is missing"
                 )
+            }
+            Self::KeyChange { index, key, why } => {
+                write!(f, "entry {index} of the log says that the key {key} signs from there on, and nothing proves that change: {why}")
             }
             Self::File { path, trouble } => write!(f, "the log's file {path} {trouble}"),
             Self::EntriesMissing { from, to, path } => {

@@ -61,6 +61,7 @@ pub struct ArchiveFile {
     /// Where the name begins.
     name_at: usize,
     stamp: Option<FileStamp>,
+    leads_out: bool,
 }
 
 /// By what a file that was verified once is known again without being read.
@@ -76,12 +77,17 @@ impl ArchiveFile {
     /// The file at `path`, its parts divided by `/`.
     pub fn new(path: String) -> Self {
         let name_at = path.rfind('/').map_or(0, |at| at + 1);
-        Self { path, name_at, stamp: None }
+        Self { path, name_at, stamp: None, leads_out: false }
     }
 
     /// The same with what the storage says of its size and time.
     pub fn with_stamp(self, stamp: FileStamp) -> Self {
         Self { stamp: Some(stamp), ..self }
+    }
+
+    /// The same, said to be a symbolic link that leads out of the archive.
+    pub fn leading_out(self) -> Self {
+        Self { leads_out: true, ..self }
     }
 
     /// Folder and name.
@@ -97,6 +103,11 @@ impl ArchiveFile {
     /// The folder, without a slash at its end; empty for the top.
     pub fn folder(&self) -> &str {
         self.path[..self.name_at].trim_end_matches('/')
+    }
+
+    /// True for a symbolic link that leads out of the archive.
+    pub const fn leads_out(&self) -> bool {
+        self.leads_out
     }
 
     /// Size and time, if the storage says so.
@@ -165,6 +176,13 @@ impl Folder {
         path.match_indices('/').any(|(at, _)| self.folders.contains(&path[..at]))
     }
 
+    /// True if the link leads to nothing below the folders that were given, or to nothing at all.
+    fn leads_out(&self, link: &Path) -> bool {
+        let Ok(leads_to) = fs::canonicalize(link) else { return true };
+        let mut given = self.folders.iter().filter_map(|folder| fs::canonicalize(folder).ok());
+        !given.any(|folder| leads_to.starts_with(folder))
+    }
+
     /// The folders that were given, as paths of this archive.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.folders.iter().map(String::as_str)
@@ -207,16 +225,40 @@ impl Archive for Folder {
         for entry in entries {
             let entry = entry?;
             let path = text(&entry.path());
-            visit(match entry.file_type()?.is_dir() {
-                true => Listed::Folder(path),
-                false => Listed::File(stamped(ArchiveFile::new(path), entry.metadata())),
+            let kind = entry.file_type()?;
+            visit(if kind.is_dir() {
+                Listed::Folder(path)
+            } else {
+                let file = stamped(ArchiveFile::new(path), entry.metadata());
+                let leads_out = kind.is_symlink() && self.leads_out(&entry.path());
+                Listed::File(if leads_out { file.leading_out() } else { file })
             });
         }
         Ok(())
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(fs::File::open(path)?))
+        Ok(Box::new(open_regular(Path::new(path))?))
+    }
+}
+
+/// Opens a file, and nothing that only looks like one: a pipe would be waited for without end, and to
+/// read a device may do anything.
+///
+/// # Errors
+/// As [`fs::File::open`], and for what is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits());
+    }
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Inventory {
     pub(super) tops: BTreeMap<String, Top>,
     recordings: u64,
     bytes: u64,
+    pub(super) unfinished: u64,
+    pub(super) links_out: u64,
     /// How many entries logs had before the archive was listed: what was sealed after that cannot be
     /// among the names.
     pub(super) sizes: BTreeMap<(String, TenantId), u64>,
@@ -74,6 +76,8 @@ impl Inventory {
             tops: BTreeMap::new(),
             recordings: 0,
             bytes: 0,
+            unfinished: 0,
+            links_out: 0,
             sizes: sizes_now(archive).map_err(VerifyError::Listing)?,
         };
         let mut found = 0;
@@ -114,6 +118,11 @@ impl Inventory {
     }
 
     fn add(&mut self, file: ArchiveFile) -> io::Result<()> {
+        self.links_out += u64::from(file.leads_out());
+        if is_unfinished(file.name()) {
+            self.unfinished += 1;
+            return Ok(());
+        }
         if let Some((top, tenant)) = log_of(file.path()) {
             let logs = &mut self.tops.entry(top.to_owned()).or_default().logs;
             if !logs.contains(&tenant) {
@@ -320,6 +329,12 @@ impl Groups {
         let beside = self.with_recordings.as_deref() == Some(named.folder);
         (beside && !belongs_to_archive(file.name())).then(|| Next::Stray(file.path().to_owned()))
     }
+}
+
+/// `.callseal-<hexadecimal digits>.part`: a delivery that is not done.
+fn is_unfinished(name: &str) -> bool {
+    let digits = name.strip_prefix(".callseal-").and_then(|rest| rest.strip_suffix(".part"));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// What may lie beside recordings: certificates, means of verification, and what file managers leave.

@@ -75,7 +75,26 @@ pub(super) struct Rules<'a> {
     /// By archive and tenant.
     pub(super) logs: &'a BTreeMap<(u64, TenantId), LogEnd>,
     pub(super) grace: SignedDuration,
+    pub(super) now: Timestamp,
+    pub(super) retention: SignedDuration,
     pub(super) complete: bool,
+}
+
+/// However long ago the log here ends: what was sealed before this has come or never will.
+const LONGEST_WAY: SignedDuration = SignedDuration::from_hours(1);
+
+impl Rules<'_> {
+    /// What is sealed may take some minutes until it is delivered: only by the log's own clock *and* the
+    /// verifier's, or a thief would be excused for ever. What was sealed after the archive had been
+    /// listed (its age at the log's end is negative) could not be among the names.
+    fn is_on_the_way(&self, log: &LogEnd, logged: &Logged) -> bool {
+        let Some(age) = log.last.map(|last| last.duration_since(logged.at)) else { return false };
+        age.is_negative() || (age < self.grace && self.now.duration_since(logged.at).abs() < LONGEST_WAY)
+    }
+
+    fn may_have_expired(&self, logged: &Logged) -> bool {
+        !self.complete && self.now.duration_since(logged.at) >= self.retention
+    }
 }
 
 /// Walks along all lanes.
@@ -138,6 +157,7 @@ impl<'a> Walking<'a> {
         let problems = joined.forks.remove(&(archive, lane.clone())).unwrap_or_default();
         let folder =
             archive.checked_sub(1).and_then(|number| rules.folders.get(usize::try_from(number).ok()?));
+        let log = rules.logs.get(&of_tenant);
         let report = LaneReport {
             archive: folder.cloned(),
             lane,
@@ -149,11 +169,12 @@ impl<'a> Walking<'a> {
             absent: Absences::default(),
             not_in_log: FirstOf::default(),
             before_log: 0,
+            has_log: log.is_some(),
         };
         Self {
             archive,
             rules,
-            log: rules.logs.get(&of_tenant),
+            log,
             oldest: joined.oldest.get(&of_tenant).copied(),
             walk: Walk::default(),
             place: AtPlace::default(),
@@ -242,14 +263,13 @@ impl<'a> Walking<'a> {
             absent.elsewhere += 1;
             return;
         }
-        let age = log.last.map(|last| last.duration_since(logged.at));
-        if age.is_some_and(|age| age < self.rules.grace) {
+        if self.rules.is_on_the_way(log, logged) {
             absent.on_the_way += 1;
         } else if log.is_part && self.report.recordings == 0 {
             absent.outside += 1;
         } else if log.is_part {
             self.hole.push(what);
-        } else if self.report.recordings == 0 && !self.rules.complete {
+        } else if self.report.recordings == 0 && self.rules.may_have_expired(logged) {
             let expired = self.beginning_until.get_or_insert(Expired {
                 recordings: 0,
                 to_position: 0,

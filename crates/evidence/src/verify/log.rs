@@ -1,7 +1,7 @@
 //! The log of one tenant in an archive: is it what was signed, and does it fit to what others hold of it?
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{self, Read},
     thread,
@@ -23,9 +23,9 @@ use super::{
 use crate::{
     Sha256Hash,
     log::{
-        Entry, Frontier, LogFiles, LogProblem, PublishedLog, SignedCheckpoint, What,
-        audit::{Audit, AuditFinding, AuditNote},
-        leaf_hash,
+        Entry, Frontier, LogFiles, LogProblem, PublishedLog, SealedEntry, SignedCheckpoint, What,
+        audit::{Audit, AuditFinding, AuditNote, Deeds},
+        key_change_problem, leaf_hash,
         tiles::{self, checkpoint_path},
     },
     timestamp::{Authorities, TimeStampError, TimeStampToken},
@@ -53,8 +53,12 @@ pub struct LogReport {
     pub stamps: Stamps,
     /// What is wrong.
     pub findings: FirstOf<LogFinding>,
-    /// Keys that came into use.
+    /// Keys that came into use, and times in which nothing was written.
     pub notes: Vec<AuditNote>,
+    /// How often somebody stopped, listened or deleted.
+    pub deeds: Deeds,
+    /// The targets that recordings were ever sealed for.
+    pub targets: BTreeSet<String>,
     /// Recordings here that are newer than the log that lies here.
     pub newer_than_log: u64,
 }
@@ -103,7 +107,15 @@ pub enum LogFinding {
         /// The number of entries in its checkpoint.
         size: u64,
     },
-    /// A recording's proof holds a larger log than the one here, and was made long before.
+    /// The archive is said to be a target that no recording was ever sealed for.
+    UnknownTarget {
+        /// What it is said to be.
+        name: String,
+        /// The targets that the logs here name.
+        named: BTreeSet<String>,
+    },
+    /// A recording's proof holds a larger log than the one here, and was made long after that one's last
+    /// entry.
     ProofIsNewer {
         /// Whose proof.
         recording: RecordingId,
@@ -157,6 +169,14 @@ impl fmt::Display for LogFinding {
                 f,
                 "the log was forked: the proof of recording {recording} holds another signed checkpoint of {size} entries than the log here had"
             ),
+            Self::UnknownTarget { name, named } => {
+                let named: Vec<&str> = named.iter().map(String::as_str).collect();
+                write!(
+                    f,
+                    "no recording was ever sealed for a target {name}: the log names {}",
+                    named.join(", ")
+                )
+            }
             Self::ProofIsNewer { recording, had, has } => write!(
                 f,
                 "the log was rolled back: it had {had} entries when recording {recording} was delivered, and has {has}"
@@ -441,6 +461,8 @@ pub(super) fn check(
         stamps: Stamps::default(),
         findings: FirstOf::default(),
         notes: Vec::new(),
+        deeds: Deeds::default(),
+        targets: BTreeSet::new(),
         newer_than_log: 0,
     };
     let log = match PublishedLog::open(files, judges.keys) {
@@ -491,6 +513,10 @@ pub(super) fn check(
         match entry {
             Ok((place, entry)) => {
                 reading.entry(place, &entry, index)?;
+                if let What::Key(key) = &entry.what {
+                    let problem = key_change_problem(files, judges.keys, tenant, (place, key));
+                    reading.report.findings.extend(problem.map(LogFinding::Log));
+                }
                 reading.heads(heads)?;
             }
             Err(problem) => reading.report.findings.push(LogFinding::Log(problem)),
@@ -508,6 +534,7 @@ pub(super) fn check(
             .map(LogFinding::Audit)
             .for_each(|found| report.findings.push(found));
         report.notes = audited.notes;
+        report.deeds = audited.deeds;
     }
     Ok((report, when_listed))
 }
@@ -542,17 +569,29 @@ impl Reading<'_> {
             self.report.findings.push(finding);
         }
         match &entry.what {
-            What::Sealed(sealed) => index.sealed(self.number, &entry.tenant, entry.at, sealed)?,
+            What::Sealed(sealed) => {
+                self.targets(sealed);
+                index.sealed(self.number, &entry.tenant, entry.at, sealed)?;
+            }
             What::Deleted { recording, targets, reason, by } => {
                 let (targets, reason, by) = (targets.clone(), reason.clone(), by.clone());
                 let deleted = Deleted { at: entry.at, targets, reason, by };
-                // Deletions are told recording by recording; the audit would hold all of them.
-                return index.deleted(self.number, *recording, &deleted);
+                index.deleted(self.number, *recording, &deleted)?;
             }
             _ => {}
         }
         self.audit.add(place, entry);
         Ok(())
+    }
+
+    fn targets(&mut self, sealed: &SealedEntry) {
+        let named = &mut self.report.targets;
+        // A tenant has a handful. Whoever signs made up names may not fill the memory.
+        for target in sealed.targets.iter().filter(|_| sealed.targets.len() < MANY_TARGETS) {
+            if named.len() < MANY_TARGETS && !named.contains(target) {
+                named.insert(target.clone());
+            }
+        }
     }
 
     /// Compares the heads of the size that was read until now.
@@ -573,8 +612,12 @@ impl Reading<'_> {
     }
 }
 
-/// Heads that are larger than the log. A log is brought to an archive some time after the recording;
-/// what came within `grace` of each other is on its way.
+/// More than any tenant has storage targets.
+const MANY_TARGETS: usize = 1000;
+/// A log that goes on is brought to its archive at least this often: it says once an hour that it lives.
+const LATEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// Heads that are larger than the log. A log is brought to an archive some time after the recording.
 fn newer_heads(
     report: &mut LogReport,
     (number, tenant): (u64, &TenantId),
@@ -583,18 +626,17 @@ fn newer_heads(
     heads: &mut SortedHeads,
 ) -> Result<(), VerifyError> {
     let mut first: Option<Head> = None;
-    let mut times: Option<(Timestamp, Timestamp)> = None;
+    let mut newest: Option<Timestamp> = None;
     while let Some(head) = heads.next_of(number, tenant)? {
         if head.size > has {
-            let (oldest, newest) = times.get_or_insert((head.at, head.at));
-            (*oldest, *newest) = ((*oldest).min(head.at), (*newest).max(head.at));
+            newest = newest.max(Some(head.at));
             first.get_or_insert_with(|| head.clone());
             report.newer_than_log += 1;
         }
         heads.advance()?;
     }
-    if let (Some(head), Some((oldest, newest))) = (first, times)
-        && newest.duration_since(oldest) >= grace
+    if let (Some(head), Some(newest), Some((_, last))) = (first, newest, report.times)
+        && newest.duration_since(last) >= LATEST.saturating_add(grace)
     {
         report.findings.push(LogFinding::ProofIsNewer { recording: head.recording, had: head.size, has });
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use domain::TenantId;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Journal, RecordingReport};
 use crate::{
@@ -15,8 +15,14 @@ use crate::{
 pub struct Options {
     /// The target that the archives are, whatever they say themselves.
     pub target: Option<String>,
-    /// What was sealed so shortly before the end of the log may still be on its way.
+    /// What was sealed so shortly before the end of the log may still be on its way, if that is less than
+    /// an hour ago.
     pub grace: SignedDuration,
+    /// The verifier's clock. By default the time at which these options were made.
+    pub now: Timestamp,
+    /// What is younger than this cannot have expired: where it is gone from the beginning of a chain, it
+    /// is missing.
+    pub retention: SignedDuration,
     /// Nothing may have expired: the archive has to begin with the first recording.
     pub complete: bool,
     /// Checkpoints that came another way: kept from an earlier audit, or asked of a witness. The logs
@@ -55,6 +61,8 @@ impl Default for Options {
         Self {
             target: None,
             grace: SignedDuration::from_mins(10),
+            now: Timestamp::now(),
+            retention: SignedDuration::from_hours(30 * 24),
             complete: false,
             checkpoints: Vec::new(),
             witnesses: Vec::new(),

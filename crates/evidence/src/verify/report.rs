@@ -46,6 +46,11 @@ impl<T> FirstOf<T> {
         self.first.len() as u64 + self.more
     }
 
+    /// Adds each of `more`.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = T>) {
+        more.into_iter().for_each(|one| self.push(one));
+    }
+
     /// Adds all of `other`.
     pub fn append(&mut self, other: Self) {
         self.more += other.more;
@@ -126,6 +131,8 @@ pub struct LaneReport {
     pub not_in_log: FirstOf<RecordingId>,
     /// Recordings here that are older than the log.
     pub before_log: u64,
+    /// The tenant's log is here. Without one nothing tells whether the end of the chain was cut off.
+    pub has_log: bool,
 }
 
 /// Recordings of a lane that the log knows and that are not in this archive.
@@ -137,7 +144,7 @@ pub struct Absences {
     pub deleted: FirstOf<Deletion>,
     /// All from the first one on up to some position: retention took them.
     pub expired: Option<Expired>,
-    /// Sealed shortly before the archive's log was brought here last.
+    /// Sealed shortly before the archive's log was brought here last, and within the last hour.
     pub on_the_way: u64,
     /// They stand before the first or after the last one here, and only a part of the archive was looked
     /// at ([`PartOf`](super::PartOf)).
@@ -209,9 +216,24 @@ pub struct ArchiveReport {
 /// What is wrong with an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveFinding {
-    /// Recordings hold log proofs, and there is no log.
-    #[error("the log of tenant {0} is missing: {1} recordings here hold a proof of it")]
+    /// `archive.txt` names the tenant or recordings hold log proofs, and there is no log.
+    #[error("the log of tenant {0} is missing: {because}", because = match .1 {
+        0 => "archive.txt names the tenant, and with its recordings its log is brought".to_owned(),
+        proofs => format!("{proofs} recordings here hold a proof of it"),
+    })]
     NoLog(TenantId, u64),
+    /// `archive.txt` contradicts itself.
+    #[error(
+        "archive.txt says that this archive is the target {first} of tenant {tenant}, and the target {second}: an archive is one of them"
+    )]
+    TwoTargets {
+        /// Whose.
+        tenant: TenantId,
+        /// The one that counts here.
+        first: String,
+        /// The other one.
+        second: String,
+    },
     /// A recording differs from its entry.
     #[error(
         "recording {recording}: the log's entry names another {what}: the recording was changed or replaced"
@@ -263,6 +285,10 @@ pub struct Summary {
     pub archives: Vec<ArchiveReport>,
     /// Names of logs of which a checkpoint was given, and which are in none of the archives.
     pub logs_not_here: Vec<String>,
+    /// Files of deliveries that are under way, or were broken off: no part of the archive yet.
+    pub unfinished: u64,
+    /// Symbolic links that lead out of what was given: what they lead to does not lie in the archive.
+    pub links_out: u64,
 }
 
 impl Summary {
@@ -297,6 +323,10 @@ pub struct Report {
     pub archives: Vec<ArchiveReport>,
     /// As [`Summary::logs_not_here`].
     pub logs_not_here: Vec<String>,
+    /// As [`Summary::unfinished`].
+    pub unfinished: u64,
+    /// As [`Summary::links_out`].
+    pub links_out: u64,
 }
 
 impl Report {

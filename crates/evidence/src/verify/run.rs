@@ -1,7 +1,7 @@
 //! The passes, one after the other.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,8 +13,8 @@ use domain::TenantId;
 use jiff::Timestamp;
 
 use super::{
-    Archive, ArchiveFinding, ArchiveReport, FirstOf, Inventory, Keyring, Observer, Options, PartOf,
-    ProofOutcome, RecordingReport, StampOutcome, Summary, VerifyError,
+    Archive, ArchiveFinding, ArchiveReport, FirstOf, Inventory, Keyring, LogFinding, Observer, Options,
+    PartOf, ProofOutcome, RecordingReport, StampOutcome, Summary, VerifyError,
     index::{Index, Joined, NO_ARCHIVE},
     inventory::{Group, Next, Top, read_label},
     known,
@@ -69,7 +69,8 @@ pub fn verify_each(
 ) -> Result<Summary, VerifyError> {
     let tops = Tops::new(archive, &inventory.tops, options);
     let log_keys = known_log_keys(archive, &tops, keys, options);
-    let mut summary = Summary::default();
+    let Inventory { unfinished, links_out, .. } = inventory;
+    let mut summary = Summary { unfinished, links_out, ..Summary::default() };
     let mut index = Index::new();
     let mut heads = Heads::new();
 
@@ -133,7 +134,8 @@ pub fn verify_each(
     let mut joined = index.join()?;
     let ends = meaning(&mut summary.archives, &tops, &mut joined, options, &when_listed);
     let folders: Vec<String> = tops.each().map(|(_, folder, _)| folder.to_owned()).collect();
-    let rules = Rules { folders: &folders, logs: &ends, grace: options.grace, complete: options.complete };
+    let Options { grace, now, retention, complete, .. } = *options;
+    let rules = Rules { folders: &folders, logs: &ends, grace, now, retention, complete };
     summary.lanes = lanes::walk(joined, &rules)?;
     let origins =
         summary.archives.iter().flat_map(|archive| &archive.logs).filter_map(|log| log.head.as_ref());
@@ -297,6 +299,7 @@ fn meaning(
     when_listed: &BTreeMap<(u64, TenantId), Option<Timestamp>>,
 ) -> BTreeMap<(u64, TenantId), LogEnd> {
     let mut ends = BTreeMap::new();
+    unknown_target(archives, options.target.as_deref());
     for (archive, (number, _, TopOf { top, .. })) in archives.iter_mut().zip(tops.each()) {
         for log in &mut archive.logs {
             let of_tenant = (number, log.tenant.clone());
@@ -327,10 +330,41 @@ fn meaning(
             ends.insert(of_tenant, LogEnd { last, target, is_part: top.above.is_some() });
         }
         // Tenants whose log is not here, and whose recordings have proofs of one.
-        let missing = joined.meant.iter().filter(|((of, _), meant)| *of == number && meant.proofs > 0);
-        for ((_, tenant), meant) in missing {
-            archive.findings.push(ArchiveFinding::NoLog(tenant.clone(), meant.proofs));
+        let proofs = joined.meant.iter().filter(|((of, _), _)| *of == number);
+        let mut missing: BTreeMap<&TenantId, u64> = top.label.iter().map(|(tenant, _)| (tenant, 0)).collect();
+        missing.extend(
+            proofs.map(|((_, tenant), meant)| (tenant, meant.proofs)).filter(|(_, proofs)| *proofs > 0),
+        );
+        for (tenant, proofs) in missing.into_iter().filter(|(tenant, _)| !top.logs.contains(tenant)) {
+            archive.findings.push(ArchiveFinding::NoLog(tenant.clone(), proofs));
         }
+        contradictions(&top.label).for_each(|finding| archive.findings.push(finding));
     }
     ends
+}
+
+/// Says so if `target` was given, and no recording was ever sealed for one of that name: a slip of the
+/// pen would make everything *elsewhere*.
+fn unknown_target(archives: &mut [ArchiveReport], target: Option<&str>) {
+    let Some(name) = target else { return };
+    let named: BTreeSet<String> =
+        archives.iter().flat_map(|archive| &archive.logs).flat_map(|log| &log.targets).cloned().collect();
+    if named.is_empty() || named.contains(name) {
+        return;
+    }
+    if let Some(log) = archives.iter_mut().flat_map(|archive| &mut archive.logs).next() {
+        log.findings.push(LogFinding::UnknownTarget { name: name.to_owned(), named });
+    }
+}
+
+/// Tenants of which `archive.txt` names several targets.
+fn contradictions(label: &[(TenantId, String)]) -> impl Iterator<Item = ArchiveFinding> {
+    label.iter().enumerate().filter_map(|(at, (tenant, second))| {
+        let (_, first) = label[..at].iter().find(|(other, _)| other == tenant)?;
+        (first != second).then(|| ArchiveFinding::TwoTargets {
+            tenant: tenant.clone(),
+            first: first.clone(),
+            second: second.clone(),
+        })
+    })
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::Class;
 use evidence::log::{
-    Entry, KeyChange, LogKey, Outcome, PublishedLog, What,
-    audit::{Audit, AuditFinding, AuditReport},
+    Access, Entry, KeyChange, LogKey, Outcome, PublishedLog, What,
+    audit::{Audit, AuditFinding, AuditNote, AuditReport, Deeds},
 };
 
 use super::{
@@ -144,18 +144,53 @@ fn a_key_that_the_log_does_not_name_is_told() {
 }
 
 #[test]
-fn deletions_are_listed_with_who_and_why() {
+fn who_deleted_listened_and_stopped_is_told_with_when_and_why() {
     let deleted = What::Deleted {
         recording: recording(1),
         targets: vec![],
         reason: "retention of 5 years".into(),
         by: "shipper".into(),
     };
-    let report = audit(vec![sealed(1, 1), deleted], 0);
+    let accessed = |how| What::Accessed { recording: recording(1), how, by: "anna".into() };
+    let what = vec![
+        sealed(1, 1),
+        deleted,
+        accessed(Access::Played),
+        accessed(Access::Exported),
+        What::Stopped { reference: reference(2), way: "the phone's button".into() },
+    ];
+    let told = (0..).zip(&what).filter_map(|(at, what)| AuditNote::of(at, &entry(at, what.clone())));
+    let told: Vec<_> = told.map(|note| note.to_string()).collect();
+    let (id, at) = (recording(1), |second| format!("{:.0}", time(second)));
+    let expected = [
+        format!("recording {id} was deleted at {} by shipper from all: retention of 5 years (entry 1)", at(1)),
+        format!("recording {id} was listened to at {} by anna (entry 2)", at(2)),
+        format!("recording {id} was taken out at {} by anna (entry 3)", at(3)),
+        format!(
+            "a recording was stopped at {} by the phone's button (entry 4, reference {})",
+            at(4),
+            reference(2)
+        ),
+    ];
+    assert_eq!(told, expected);
+    let report = audit(what, 0);
     assert_eq!(report.findings, []);
-    let expected =
-        format!("recording {} was deleted by shipper from all: retention of 5 years (entry 1)", recording(1));
-    assert_eq!(report.notes[0].to_string(), expected);
+    assert_eq!(report.deeds, Deeds { stopped: 1, played: 1, exported: 1, deleted: 1 });
+}
+
+#[test]
+fn a_heartbeat_that_did_not_come_is_told_loudly_with_from_and_to() {
+    let mut audit = Audit::new();
+    // An hour, an hour and a quarter, and three hours.
+    for (index, minutes) in (0..).zip([0, 60, 135, 315]) {
+        audit.add(index, &entry(minutes * 60, What::Heartbeat));
+    }
+    let report = audit.finish(time(315 * 60), GRACE);
+    assert_eq!(
+        report.notes,
+        [AuditNote::Silence { index: 3, from: time(135 * 60), to: time(315 * 60) }]
+    );
+    assert!(report.notes[0].is_loud());
 }
 
 #[test]

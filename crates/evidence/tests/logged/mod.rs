@@ -10,10 +10,10 @@ use std::{
 
 use domain::{Class, Direction, Lane, RecordingId};
 use evidence::{
-    BaseName, Documents, HashedFile, KeyId, LaneHead, Section, Sha256Hash,
+    BaseName, Documents, HashedFile, KeyChangeStatement, KeyId, LaneHead, Section, Sha256Hash,
     log::{
         Checkpoint, Entry, Frontier, KeyChange, KeyEntry, LogFiles, Outcome, PublishedLog, Reference,
-        SealedEntry, SignedCheckpoint, What, leaf_hash,
+        SealedEntry, SignedCheckpoint, What, key_change_path, leaf_hash,
         tiles::{checkpoint_path, grow},
     },
     verify::Keyring,
@@ -242,12 +242,47 @@ impl Making {
     /// From now on `key` signs.
     pub fn rotate(&mut self, key: &TestKey, before: &TestKey) {
         let at = self.later(SignedDuration::from_mins(1));
+        let statement = self.change(key, before, at, KeyChange::Rotated);
         let previous = before.certificate.public_key().id();
-        let what = key_entry(key, &self.log.key, KeyChange::Rotated, Some(previous));
+        let what = key_entry(key, &self.log.key, KeyChange::Rotated, Some((previous, statement)));
         self.log.add(at, what);
         self.keys.add(key.certificate.clone());
         write(&self.top.join("callseal (2).pem"), key.pem.as_bytes());
         self.log.checkpoint();
+    }
+
+    /// From now on `key` signs, because the one before it was lost.
+    pub fn replace(&mut self, key: &TestKey, before: &TestKey) {
+        let at = self.later(SignedDuration::from_mins(1));
+        let statement = self.change(key, before, at, KeyChange::Replaced);
+        let previous = before.certificate.public_key().id();
+        let what = key_entry(key, &self.log.key, KeyChange::Replaced, Some((previous, statement)));
+        self.log.add(at, what);
+        self.keys.add(key.certificate.clone());
+        write(&self.top.join("callseal (2).pem"), key.pem.as_bytes());
+        self.log.checkpoint();
+    }
+
+    /// Writes the statement of a change and its signatures; returns its hash.
+    fn change(&self, key: &TestKey, before: &TestKey, at: Timestamp, change: KeyChange) -> Sha256Hash {
+        let statement = KeyChangeStatement {
+            tenant: None,
+            old: before.certificate.public_key().id(),
+            new: key.certificate.public_key().id(),
+            new_certificate: key.certificate.fingerprint(),
+            new_log_key: self.log.key.key.public.clone(),
+            at,
+            reason: REASON.into(),
+        };
+        let text = statement.to_text().unwrap();
+        let hash = Sha256Hash::of(text.as_bytes());
+        let path = self.top.join("log/acme").join(key_change_path(&hash));
+        write(&path, text.as_bytes());
+        write(&path.with_extension("new.sig"), &key.sign(text.as_bytes()).to_file());
+        if change == KeyChange::Rotated {
+            write(&path.with_extension("old.sig"), &before.sign(text.as_bytes()).to_file());
+        }
+        hash
     }
 
     /// Its deletion stands in the log; it is still there.
@@ -260,15 +295,22 @@ impl Making {
     }
 }
 
-fn key_entry(key: &TestKey, log_key: &TestLogKey, change: KeyChange, previous: Option<KeyId>) -> What {
+const REASON: &str = "every two years";
+
+fn key_entry(
+    key: &TestKey,
+    log_key: &TestLogKey,
+    change: KeyChange,
+    previous: Option<(KeyId, Sha256Hash)>,
+) -> What {
     What::Key(Box::new(KeyEntry {
         change,
         key_id: key.certificate.public_key().id(),
-        previous,
+        previous: previous.map(|(key, _)| key),
         certificate: key.certificate.fingerprint(),
         log_key: log_key.key.vkey(),
-        statement: previous.map(|_| Sha256Hash::of(b"statement")),
-        reason: "every two years".into(),
+        statement: previous.map(|(_, statement)| statement),
+        reason: REASON.into(),
     }))
 }
 

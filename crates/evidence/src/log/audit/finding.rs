@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     KeyId,
-    log::{KeyChange, Reference},
+    log::{Access, Entry, KeyChange, Reference, What},
 };
 
 /// Something that should not be. `index` is the entry that shows it, from 0.
@@ -173,6 +173,41 @@ pub enum AuditNote {
         reason: String,
         /// Who.
         by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A recording was stopped.
+    Stopped {
+        /// The entry, from 0.
+        index: u64,
+        /// Which call; who has the tenant's salt can tell.
+        reference: Reference,
+        /// By what: the phone's button, an API.
+        way: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody listened to a recording, or took it out.
+    Accessed {
+        /// The entry, from 0.
+        index: u64,
+        /// Which recording.
+        recording: RecordingId,
+        /// What was done.
+        how: Access,
+        /// Who.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// For too long nothing was written, not even that there was nothing to write.
+    Silence {
+        /// The entry after it, from 0.
+        index: u64,
+        /// When the entry before it was written.
+        from: Timestamp,
+        /// When that was over.
+        to: Timestamp,
     },
     /// A key came into use.
     Key {
@@ -190,22 +225,90 @@ pub enum AuditNote {
 }
 
 impl AuditNote {
-    /// True for what must not be overlooked: a key that nobody but itself vouches for.
+    /// What entry `index` says that people did; `None` for what the recorder did by itself.
+    pub fn of(index: u64, entry: &Entry) -> Option<Self> {
+        let at = entry.at;
+        Some(match entry.what.clone() {
+            What::Deleted { recording, targets, reason, by } => {
+                Self::Deleted { index, recording, targets, reason, by, at }
+            }
+            What::Stopped { reference, way } => Self::Stopped { index, reference, way, at },
+            What::Accessed { recording, how, by } => Self::Accessed { index, recording, how, by, at },
+            What::Key(key) => {
+                Self::Key { index, change: key.change, key: key.key_id, at, reason: key.reason }
+            }
+            What::Started { .. }
+            | What::Decided { .. }
+            | What::Sealed(_)
+            | What::Empty { .. }
+            | What::Heartbeat => return None,
+        })
+    }
+
+    /// True for what must not be overlooked: a key that nobody but itself vouches for, and times of
+    /// which the log tells nothing.
     pub const fn is_loud(&self) -> bool {
-        matches!(self, Self::Key { change: KeyChange::Replaced, .. })
+        matches!(self, Self::Key { change: KeyChange::Replaced, .. } | Self::Silence { .. })
+    }
+
+    /// The entry that tells it, from 0; of a silence, the one after it.
+    pub const fn index(&self) -> u64 {
+        match self {
+            Self::Deleted { index, .. }
+            | Self::Stopped { index, .. }
+            | Self::Accessed { index, .. }
+            | Self::Silence { index, .. }
+            | Self::Key { index, .. } => *index,
+        }
+    }
+
+    /// When; of a silence, its end.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Deleted { at, .. }
+            | Self::Stopped { at, .. }
+            | Self::Accessed { at, .. }
+            | Self::Silence { to: at, .. }
+            | Self::Key { at, .. } => *at,
+        }
+    }
+
+    /// One word for programs.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Deleted { .. } => "deleted",
+            Self::Stopped { .. } => "stopped",
+            Self::Accessed { .. } => "accessed",
+            Self::Silence { .. } => "silence",
+            Self::Key { .. } => "key",
+        }
     }
 }
 
 impl fmt::Display for AuditNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Deleted { index, recording, targets, reason, by } => {
+            Self::Deleted { index, recording, targets, reason, by, at } => {
                 let targets = if targets.is_empty() { "all".to_owned() } else { targets.join(", ") };
                 write!(
                     f,
-                    "recording {recording} was deleted by {by} from {targets}: {reason} (entry {index})"
+                    "recording {recording} was deleted at {at:.0} by {by} from {targets}: {reason} (entry {index})"
                 )
             }
+            Self::Stopped { index, reference, way, at } => {
+                write!(f, "a recording was stopped at {at:.0} by {way} (entry {index}, reference {reference})")
+            }
+            Self::Accessed { index, recording, how, by, at } => {
+                let done = match how {
+                    Access::Played => "listened to",
+                    Access::Exported => "taken out",
+                };
+                write!(f, "recording {recording} was {done} at {at:.0} by {by} (entry {index})")
+            }
+            Self::Silence { index, from, to } => write!(
+                f,
+                "ATTENTION: from {from:.0} to {to:.0} the log says nothing, not even that there was nothing (before entry {index}): the recorder was not running or its log was not written. Ask what happened"
+            ),
             Self::Key { index, change: KeyChange::First, key, at, .. } => {
                 write!(f, "the key {key} signs since {at:.0} (entry {index}): it is the log's first")
             }
