@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use evidence::{Certificate, KeyChangeStatement, Signature};
+use evidence::{Certificate, KeyChangeStatement, Sha256Hash, Signature, key_change::statement_path};
 use harness::{installation::http_get, recordings, resources, up::Up};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -174,15 +174,26 @@ fn the_check_says_what_is_wrong_and_ends_with_one_or_two() {
 }
 
 /// What signer publishes of the change, judged with both certificates.
-async fn published_change(http: &str, number: u32, kind: &str, old: &Certificate, new: &Certificate) {
+async fn published_change((http, data): (&str, &Path), kind: &str, old: &Certificate, new: &Certificate) {
     let port: u16 = http.rsplit(':').next().unwrap().parse().unwrap();
+    let texts = fs::read_dir(data.join("staging/log/acme/keys")).unwrap().map(|entry| entry.unwrap().path());
+    let name = texts
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("change-"))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))
+        .find(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            KeyChangeStatement::parse(&text).unwrap().new == new.public_key().id()
+        })
+        .and_then(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .unwrap();
     let file = async |name: String| http_get(port, &format!("/log/acme/keys/{name}")).await.unwrap();
-    let (status, text) = file(format!("change-{number}.txt")).await;
+    let (status, text) = file(format!("{name}.txt")).await;
     assert_eq!(status, 200, "{text}");
     let statement = KeyChangeStatement::parse(&text).unwrap();
-    let (_, new_signature) = file(format!("change-{number}.new.sig")).await;
+    assert_eq!(format!("keys/{name}"), statement_path(&Sha256Hash::of(text.as_bytes())));
+    let (_, new_signature) = file(format!("{name}.new.sig")).await;
     let new_signature = Signature::parse(new_signature.as_bytes()).unwrap();
-    let (status, old_signature) = file(format!("change-{number}.old.sig")).await;
+    let (status, old_signature) = file(format!("{name}.old.sig")).await;
     let by_new = (new.public_key(), &new_signature);
     match kind {
         "rotated" => {
@@ -234,7 +245,7 @@ async fn the_key_of_a_running_installation_is_rotated_and_a_lost_one_replaced() 
     assert!(rotated.contains("from now on the key 'callseal-2027' signs"), "{rotated}");
     assert!(rotated.contains("log          acme entry "), "{rotated}");
     let second = certificate_of(&data, "callseal-2027");
-    published_change(&ready.http, 1, "rotated", &first, &second).await;
+    published_change((&ready.http, &data), "rotated", &first, &second).await;
     calls(2, &second).await;
 
     // The first key signs nothing any more, also no change.
@@ -263,6 +274,6 @@ async fn the_key_of_a_running_installation_is_rotated_and_a_lost_one_replaced() 
     let replaced = printed(&replace("second.pem", "callseal-2029"));
     assert!(replaced.contains("from now on the key 'callseal-2029' signs"), "{replaced}");
     let third = certificate_of(&data, "callseal-2029");
-    published_change(&ready.http, 2, "replaced", &second, &third).await;
+    published_change((&ready.http, &data), "replaced", &second, &third).await;
     calls(3, &third).await;
 }

@@ -4,7 +4,8 @@
 //! Write order, and what a crash right after each step leaves behind:
 //!
 //! 1. *Certificate, statement and signatures are published* in staging. Crash: files of a change that is
-//!    not in force; no log names them, and the next attempt writes over them.
+//!    not in force: no log names them. They are named by the statement's hash, so nothing is ever written
+//!    over.
 //! 2. *One transaction*: the key's row and a `key` entry in each log concerned, under the fence of the
 //!    lease `seal`. From here on the new key signs: a batch that the old one has signed and that is not
 //!    committed yet is refused there, and prepared anew.
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use domain::TenantId;
 use evidence::{
     Certificate, KeyChangeStatement, KeyId, Sha256Hash, Signature,
+    key_change::statement_path,
     log::{Entry, KeyChange, KeyEntry, LogKey, LogPublicKey, What},
 };
 use jiff::Timestamp;
@@ -134,7 +136,7 @@ pub(super) async fn carry_out(context: &Context, lease: &Held, change: Change) -
         }
         logs = concerned;
     }
-    let number = context.state.keys_of(statement.tenant.as_ref()).await?.len().max(1);
+    let hash = Sha256Hash::of(text.as_bytes());
     publish::certificate(&set.signing, &context.staging).await.map_err(|_| NoKey::Staging)?;
     for log in &logs {
         let files = [
@@ -143,15 +145,16 @@ pub(super) async fn carry_out(context: &Context, lease: &Held, change: Change) -
             (".new.sig", Some(new_signature.to_file())),
         ];
         for (ending, content) in files {
-            let key = Key::from(format!("log/{}/keys/change-{number}{ending}", log.tenant));
+            let key = Key::from(format!("log/{}/{}{ending}", log.tenant, statement_path(&hash)));
             if let Some(content) = content {
-                context.staging.replace(&key, Bytes::from(content)).await.map_err(|_| NoKey::Staging)?;
+                let put =
+                    context.staging.put_once(&key, Bytes::from(content), "a key change statement").await;
+                put.map_err(|_| NoKey::Staging)?;
             }
         }
     }
     fail_point::key_change_reached("key-change-published");
     let kind = if old_signature.is_some() { KeyChange::Rotated } else { KeyChange::Replaced };
-    let hash = Sha256Hash::of(text.as_bytes());
     let mut entries = Vec::new();
     for log in &logs {
         let entry = entry(log, kind, &set, Some(statement.old), Some(hash), &statement.reason)?;

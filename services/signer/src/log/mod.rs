@@ -101,6 +101,12 @@ pub enum LogError {
     /// The signature is none of this key.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Somebody else wrote it.
+    #[error(
+        "the log key statement in staging is none of this log and key: it is not signed. Who else writes to staging? Look \
+         at it, and move it away"
+    )]
+    ForeignStatement,
     /// It must not go on.
     #[error(transparent)]
     Refused(#[from] Refusal),

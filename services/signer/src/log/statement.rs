@@ -12,7 +12,8 @@ use super::{LogError, blocking, folder::LogFolder};
 /// Publishes statement and signature for this key, unless both are there.
 ///
 /// # Errors
-/// The RSA key does not sign, or staging cannot be written.
+/// The RSA key does not sign, staging cannot be written, or another text stands there: whoever can
+/// write to staging must not get a signature for it.
 pub async fn publish(folder: &LogFolder, keys: &KeySet, key: &LogKey) -> Result<(), LogError> {
     let new = LogKeyStatement { key: key.clone(), from: Timestamp::now(), signed_by: keys.signing.key_id() };
     let (path, signature_path) = (new.path(), new.signature_path());
@@ -20,7 +21,15 @@ pub async fn publish(folder: &LogFolder, keys: &KeySet, key: &LogKey) -> Result<
     let there = blocking(move || Ok::<_, std::io::Error>((files.read(&path)?, files.read(&signature_path)?)));
     let text = match there.await?.map_err(super::folder::FolderError::from)? {
         (Some(_), Some(_)) => return Ok(()),
-        (Some(text), None) => text,
+        (Some(text), None) => {
+            let stands = std::str::from_utf8(&text).ok().and_then(|text| LogKeyStatement::parse(text).ok());
+            let is_ours =
+                stands.is_some_and(|there| there == LogKeyStatement { from: there.from, ..new.clone() });
+            if !is_ours {
+                return Err(LogError::ForeignStatement);
+            }
+            text
+        }
         (None, _) => {
             let text = new.to_text().into_bytes();
             folder.put_once(&new.path(), text.clone(), "a log key statement").await?;

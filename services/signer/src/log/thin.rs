@@ -86,6 +86,7 @@ fn one(folder: &LogFolder, partial: &str, keep: &[u64]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::staging::Staging;
 
     #[test]
     fn of_old_copies_the_last_of_each_day_and_the_stamped_stay() {
@@ -103,5 +104,27 @@ mod tests {
         assert_eq!(kept, [4, 6, 8, 12, 16, 20, 24, 28, 32, 36, 40]);
         assert!(gone.iter().all(|size| *size < 1000), "the newest stay");
         assert!(outdated(&copies[40..]).is_empty());
+    }
+
+    #[test]
+    fn old_copies_are_deleted_when_there_are_many() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let folder = LogFolder::new(&staging, &"acme".parse().unwrap()).unwrap();
+        let path = |size: u64| dir.path().join("log/acme").join(tiles::checkpoint_path(size));
+        std::fs::create_dir_all(path(1).parent().unwrap()).unwrap();
+        let make = |sizes: std::ops::RangeInclusive<u64>| {
+            for size in sizes {
+                std::fs::write(path(size), "a checkpoint").unwrap();
+            }
+        };
+        make(1..=249);
+        assert_eq!(copies(&folder).unwrap(), 0);
+        std::fs::write(path(7).with_extension("tsr"), "a stamp").unwrap();
+        make(250..=260);
+        // Midnight may lie among them.
+        assert!((58..=59).contains(&copies(&folder).unwrap()));
+        let left: Vec<u64> = folder.copies().unwrap().into_iter().map(|copy| copy.size).collect();
+        assert!(left.contains(&7) && left.ends_with(&(61..=260).collect::<Vec<u64>>()), "{left:?}");
     }
 }

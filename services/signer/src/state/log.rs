@@ -7,7 +7,7 @@
 use domain::{RecordingId, TenantId};
 use evidence::{
     Sha256Hash,
-    log::{Entry, Frontier, Origin, leaf_hash},
+    log::{Entry, Frontier, Origin, What, leaf_hash},
 };
 use jiff::Timestamp;
 use sql::Transaction;
@@ -108,6 +108,7 @@ pub async fn append_with(
         return Err(StateError::LogHalted(tenant.to_string()));
     }
     let before = head.size();
+    let mut key_id = None;
     let entries = make(&head);
     let mut numbers = Vec::with_capacity(entries.len());
     for (mut entry, source) in entries {
@@ -133,6 +134,9 @@ pub async fn append_with(
             numbers.push(head.size());
             head.frontier.append(leaf);
             head.last_ms = at_ms;
+            if let What::Key(key) = &entry.what {
+                key_id = Some(key.key_id.to_string());
+            }
         } else {
             numbers.push(number_of(tx, tenant, &source).await?);
         }
@@ -140,15 +144,18 @@ pub async fn append_with(
     if head.size() == before {
         return Ok(numbers);
     }
-    let moved =
-        sqlx::query("UPDATE log SET size = $1, frontier = $2, last_ms = $3 WHERE tenant = $4 AND size = $5")
-            .bind(signed(head.size()))
-            .bind(head.frontier.to_bytes())
-            .bind(head.last_ms)
-            .bind(tenant.as_str())
-            .bind(signed(before))
-            .execute(&mut **tx)
-            .await?;
+    let moved = sqlx::query(
+        "UPDATE log SET size = $1, frontier = $2, last_ms = $3, key_id = COALESCE($4, key_id) \
+         WHERE tenant = $5 AND size = $6",
+    )
+    .bind(signed(head.size()))
+    .bind(head.frontier.to_bytes())
+    .bind(head.last_ms)
+    .bind(key_id)
+    .bind(tenant.as_str())
+    .bind(signed(before))
+    .execute(&mut **tx)
+    .await?;
     if moved.rows_affected() == 1 { Ok(numbers) } else { Err(StateError::HeadMoved(tenant.to_string())) }
 }
 
@@ -182,8 +189,8 @@ impl State {
     pub async fn insert_log(&self, tenant: &TenantId, origin: &str, halted: &str) -> Result<(), StateError> {
         let salt: [u8; SALT_BYTES] = rand::random();
         sqlx::query(
-            "INSERT INTO log (tenant, origin, salt, size, frontier, last_ms, halted) \
-             VALUES ($1, $2, $3, 0, $4, 0, $5) ON CONFLICT (tenant) DO NOTHING",
+            "INSERT INTO log (tenant, origin, salt, size, frontier, last_ms, halted, key_id) \
+             VALUES ($1, $2, $3, 0, $4, 0, $5, '') ON CONFLICT (tenant) DO NOTHING",
         )
         .bind(tenant.as_str())
         .bind(origin)

@@ -84,14 +84,12 @@ impl State {
     /// # Errors
     /// The database refused.
     pub async fn last_key_in_log(&self, tenant: &TenantId) -> Result<Option<String>, StateError> {
-        let row = sqlx::query(
-            "SELECT source FROM log_entry WHERE tenant = $1 AND source LIKE 'key:%' ORDER BY number DESC LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .fetch_optional(self.db.pool())
-        .await?;
-        let source = row.map(|row| row.try_get::<String, _>("source")).transpose()?;
-        Ok(source.and_then(|source| source.strip_prefix("key:").map(str::to_owned)))
+        let row = sqlx::query("SELECT key_id FROM log WHERE tenant = $1")
+            .bind(tenant.as_str())
+            .fetch_optional(self.db.pool())
+            .await?;
+        let key_id = row.map(|row| row.try_get::<String, _>("key_id")).transpose()?;
+        Ok(key_id.filter(|key_id| !key_id.is_empty()))
     }
 
     /// Puts a key in force, and says so in these logs, in one transaction. Returns the numbers of the

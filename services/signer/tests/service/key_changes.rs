@@ -125,7 +125,8 @@ async fn a_death_in_the_midst_of_a_change_of_key_leaves_one_key_in_force_and_one
         })
         .collect();
     assert_eq!(changes, [(KeyChange::First, statement.old), (KeyChange::Rotated, statement.new)]);
-    let published = std::fs::read(bench.path("staging/log/acme/keys/change-1.txt")).unwrap();
+    let change = evidence::key_change::statement_path(&evidence::Sha256Hash::of(&request.statement));
+    let published = std::fs::read(bench.path(&format!("staging/log/acme/{change}.txt"))).unwrap();
     assert!(published == request.statement);
     let certificates =
         std::fs::read_to_string(token.join("callseal.pem")).unwrap() + &request.certificate_pem;

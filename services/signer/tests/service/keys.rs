@@ -106,12 +106,13 @@ async fn a_rotated_key_signs_what_follows_and_the_log_and_the_archive_say_so() {
     let rotated = &entries[1];
     assert_eq!((rotated.change, rotated.previous), (KeyChange::Rotated, Some(old.key_id())));
     assert_eq!(rotated.statement, Some(evidence::Sha256Hash::of(text.as_bytes())));
+    let change = evidence::key_change::statement_path(&rotated.statement.unwrap());
     for (ending, content) in [
         ("txt", text.into_bytes()),
         ("old.sig", old.sign_by_hand(&good.statement).to_file()),
         ("new.sig", new.sign_by_hand(&good.statement).to_file()),
     ] {
-        let path = bench.path(&format!("staging/log/acme/keys/change-1.{ending}"));
+        let path = bench.path(&format!("staging/log/acme/{change}.{ending}"));
         assert_eq!(std::fs::read(path).unwrap(), content, "{ending}");
     }
     for key in [&old, &new] {
@@ -224,7 +225,8 @@ async fn a_tenant_that_names_its_own_key_is_signed_by_it_and_the_old_one_agrees(
         changes,
         [(KeyChange::First, old.key_id(), None), (KeyChange::Rotated, new.key_id(), Some(old.key_id()))]
     );
-    let text = std::fs::read_to_string(bench.path("staging/log/acme/keys/change-1.txt")).unwrap();
+    let change = evidence::key_change::statement_path(&entries[1].statement.unwrap());
+    let text = std::fs::read_to_string(bench.path(&format!("staging/log/acme/{change}.txt"))).unwrap();
     let statement = KeyChangeStatement::parse(&text).unwrap();
     assert_eq!((statement.old, statement.new), (old.key_id(), new.key_id()));
     assert!(bench.audit(&bench.keys.certificates()).is_good());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bus::Told;
 use domain::partition::partition_of;
+use evidence::log::{self, Entry};
 use wire::event_v1::{Event, event::What};
 
 use crate::support::{
@@ -90,7 +91,8 @@ async fn a_late_end_without_audio_makes_no_recording() {
     bench.publish(messages[..3].to_vec()).await;
     bench.announced(1).await;
     bench.publish(messages[3..].to_vec()).await;
-    assert!(bench.nothing_announced_for(Duration::from_secs(3)).await);
+    the_log_says_empty(&bench, "a late section of a call held no audio").await;
+    assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
     bench.audit_is_good(1);
     signer.stop().await;
 }
@@ -107,8 +109,23 @@ async fn a_call_without_its_beginning_is_kept_as_dead_letters_and_never_sealed_b
     })
     .await
     .unwrap();
+    the_log_says_empty(&bench, "the beginning of the call never came").await;
     assert!(bench.nothing_announced_for(Duration::from_secs(1)).await);
     signer.stop().await;
+}
+
+/// Waits until the log says why a call left nothing to seal.
+async fn the_log_says_empty(bench: &Bench, why: &str) {
+    let state = bench.state().await;
+    harness::wait::until("the log to say that nothing is left", Duration::from_secs(60), || async {
+        let entries = state.log_entries(&"acme".parse().unwrap(), 0, 1000).await.unwrap();
+        let says = |bytes: &Vec<u8>| {
+            matches!(Entry::parse(bytes).unwrap().what, log::What::Empty { reason, .. } if reason == why)
+        };
+        entries.iter().any(says).then_some(())
+    })
+    .await
+    .unwrap();
 }
 
 /// Waits until the mark has passed what the call has sent so far although a part of it is missing.

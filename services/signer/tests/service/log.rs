@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use callseal_signer::{Options, log::folder::LogFolder, staging::Staging};
+use callseal_signer::Options;
 use domain::RecordingId;
 use evidence::log::{
     Access, Entry, LogProof, Outcome, PublishedLog, Reference, SealedEntry, What, audit::Audit,
@@ -17,7 +17,7 @@ use wire::{
 };
 
 use crate::support::{
-    bench::Bench,
+    bench::{Bench, files_below},
     call::Call,
     log::{entries, keyring, newest, published},
 };
@@ -119,7 +119,7 @@ async fn a_call_stands_in_the_log_from_its_ring_on_and_its_recording_brings_the_
     assert_eq!((targets.as_slice(), *gaps, *interrupted), (["archive".to_owned()].as_slice(), 0, false));
 
     // No number, no name and no call id is in any published file.
-    for path in crate::support::bench::files_below(&bench.path("staging/log")) {
+    for path in files_below(&bench.path("staging/log")) {
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         for secret in ["4922198765", "4970311234", "Erika", "call-1@pbx"] {
             assert!(!text.contains(secret), "{secret} in {}", path.display());
@@ -236,33 +236,33 @@ async fn a_log_in_which_nothing_happens_is_signed_all_the_same_now_and_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_copies_of_checkpoints_go_and_outgrown_partial_tiles_do() {
+async fn partial_tiles_go_when_the_tree_has_outgrown_them() {
     let bench = Bench::start().await;
-    let signer =
-        bench.signer(Options { checkpoint_every_s: 0.02, heartbeat_every_s: 0.0, ..options(&bench) });
-    bench.publish(Call::new(1).messages()).await;
-    bench.announced(1).await;
-    let tenant = "acme".parse().unwrap();
-    let folder = LogFolder::new(&Staging::open(&bench.path("staging")).unwrap(), &tenant).unwrap();
-    // More than 250 checkpoints, and the first full tile.
-    harness::wait::until("old copies to be deleted", PATIENCE, || async {
-        let copies = folder.copies().unwrap();
-        let is_thinned = copies.first().is_some_and(|copy| copy.size > 3);
-        (is_thinned && copies.last().unwrap().size > 330).then_some(())
-    })
-    .await
-    .unwrap();
-    signer.stop().await;
-    let copies = folder.copies().unwrap();
-    assert!((200..300).contains(&copies.len()), "{}", copies.len());
-    let partial = |folder: &str| crate::support::bench::files_below(&bench.path(folder)).len();
-    for outgrown in ["staging/log/acme/tile/0/000.p", "staging/log/acme/tile/entries/000.p"] {
-        assert_eq!(partial(outgrown), 0);
+    let signer = bench.signer(options(&bench));
+    let files = |folder: &str| files_below(&bench.path("staging/log/acme").join(folder)).len();
+    let size = || newest(&bench).map_or(0, |newest| newest.checkpoint.size);
+    for many in [100, 100, 100, 10, 10] {
+        let before = size();
+        for _ in 0..many {
+            event(&bench, &RecordingId::new(), ringing());
+        }
+        assert!(bench.bus.events_flushed(PATIENCE).await);
+        harness::wait::until("the log to grow", PATIENCE, || async {
+            (size() >= before + many).then_some(())
+        })
+        .await
+        .unwrap();
     }
-    assert!(partial("staging/log/acme/tile/0/001.p") <= 2);
-    assert!(partial("staging/log/acme/tile/1/000.p") <= 2);
-    let log = entries(&bench);
-    assert_eq!(log.len() as u64, copies.last().unwrap().size);
+    signer.stop().await;
+    assert!(size() >= 320);
+    for outgrown in ["tile/0/000.p", "tile/entries/000.p"] {
+        assert_eq!(files(outgrown), 0, "{outgrown}");
+    }
+    // Of the right edge: what the newest checkpoint needs, and the one before it.
+    for edge in ["tile/0/001.p", "tile/entries/001.p", "tile/1/000.p"] {
+        assert!((1..=2).contains(&files(edge)), "{edge}: {}", files(edge));
+    }
+    assert_eq!(entries(&bench).len() as u64, size());
 }
 
 #[tokio::test(flavor = "multi_thread")]
