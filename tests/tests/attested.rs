@@ -30,7 +30,8 @@ fn configure(dir: &Path, witness: Option<(&str, &str)>) -> anyhow::Result<()> {
 
 /// Exit code and what it said.
 fn callseal(data: &Path, words: &[&str]) -> anyhow::Result<(i32, String)> {
-    let ran = Command::new(programs::own("callseal")?).arg("log").args(words).arg("--data").arg(data).output()?;
+    let ran =
+        Command::new(programs::own("callseal")?).arg("log").args(words).arg("--data").arg(data).output()?;
     let said = [ran.stdout, ran.stderr].concat();
     Ok((ran.status.code().unwrap_or(-1), String::from_utf8(said)?))
 }
@@ -42,8 +43,8 @@ async fn newest(http: u16) -> anyhow::Result<SignedCheckpoint> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_witness_cosigns_what_is_served_and_delivered_and_holds_up_nothing_when_it_is_away() -> anyhow::Result<()>
-{
+async fn a_witness_cosigns_what_is_served_and_delivered_and_holds_up_nothing_when_it_is_away()
+-> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let (archive, data) = (dir.path().join("archive"), dir.path().join("data"));
     fs::create_dir(dir.path().join("config"))?;
@@ -87,7 +88,10 @@ async fn a_witness_cosigns_what_is_served_and_delivered_and_holds_up_nothing_whe
     .await
     .map_err(|e| e.context(up.output()))?;
     let (code, said) = callseal(&data, &["state"])?;
-    ensure!(code == 0 && said.contains(", cosigned by auditor.example\n") && said.contains(&origin), "{said}");
+    ensure!(
+        code == 0 && said.contains(", cosigned by auditor.example\n") && said.contains(&origin),
+        "{said}"
+    );
 
     // What is delivered brings the cosignature along.
     calls::quiet(&client, Duration::from_secs(1)).await?;
