@@ -1,28 +1,32 @@
 //! Somebody restores an old backup of the signer's database: what was published must not be unsaid.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use harness::recordings;
 
 use crate::scene::{Scene, copy, of_kind};
 
-/// Puts `copy` of the state folder in the place of the signer's database there.
+/// The signer's database in a folder; its write-ahead log belongs to it.
+fn database(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("signer.sqlite") {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// Puts the database of `kept`, a copy of the state folder, in the place of the one there.
 fn restore(scene: &Scene, kept: &Path) -> anyhow::Result<()> {
     let state = scene.path("data/state");
-    for folder in [&state, kept] {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // The write-ahead log belongs to its database.
-            if !name.starts_with("signer.sqlite") {
-                continue;
-            }
-            if folder == &state {
-                fs::remove_file(&path)?;
-            } else {
-                fs::copy(&path, state.join(name))?;
-            }
-        }
+    database(&state)?.into_iter().try_for_each(fs::remove_file)?;
+    for file in database(kept)? {
+        fs::copy(&file, state.join(file.file_name().unwrap_or_default()))?;
     }
     Ok(())
 }
