@@ -63,7 +63,9 @@ async fn play(data: &Path) -> anyhow::Result<()> {
     let logged = log::covers(data, &recording).await?;
     let stage = |line: &str| println!("{:>6.1} s  {line}", begun.elapsed().as_secs_f32());
     let log::Logged { entry, size } = logged;
-    stage(&format!("logged: entry {entry} of the transparency log, signed over {size} entries, in the archive"));
+    stage(&format!(
+        "logged: entry {entry} of the transparency log, signed over {size} entries, in the archive"
+    ));
     running.stop(DRAIN).await.context("the system did not stop cleanly")?;
 
     archive::check(data, &recording, &sent).await?;
