@@ -65,12 +65,7 @@ where
 }
 
 /// As [`run_service`], with pages of its own on the port of `--http`.
-pub fn run_service_beside<F, Fut>(
-    name: &'static str,
-    args: RuntimeArgs,
-    pages: Router,
-    start: F,
-) -> ExitCode
+pub fn run_service_beside<F, Fut>(name: &'static str, args: RuntimeArgs, pages: Router, start: F) -> ExitCode
 where
     F: FnOnce(Service, Bus) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -95,12 +90,7 @@ where
     }
 }
 
-async fn serve<F, Fut>(
-    name: &'static str,
-    args: RuntimeArgs,
-    pages: Router,
-    start: F,
-) -> anyhow::Result<()>
+async fn serve<F, Fut>(name: &'static str, args: RuntimeArgs, pages: Router, start: F) -> anyhow::Result<()>
 where
     F: FnOnce(Service, Bus) -> Fut,
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,

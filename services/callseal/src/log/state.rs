@@ -73,7 +73,8 @@ mod tests {
             "acme: 12 entries, checkpoint over 10 at 2026-11-22T09:15:30Z, cosigned by auditor\n  \
              callseal.io/main/acme/0a1b2c3d\n"
         );
-        let new = LogState { checkpoint_size: 0, checkpoint_unix_ms: 0, cosigned_by: Vec::new(), ..log.clone() };
+        let new =
+            LogState { checkpoint_size: 0, checkpoint_unix_ms: 0, cosigned_by: Vec::new(), ..log.clone() };
         assert!(shown(&new).starts_with("acme: 12 entries, no checkpoint yet\n"));
         let halted = LogState { halted: "an older copy".to_owned(), ..log };
         assert!(shown(&halted).ends_with("\n  HALTED: an older copy\n"));
