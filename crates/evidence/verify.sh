@@ -8,16 +8,19 @@
 #   - the files: those that the hash list (_hash.txt) names, exactly these, with these hashes;
 #   - the signature over the hash list, by the key of a certificate;
 #   - the chain: each recording names the one before it in its lane (tenant and class), and its signature;
-#   - with _log-proof.txt: that the tenant's transparency log holds this recording (RFC 6962 § 2.1.1), and
+#   - _log-proof.txt: that the tenant's transparency log holds this recording (RFC 6962 § 2.1.1), and
 #     that the log's key signed that state of the log. The log's key stands in log/<tenant>/keys/, in a
-#     statement that the recording's key has signed.
+#     statement that the recording's key has signed. Where the archive has that folder, or archive.txt
+#     names the tenant, each recording has to have its proof.
+# An archive is a folder with archive.txt: each has chains of its own.
 #
 # With -c these certificates are trusted and no others. Without, those are that lie in the archive or in
 # a folder above it: compare the fingerprint that is shown at the end with the one you were given.
 #
 # One line a recording: "ok", "WRONG" with what is wrong, or "part" with what could not be checked.
-# Exit code 0: all good. 1: something is wrong. 2: nothing is wrong, but something could not be checked;
-# or wrong usage. What lies elsewhere or was lawfully deleted only the log knows: "callseal verify" reads it.
+# Exit code 0: all good. 1: something is wrong. 2: nothing is wrong, but something could not be checked,
+# or there is a hole in a chain, or no recording at all; or wrong usage. Whether what is not here is
+# missing, lies elsewhere or was lawfully deleted only the log knows: "callseal verify" reads it.
 
 set -u
 LC_ALL=C
@@ -121,6 +124,23 @@ unchecked() { missing="$missing${missing:+; }$1"; }
 
 # Whether the recording has a file of this name.
 has() { case "$nl$names" in *"$nl$1$nl"*) return 0 ;; *) return 1 ;; esac }
+
+# Only regular files are read: of a pipe or a device one would wait for ever. Others are as good as missing.
+leave_out_irregular() {
+  regular=''
+  while IFS= read -r name; do
+    if [ -z "$name" ]; then
+      continue
+    elif [ -f "$dir/$name" ]; then
+      regular=$regular$name$nl
+    else
+      problem "$name: is no regular file"
+    fi
+  done <<END
+$names
+END
+  names=$regular
+}
 
 # The hash list names exactly the files that are here, and each has that hash.
 check_files() {
@@ -307,6 +327,33 @@ find_above() {
   done
 }
 
+# In which archive the recording lies: the nearest folder, from its own upwards, with archive.txt or with
+# the log of its tenant. Leaves the archive's number, 0 for none, and whether the tenant has a log there.
+find_archive() {
+  if [ "$archive_of" = "$tenant $dir" ]; then return; fi
+  archive_of="$tenant $dir" archive='' has_log=no
+  above=$(cd "$dir" 2>/dev/null && pwd -P) || above=''
+  while :; do
+    here=no
+    if [ -f "$above/archive.txt" ]; then
+      here=yes
+      if grep -F -x -e "Tenant: $tenant" "$above/archive.txt" >/dev/null 2>&1; then has_log=yes; fi
+    fi
+    case $tenant in
+      '' | .* | *[!0-9A-Za-z._-]*) ;;
+      *) if [ -d "$above/log/$tenant/keys" ]; then here=yes has_log=yes; fi ;;
+    esac
+    if [ -z "$archive" ] && [ "$here" = yes ]; then archive=${above:-/}; fi
+    [ -n "$above" ] || break
+    above=${above%/*}
+  done
+  archive_number=0
+  [ -n "$archive" ] || return 0
+  grep -F -x -e "$archive" "$tmp/archives" >/dev/null || printf '%s\n' "$archive" >>"$tmp/archives"
+  archive_number=$(grep -n -F -x -e "$archive" "$tmp/archives")
+  archive_number=${archive_number%%:*}
+}
+
 # The statement is about the key of this log, and the RSA key that it names has signed it. Leaves the
 # log's public key in log-key.pem, and its kind.
 check_statement() {
@@ -314,7 +361,10 @@ check_statement() {
     IFS= read -r heading && IFS= read -r stated_origin && IFS= read -r stated_key && IFS= read -r _from &&
       IFS= read -r stated_by
   } <"$statement"
-  from_base64 <"$statement.SHA256withRSA.sig" >"$tmp/statement-signature" 2>/dev/null
+  : >"$tmp/statement-signature"
+  if [ -f "$statement.SHA256withRSA.sig" ]; then
+    from_base64 <"$statement.SHA256withRSA.sig" >"$tmp/statement-signature" 2>/dev/null
+  fi
   signed_by "${stated_by#SignedBy: }" "$tmp/statement-signature" "$statement"
   case $? in
     0) ;;
@@ -378,8 +428,9 @@ verify_checkpoint() {
 # ---------------------------------------------------------------- a recording in one line
 
 check_recording() {
-  problems='' missing='' remark=''
+  problems='' missing='' remark='' in_chain=no
   dir=${folder:-/}
+  leave_out_irregular
   id=${base##*_}
   hash_list=${base}_hash.txt signature_file=${base}_hash.SHA256withRSA.sig
   proof_file=${base}_log-proof.txt stamp_file=${base}_hash.tsr info_file=${base}_info.txt
@@ -399,21 +450,28 @@ END
     check_signature
     if [ -z "$problems" ] && [ "$of_recording" != "$id" ]; then problem 'the info speaks of another recording'; fi
   fi
-  if ! has "$proof_file"; then
-    remark=' (without log proof)'
-  elif [ -z "$problems" ]; then
-    check_proof
+  if [ -z "$problems" ]; then
+    # What it says of its place is signed, whatever the log says.
+    in_chain=yes
+    find_archive
+    if has "$proof_file"; then
+      check_proof
+    elif [ "$has_log" = yes ]; then
+      problem 'the log proof (_log-proof.txt) is missing, and the archive has the log of this tenant'
+    else
+      remark=' (without log proof)'
+    fi
   fi
   recordings=$((recordings + 1))
+  if [ "$in_chain" = yes ]; then
+    signature=$(tr -d ' \t\r\n' <"$dir/$signature_file")
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$archive_number:$tenant/$class" "$position" "$id" \
+      "$previous" "$previous_signature" "$signature" "$base" >>"$tmp/chain"
+  fi
   if [ -n "$problems" ]; then
     wrong=$((wrong + 1))
     say "WRONG  $base: $problems"
-    return
-  fi
-  signature=$(tr -d ' \t\r\n' <"$dir/$signature_file")
-  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' \
-    "$tenant/$class" "$position" "$id" "$previous" "$previous_signature" "$signature" "$base" >>"$tmp/chain"
-  if [ -n "$missing" ]; then
+  elif [ -n "$missing" ]; then
     partly=$((partly + 1))
     say "part   $base: not checked: $missing"
   else
@@ -423,12 +481,16 @@ END
 
 # ---------------------------------------------------------------- the chains
 
-# Each recording follows the one before it, when that is here. Prints a line a lane; fails if one is broken.
+# Each recording follows the one before it, when that is here. Prints a line for each lane of an archive;
+# fails with 1 if one is broken, else with 3 if one has a hole.
 check_chains() {
-  sort -t "$tab" -k 1,1 -k 2,2n -k 3,3 "$tmp/chain" | awk -F '\t' '
-    function finish() {
+  sort -t "$tab" -k 1,1 -k 2,2n -k 3,3 "$tmp/chain" | awk -F '\t' -v archives="$tmp/archives" '
+    BEGIN { while ((getline line <archives) > 0) folder[++folders] = line }
+    function finish(  colon, number) {
       if (lane == "") return
-      print "chain  " lane ": " count " recordings, from position " first " to " position
+      colon = index(lane, ":")
+      number = substr(lane, 1, colon - 1) + 0
+      print "chain  " substr(lane, colon + 1) (folders > 1 && number > 0 ? " in " folder[number] : "") ": " count " recordings, from position " first " to " position
       if (first > 1) print "       " first - 1 " before them are not here"
       printf "%s", notes
     }
@@ -444,11 +506,12 @@ check_chains() {
       } else if ($2 == position + 1) {
         if ($4 != id || $5 != signature) { print "WRONG  " $7 ": does not continue the chain after " base; bad = 1 }
       } else {
+        holes = 1
         notes = notes "       " $2 - position - 1 " from position " position + 1 " are not here or are wrong: callseal verify tells missing from elsewhere and deleted\n"
       }
       position = $2; id = $3; signature = $6; base = $7
     }
-    END { finish(); exit bad }
+    END { finish(); exit bad ? 1 : holes ? 3 : 0 }
   ' >"$tmp/chains"
   chains_are=$?
   say "$(cat "$tmp/chains")"
@@ -509,9 +572,9 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/callseal-verify.XXXXXX") || stop 'no temporary 
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 2' HUP INT TERM
 mkdir "$tmp/keys"
-: >"$tmp/files" && : >"$tmp/chain"
+: >"$tmp/files" && : >"$tmp/chain" && : >"$tmp/archives"
 
-given=no unreadable=no checkpoint_of=''
+given=no unreadable=no checkpoint_of='' archive_of=''
 recordings=0 wrong=0 partly=0 strays=0
 while getopts c: option; do
   case $option in
@@ -527,7 +590,7 @@ shift $((OPTIND - 1))
 for argument; do add_path "$argument"; done
 if [ "$given" = no ]; then
   grep -e '\.pem$' -e '\.crt$' "$tmp/files" >"$tmp/certificates"
-  while IFS= read -r file; do add_certificate "$file"; done <"$tmp/certificates"
+  while IFS= read -r file; do [ ! -f "$file" ] || add_certificate "$file"; done <"$tmp/certificates"
 fi
 
 # By base name, so by time: base name, folder and name of each file.
@@ -544,8 +607,15 @@ while IFS= read -r next <&3; do
 done 3<"$tmp/recordings"
 check_recording
 check_strays
-broken=0
-if [ -s "$tmp/chain" ]; then check_chains || broken=1; fi
+broken=0 holes=0
+if [ -s "$tmp/chain" ]; then
+  check_chains
+  case $? in
+    0) ;;
+    3) holes=1 ;;
+    *) broken=1 ;;
+  esac
+fi
 [ "$unreadable" = no ] || say 'WRONG  not every folder and name could be read'
 
 for key in "$tmp"/keys/*.used; do
@@ -557,8 +627,13 @@ if [ "$wrong" -gt 0 ] || [ "$strays" -gt 0 ] || [ "$broken" -gt 0 ] || [ "$unrea
   say "$recordings recordings verified: SOMETHING IS WRONG: $wrong recordings, $strays files that belong to no recording; see WRONG above"
   exit 1
 fi
-if [ "$partly" -gt 0 ]; then
-  say "$recordings recordings verified: nothing is wrong, but of $partly not everything could be checked"
+doubt=''
+[ "$partly" -eq 0 ] || doubt="of $partly not everything could be checked"
+if [ "$holes" -eq 1 ]; then
+  doubt="${doubt:+$doubt, and }a chain has holes (see above), of which only the log knows whether something is missing: use callseal verify"
+fi
+if [ -n "$doubt" ]; then
+  say "$recordings recordings verified: nothing is wrong, but $doubt"
   exit 2
 fi
 say "$recordings recordings verified: all good"
