@@ -248,16 +248,9 @@ impl Archive for Folder {
 /// # Errors
 /// As [`fs::File::open`], and for what is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits());
-    }
-    let file = options.open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
+    // Asked before it is opened: opening a pipe waits already.
+    match fs::metadata(path)?.is_file() {
+        true => fs::File::open(path),
         false => Err(io::Error::other("it is no regular file")),
     }
 }
