@@ -10,8 +10,8 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Seek, Write},
 };
 
-/// Bytes of records that are held.
-const HELD: usize = 8 * 1024 * 1024;
+/// Bytes of records that are held. Little, so that ten thousand recordings take as much as any number.
+const HELD: usize = 4 * 1024 * 1024;
 /// Files that are merged at once; each has a buffer and a file descriptor.
 const RUNS: usize = 32;
 
@@ -31,7 +31,8 @@ impl Sorter {
     }
 
     fn holding(held: usize) -> Self {
-        Self { bytes: Vec::new(), places: Vec::new(), runs: Vec::new(), held }
+        // At once: growing would hold up to three times as much. What is not written to takes no memory.
+        Self { bytes: Vec::with_capacity(held), places: Vec::new(), runs: Vec::new(), held }
     }
 
     /// Takes one record.
