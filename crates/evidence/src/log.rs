@@ -41,7 +41,7 @@ pub use self::{
     entry::{Access, Entry, EntryError, KeyChange, KeyEntry, Outcome, Reference, SealedEntry, What},
     files::LogFiles,
     key::{LogKey, LogKeyError, LogPublicKey},
-    key_changes::{KeyChangeDoubt, key_change_path, key_change_problem},
+    key_changes::{KeyChangeDoubt, key_change_problem},
     origin::Origin,
     problem::{FileTrouble, LogProblem},
     proof::{LogProof, ProofError, is_continued, is_included},

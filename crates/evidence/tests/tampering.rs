@@ -213,6 +213,34 @@ fn replace_log(copy: &Copy, by: &Path) {
     run("cp", &["-R", by.to_str().unwrap(), copy.path("log").to_str().unwrap()], Path::new("/"));
 }
 
+/// The copy becomes this archive.
+fn turn_into(copy: &Copy, making: &Making) {
+    fs::remove_dir_all(copy.top.path()).unwrap();
+    run("cp", &["-R", making.top.to_str().unwrap(), copy.top.path().to_str().unwrap()], Path::new("/"));
+}
+
+/// No log, and nothing that tells of one.
+fn strip(copy: &mut Copy) {
+    fs::remove_dir_all(copy.path("log")).unwrap();
+    for call in CALLS {
+        let _not_here = fs::remove_file(copy.file(call.number, Section::LogProof));
+    }
+}
+
+/// The copy becomes an archive with a change of key.
+fn rotated(copy: &mut Copy) {
+    let (_top, mut making) = again([1, 3]);
+    making.rotate(&whole().other_key, &whole().key);
+    making.heartbeat();
+    turn_into(copy, &making);
+}
+
+fn change_of_key(copy: &Copy) -> PathBuf {
+    let files = fs::read_dir(copy.path("log/acme/keys")).unwrap().map(|entry| entry.unwrap().path());
+    let mut texts = files.filter(|path| path.extension().is_some_and(|ending| ending == "txt"));
+    texts.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("change-")).unwrap()
+}
+
 /// The archive in the making, up to and with the call of this number, by the same keys.
 fn again(calls: impl IntoIterator<Item = u32>) -> (tempfile::TempDir, Making) {
     let whole = whole();
@@ -365,7 +393,48 @@ const ROWS: &[Row] = &[
         },
         "the log's entry names another signature: the recording was changed or replaced",
     ),
+    (
+        "a pipe in the place of a file",
+        |copy| {
+            let path = copy.file(5, Section::STEREO);
+            fs::remove_file(&path).unwrap();
+            run("mkfifo", &[path.to_str().unwrap()], Path::new("/"));
+        },
+        "cannot be read (it is no regular file)",
+    ),
     // Recordings of the archive.
+    (
+        "every recording removed",
+        |copy| (1..=10).for_each(|number| remove(&copy.sealed(number))),
+        "acme/regulated: position 6: recording 01949c3e-7a5b-7000-8000-000000000009",
+    ),
+    (
+        "the oldest removed, long before they can have expired",
+        |copy| [1, 3].into_iter().for_each(|number| remove(&copy.sealed(number))),
+        "acme/regulated: position 1: recording 01949c3e-7a5b-7000-8000-000000000001",
+    ),
+    (
+        "the newest removed, and the log ends right after it",
+        |copy| {
+            let (_top, making) = again(1..=3);
+            remove(&making.sealed[2]);
+            turn_into(copy, &making);
+        },
+        "acme/regulated: position 2: recording 01949c3e-7a5b-7000-8000-000000000003",
+    ),
+    (
+        "a target's name mistyped",
+        |copy| copy.options.target = Some("vualt".into()),
+        "no recording was ever sealed for a target vualt: the log names cloud, vault",
+    ),
+    (
+        "two targets' names on the archive",
+        |copy| {
+            let label = b"Callseal archive\nTenant: acme\nTarget: vault\nTenant: acme\nTarget: cloud\n";
+            write(&copy.path("archive.txt"), label);
+        },
+        "says that this archive is the target vault of tenant acme, and the target cloud",
+    ),
     (
         "a recording removed from the middle",
         |copy| remove(&copy.sealed(5)),
@@ -464,6 +533,44 @@ const ROWS: &[Row] = &[
         "the log of tenant acme is missing",
     ),
     (
+        "the log and all proofs removed",
+        strip,
+        "the log of tenant acme is missing: archive.txt names the tenant",
+    ),
+    (
+        "a change of key without the old key's signature",
+        |copy| {
+            rotated(copy);
+            fs::remove_file(change_of_key(copy).with_extension("old.sig")).unwrap();
+        },
+        ".old.sig is missing or cannot be read",
+    ),
+    (
+        "a change of key that the new key signed for the old one",
+        |copy| {
+            rotated(copy);
+            let path = change_of_key(copy);
+            fs::copy(path.with_extension("new.sig"), path.with_extension("old.sig")).unwrap();
+        },
+        "the key change statement was not signed by the old key",
+    ),
+    (
+        "a change of key by another statement",
+        |copy| {
+            rotated(copy);
+            flip(&change_of_key(copy));
+        },
+        "is not the statement that the entry names",
+    ),
+    (
+        "a change of key without its statement",
+        |copy| {
+            rotated(copy);
+            fs::remove_file(change_of_key(copy)).unwrap();
+        },
+        "nothing proves that change: keys/change-",
+    ),
+    (
         "the log begun anew, by the right keys",
         |copy| {
             fs::remove_dir_all(copy.path("log")).unwrap();
@@ -498,9 +605,13 @@ const ROWS: &[Row] = &[
     (
         "the log rolled back, recordings left",
         |copy| {
-            let (_top, making) = again(1..=5);
-            replace_log(copy, &making.top.join("log"));
-            copy.options.grace = SignedDuration::from_secs(30);
+            let (_top, mut making) = again(1..=3);
+            run("cp", &["-R", "log", "older"], &making.top);
+            making.later(SignedDuration::from_hours(2));
+            making.call(&whole().key, CALLS[4]);
+            turn_into(copy, &making);
+            fs::remove_dir_all(copy.path("log")).unwrap();
+            fs::rename(copy.path("older"), copy.path("log")).unwrap();
         },
         "the log was rolled back: it had",
     ),
@@ -681,6 +792,7 @@ fn an_archive_that_nobody_touched_is_good_and_says_what_became_of_what_is_not_he
 fn an_archive_whose_oldest_years_are_gone_is_good_and_says_so() {
     let mut copy = Copy::new();
     fs::remove_dir_all(copy.path("2025")).unwrap();
+    copy.options.retention = SignedDuration::from_hours(40);
     let report = copy.verify();
     assert_eq!(said(&report), [] as [String; 0]);
     let expired: Vec<_> = report.lanes.iter().map(|lane| lane.absent.expired.clone().unwrap()).collect();
@@ -741,16 +853,65 @@ fn a_log_whose_signing_key_was_rotated_is_good_and_says_which_keys_signed() {
 
 #[test]
 fn what_was_sealed_a_moment_before_the_logs_end_may_be_on_its_way() {
-    let (_top, making) = again(1..=3);
+    let (_top, mut making) = again(1..=3);
     remove(&making.sealed[2]);
     let mut copy = Copy { top: tempfile::tempdir().unwrap(), options: Options::default(), trusted: None };
     run("cp", &["-R", ".", copy.top.path().to_str().unwrap()], &making.top);
+    let sealed_at = making.later(SignedDuration::ZERO);
+    copy.options.now = sealed_at + SignedDuration::from_mins(50);
     let report = copy.verify();
     assert_eq!(said(&report), [] as [String; 0]);
     assert_eq!(report.lanes[1].absent.on_the_way, 1);
+    copy.options.now = sealed_at + SignedDuration::from_mins(60);
+    let hour_later = said(&copy.verify());
+    assert!(hour_later.len() == 1 && hour_later[0].contains("position 2"), "{hour_later:?}");
+    copy.options.now = sealed_at;
     copy.options.grace = SignedDuration::ZERO;
     let said = said(&copy.verify());
     assert!(said.len() == 1 && said[0].contains("position 2"), "{said:?}");
+}
+
+#[test]
+fn without_a_log_and_a_label_it_is_said_of_each_lane_that_nothing_tells_of_its_end() {
+    let mut copy = Copy::new();
+    assert!(copy.verify().lanes.iter().all(|lane| lane.has_log));
+    strip(&mut copy);
+    fs::remove_file(copy.path("archive.txt")).unwrap();
+    // Its beginning is there: chains show holes, and these two have one where a recording went elsewhere.
+    fs::remove_dir_all(copy.path("2026")).unwrap();
+    let report = copy.verify();
+    assert_eq!(said(&report), [] as [String; 0]);
+    assert!(report.lanes.len() == 2 && report.lanes.iter().all(|lane| !lane.has_log));
+}
+
+#[test]
+fn deliveries_under_way_and_links_out_are_counted_and_no_fault() {
+    let mut copy = Copy::new();
+    write(&copy.path("2026/.callseal-00ff.part"), b"x");
+    std::os::unix::fs::symlink("/etc", copy.path("more")).unwrap();
+    std::os::unix::fs::symlink("callseal.pem", copy.path("same.pem")).unwrap();
+    let report = copy.verify();
+    assert_eq!(said(&report), [] as [String; 0]);
+    assert_eq!((report.unfinished, report.links_out), (1, 1));
+}
+
+#[test]
+fn a_time_in_which_the_log_says_nothing_and_a_lost_key_are_told_loudly() {
+    let (_top, mut making) = again([1, 3]);
+    making.later(SignedDuration::from_hours(4));
+    making.heartbeat();
+    making.replace(&whole().other_key, &whole().key);
+    let mut copy = Copy { top: tempfile::tempdir().unwrap(), options: Options::default(), trusted: None };
+    turn_into(&copy, &making);
+    let report = copy.verify();
+    assert_eq!(said(&report), [] as [String; 0]);
+    let log = &report.archives[0].logs[0];
+    let loud: Vec<_> = log.notes.iter().filter(|note| note.is_loud()).map(ToString::to_string).collect();
+    assert_eq!(loud.len(), 2, "{loud:?}");
+    assert!(loud[0].contains("the log says nothing") && loud[1].contains("did NOT agree"), "{loud:?}");
+    // The new key has to have signed all the same.
+    fs::remove_file(change_of_key(&copy).with_extension("new.sig")).unwrap();
+    assert!(said(&copy.verify())[0].contains(".new.sig is missing"));
 }
 
 #[test]

@@ -8,7 +8,10 @@ use std::fmt;
 use domain::TenantId;
 
 use super::{KeyChange, KeyEntry, LogFiles, LogKey, LogProblem};
-use crate::{KeyChangeError, KeyChangeStatement, KeyId, Sha256Hash, Signature, verify::Keyring};
+use crate::{
+    KeyChangeError, KeyChangeStatement, KeyId, Sha256Hash, Signature, key_change::statement_path,
+    verify::Keyring,
+};
 
 /// Why a change of key is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +70,7 @@ fn judge(
     old: Option<KeyId>,
 ) -> Result<(), KeyChangeDoubt> {
     let hash = entry.statement.ok_or(KeyChangeDoubt::NoStatement)?;
-    let path = key_change_path(&hash);
+    let path = format!("{}.txt", statement_path(&hash));
     let read = |path: &str| {
         let bytes = files.read(path).ok().flatten();
         bytes.ok_or_else(|| KeyChangeDoubt::Missing(path.to_owned()))
@@ -102,10 +105,4 @@ fn judge(
     let old = old.map(|old| signed(old, ".old.sig", KeyChangeError::OldSignature)).transpose()?;
     let old = old.as_ref().map(|(key, signature)| (*key, signature));
     statement.verify(old, (new.0, &new.1)).map_err(bad)
-}
-
-/// Where the statement of this hash lies, below `log/<tenant>/`; its signatures beside it end in
-/// `.old.sig` and `.new.sig` instead of `.txt`.
-pub fn key_change_path(statement: &Sha256Hash) -> String {
-    format!("keys/change-{}.txt", &statement.to_string()[..16])
 }

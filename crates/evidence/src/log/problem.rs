@@ -205,7 +205,10 @@ impl fmt::Display for LogProblem {
                 )
             }
             Self::KeyChange { index, key, why } => {
-                write!(f, "entry {index} of the log says that the key {key} signs from there on, and nothing proves that change: {why}")
+                write!(
+                    f,
+                    "entry {index} of the log says that the key {key} signs from there on, and nothing proves that change: {why}"
+                )
             }
             Self::File { path, trouble } => write!(f, "the log's file {path} {trouble}"),
             Self::EntriesMissing { from, to, path } => {

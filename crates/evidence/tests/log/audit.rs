@@ -163,7 +163,10 @@ fn who_deleted_listened_and_stopped_is_told_with_when_and_why() {
     let told: Vec<_> = told.map(|note| note.to_string()).collect();
     let (id, at) = (recording(1), |second| format!("{:.0}", time(second)));
     let expected = [
-        format!("recording {id} was deleted at {} by shipper from all: retention of 5 years (entry 1)", at(1)),
+        format!(
+            "recording {id} was deleted at {} by shipper from all: retention of 5 years (entry 1)",
+            at(1)
+        ),
         format!("recording {id} was listened to at {} by anna (entry 2)", at(2)),
         format!("recording {id} was taken out at {} by anna (entry 3)", at(3)),
         format!(
@@ -186,10 +189,7 @@ fn a_heartbeat_that_did_not_come_is_told_loudly_with_from_and_to() {
         audit.add(index, &entry(minutes * 60, What::Heartbeat));
     }
     let report = audit.finish(time(315 * 60), GRACE);
-    assert_eq!(
-        report.notes,
-        [AuditNote::Silence { index: 3, from: time(135 * 60), to: time(315 * 60) }]
-    );
+    assert_eq!(report.notes, [AuditNote::Silence { index: 3, from: time(135 * 60), to: time(315 * 60) }]);
     assert!(report.notes[0].is_loud());
 }
 

@@ -11,9 +11,10 @@ use std::{
 use domain::{Class, Direction, Lane, RecordingId};
 use evidence::{
     BaseName, Documents, HashedFile, KeyChangeStatement, KeyId, LaneHead, Section, Sha256Hash,
+    key_change::statement_path,
     log::{
         Checkpoint, Entry, Frontier, KeyChange, KeyEntry, LogFiles, Outcome, PublishedLog, Reference,
-        SealedEntry, SignedCheckpoint, What, key_change_path, leaf_hash,
+        SealedEntry, SignedCheckpoint, What, leaf_hash,
         tiles::{checkpoint_path, grow},
     },
     verify::Keyring,
@@ -276,7 +277,7 @@ impl Making {
         };
         let text = statement.to_text().unwrap();
         let hash = Sha256Hash::of(text.as_bytes());
-        let path = self.top.join("log/acme").join(key_change_path(&hash));
+        let path = self.top.join("log/acme").join(format!("{}.txt", statement_path(&hash)));
         write(&path, text.as_bytes());
         write(&path.with_extension("new.sig"), &key.sign(text.as_bytes()).to_file());
         if change == KeyChange::Rotated {

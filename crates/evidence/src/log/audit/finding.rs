@@ -296,7 +296,10 @@ impl fmt::Display for AuditNote {
                 )
             }
             Self::Stopped { index, reference, way, at } => {
-                write!(f, "a recording was stopped at {at:.0} by {way} (entry {index}, reference {reference})")
+                write!(
+                    f,
+                    "a recording was stopped at {at:.0} by {way} (entry {index}, reference {reference})"
+                )
             }
             Self::Accessed { index, recording, how, by, at } => {
                 let done = match how {
