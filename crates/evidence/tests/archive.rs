@@ -131,7 +131,10 @@ fn a_recording_whose_info_was_changed_is_not_called_missing() {
     let report = archive.verify();
     assert_eq!(only(&report, 3).len(), 1);
     assert_eq!(report.lanes.len(), 1);
-    assert_eq!(report.lanes[0].problems.first, [ChainProblem::Unplaced { position: 3, recording: recording(3) }]);
+    assert_eq!(
+        report.lanes[0].problems.first,
+        [ChainProblem::Unplaced { position: 3, recording: recording(3) }]
+    );
 }
 
 #[test]

@@ -107,8 +107,10 @@ fn the_info_file_reads_back_what_the_chain_needs() {
     let link = parsed.chain_link(&key.sign(b"y")).unwrap();
     assert_eq!((link.lane, link.position, link.recording), (info.lane, 8, recording(2)));
     let previous = link.previous.unwrap();
-    assert_eq!((previous.recording, previous.signature),
-        (head.recording, Sha256Hash::of(head.signature.as_bytes())));
+    assert_eq!(
+        (previous.recording, previous.signature),
+        (head.recording, Sha256Hash::of(head.signature.as_bytes()))
+    );
 }
 
 #[test]
