@@ -164,6 +164,80 @@ fn a_checkpoint_that_was_kept_betrays_a_log_that_was_rolled_back_and_an_audit_na
 }
 
 #[test]
+fn an_audit_lists_who_stopped_listened_and_deleted_and_when_nothing_was_written() {
+    use evidence::log::{Access, Reference, What};
+    let top = tempfile::tempdir().unwrap();
+    let (_key, mut making) = archive(top.path());
+    let (one, reference) = (signed::recording(1), Reference::of(b"salt", &signed::recording(1)));
+    for what in [
+        What::Stopped { reference, way: "button".into() },
+        What::Accessed { recording: one, how: Access::Played, by: "anna".into() },
+        What::Accessed { recording: one, how: Access::Exported, by: "berta".into() },
+    ] {
+        let at = making.later(SignedDuration::from_mins(1));
+        making.log.add(at, what);
+    }
+    making.deleted(signed::recording(2), &["cloud"]);
+    making.later(SignedDuration::from_hours(6));
+    making.heartbeat();
+    let newest = top.path().join("log/acme/checkpoint");
+    let arguments = ["log", "audit", newest.to_str().unwrap(), newest.to_str().unwrap()];
+    let (code, text) = outcome(&arguments, top.path());
+    assert_eq!(code, Some(0), "{text}");
+    for line in [
+        "a recording was stopped at ",
+        " by anna (entry ",
+        " was taken out at ",
+        " was deleted at ",
+        "ATTENTION: from ",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let output = callseal(&[&arguments[..], &["--json"]].concat(), top.path());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["good"]), (Some(0), &Value::Bool(true)), "{report:#}");
+    let kinds: Vec<_> =
+        report["notes"].as_array().unwrap().iter().map(|note| note["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["key", "stopped", "accessed", "accessed", "deleted", "silence"]);
+    let (code, text) = outcome(&["verify", "."], top.path());
+    assert!(code == Some(0) && text.contains("1 recordings stopped, 1 times one listened to"), "{text}");
+    assert!(text.contains("ATTENTION: from "), "{text}");
+}
+
+#[test]
+fn an_archive_in_which_no_recording_is_left_is_never_good() {
+    let top = tempfile::tempdir().unwrap();
+    let (_key, making) = archive(top.path());
+    for sealed in &making.sealed {
+        sealed.files().iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+    let (code, text) = outcome(&["verify", "."], top.path());
+    assert!(code == Some(1) && text.contains("is MISSING"), "{text}");
+    // A name that nothing was sealed for; and one whose recordings all are elsewhere.
+    let (code, text) = outcome(&["verify", "--target", "vualt", "."], top.path());
+    assert!(code == Some(1) && text.contains("no recording was ever sealed for a target vualt"), "{text}");
+    fs::write(top.path().join("archive.txt"), "Callseal archive\nTenant: acme\nTarget: vualt\n").unwrap();
+    let (code, text) = outcome(&["verify", "."], top.path());
+    assert!(code == Some(2) && text.contains("NO RECORDING is here") && !text.contains("all good"), "{text}");
+    let output = callseal(&["verify", "--json", "."], top.path());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["good"]), (Some(2), &Value::Bool(false)));
+}
+
+#[test]
+fn what_retention_can_have_taken_is_told_by_its_age() {
+    let top = tempfile::tempdir().unwrap();
+    let (_key, making) = archive(top.path());
+    making.sealed[0].files().iter().for_each(|path| fs::remove_file(path).unwrap());
+    let (code, text) = outcome(&["verify", "."], top.path());
+    assert!(code == Some(1) && text.contains("position 1: recording"), "{text}");
+    let (code, text) = outcome(&["verify", "--retention", "1d", "."], top.path());
+    assert!(code == Some(0) && text.contains("the oldest 1 are gone"), "{text}");
+    let (code, text) = outcome(&["verify", "--retention", "soon", "."], top.path());
+    assert!(code == Some(2) && text.contains("expected a time with its unit"), "{text}");
+}
+
+#[test]
 fn a_part_of_an_archive_is_judged_by_the_log_above_it() {
     let top = tempfile::tempdir().unwrap();
     let (_key, making) = archive(top.path());

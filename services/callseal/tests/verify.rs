@@ -34,7 +34,13 @@ fn a_good_archive_exits_0_with_a_line_for_each_recording_and_lane() {
     }
     let lane = "acme/regulated: 5 recordings, chain complete from 1 (2026-11-22 09:15:31 UTC) to 5 (2026-11-22 09:15:35 UTC)\n";
     assert!(text.contains(lane), "{text}");
-    assert!(text.ends_with("5 recordings verified: all good\n"), "{text}");
+    let end = "5 recordings verified: each is good, but NO LOG is here that tells whether some are missing at the end\n";
+    assert!(text.ends_with(end), "{text}");
+    assert!(text.contains("no log here: that the end of the chain is whole was NOT CHECKED"), "{text}");
+    let (code, text) = outcome(&["--log", "required", "."], archive.path());
+    assert!(code == Some(1) && text.contains("SOMETHING IS WRONG"), "{text}");
+    let (code, text) = outcome(&["--log", "maybe", "."], archive.path());
+    assert_eq!(code, Some(2), "{text}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! `callseal log audit`: does the log only ever grow, and is there a gap in what it tells?
+//! `callseal log audit`: does the log only ever grow, is there a gap in what it tells, and who stopped,
+//! listened and deleted?
+
+mod told;
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -11,18 +14,25 @@ use std::{
 use anyhow::{Context, ensure};
 use evidence::{
     Certificate,
-    log::{LogFiles, LogProblem, PublishedLog, SignedCheckpoint, audit::Audit},
-    verify::{Folder, Keyring},
+    log::{
+        LogFiles, LogProblem, PublishedLog, SignedCheckpoint, What,
+        audit::{Audit, AuditNote},
+        key_change_problem,
+    },
+    verify::{Folder, Keyring, open_regular},
 };
 use jiff::SignedDuration;
 
+use self::told::Told;
 use super::over_http::LogOverHttp;
-use crate::{terminal::printable, verify::checkpoint};
+use crate::verify::checkpoint;
 
 /// All is good.
 const GOOD: u8 = 0;
 /// Something is wrong, and was said.
 const WRONG: u8 = 1;
+/// No file of a log is longer: a full entry bundle holds 256 entries of up to 64 KiB.
+const LONGEST: u64 = 32 * 1024 * 1024;
 
 /// Which log, and which of its checkpoints.
 #[derive(Debug, clap::Args)]
@@ -44,6 +54,9 @@ pub struct AuditArgs {
     /// How long a call may last that is not told to its end.
     #[arg(long, default_value = "24h", value_name = "TIME")]
     longest_call: SignedDuration,
+    /// Print JSON: one object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Audits. Exit code 0: nothing is wrong, 1: something is.
@@ -66,81 +79,68 @@ pub(super) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     };
     let longest_call = Duration::try_from(args.longest_call).context("--longest-call cannot be negative")?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let good = audit(&*files, &keys, &old, &new, longest_call, &mut out)?;
+    let mut told = if args.json { Told::json(&mut out) } else { Told::lines(&mut out) };
+    audit(&*files, &keys, (&old, &new), longest_call, &mut told)?;
+    let good = told.finish()?;
     out.flush()?;
     Ok(ExitCode::from(if good { GOOD } else { WRONG }))
 }
 
-/// True if nothing is wrong.
 fn audit(
     files: &dyn LogFiles,
     keys: &Keyring,
-    old: &SignedCheckpoint,
-    new: &SignedCheckpoint,
+    (old, new): (&SignedCheckpoint, &SignedCheckpoint),
     longest_call: Duration,
-    out: &mut impl Write,
-) -> io::Result<bool> {
-    let mut wrong = 0;
-    let mut say = |out: &mut dyn Write, problem: &dyn ToString| -> io::Result<()> {
-        wrong += 1;
-        writeln!(out, "WRONG  {}", printable(&problem.to_string()))
-    };
+    told: &mut Told<'_>,
+) -> io::Result<()> {
     let log = match PublishedLog::open(files, keys) {
         Ok(log) => log,
-        Err(problems) => {
-            for problem in problems {
-                say(out, &problem)?;
-            }
-            return Ok(false);
-        }
+        Err(problems) => return problems.iter().try_for_each(|problem| told.wrong(problem)),
     };
-    writeln!(out, "{}: {} entries", log.origin(), log.newest().checkpoint.size)?;
-    for problem in log.problems() {
-        say(out, problem)?;
-    }
+    told.log(log.origin().as_str(), log.newest().checkpoint.size)?;
+    log.problems().iter().try_for_each(|problem| told.wrong(problem))?;
     for (name, given) in [("old", old), ("new", new)] {
         let size = given.checkpoint.size;
         match log.is_consistent_with(given) {
-            Ok(()) => writeln!(out, "ok     the log continues the {name} checkpoint, of {size} entries")?,
-            Err(problem) => say(out, &format!("the {name} checkpoint, of {size} entries: {problem}"))?,
+            Ok(()) => told.continues(name, size)?,
+            Err(problem) => {
+                told.wrong(&format!("the {name} checkpoint, of {size} entries: {problem}"))?;
+            }
         }
     }
     if old.checkpoint.size > new.checkpoint.size {
         let (had, has) = (old.checkpoint.size, new.checkpoint.size);
-        say(out, &LogProblem::RolledBack { had, has })?;
+        told.wrong(&LogProblem::RolledBack { had, has })?;
     }
     if old.checkpoint.size == new.checkpoint.size && old.checkpoint.root != new.checkpoint.root {
-        say(out, &LogProblem::Forked { size: old.checkpoint.size })?;
+        told.wrong(&LogProblem::Forked { size: old.checkpoint.size })?;
     }
     let mut audit = Audit::new();
     let mut last = None;
     for entry in log.entries() {
-        match entry {
-            Ok((index, entry)) => {
-                last = last.max(Some(entry.at));
-                audit.add(index, &entry);
+        let (index, entry) = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                told.wrong(&problem)?;
+                continue;
             }
-            Err(problem) => say(out, &problem)?,
+        };
+        last = last.max(Some(entry.at));
+        audit.add(index, &entry);
+        if let What::Key(key) = &entry.what {
+            let problem = key_change_problem(files, keys, log.origin().tenant(), (index, key));
+            problem.iter().try_for_each(|problem| told.wrong(problem))?;
         }
+        // As it passes: people may have listened more often than fits into memory.
+        AuditNote::of(index, &entry).iter().try_for_each(|note| told.note(note))?;
     }
-    if let Some(last) = last {
-        let report = audit.finish(last, longest_call);
-        for (class, chain) in &report.chains {
-            let (sealed, first, last) = (chain.sealed, chain.first, chain.last);
-            writeln!(out, "       chain of class {class}: {sealed} recordings, positions {first} to {last}")?;
-        }
-        for note in &report.notes {
-            writeln!(out, "       {}", printable(&note.to_string()))?;
-        }
-        for finding in &report.findings {
-            say(out, finding)?;
-        }
-    }
-    match wrong {
-        0 => writeln!(out, "the log only grew, and tells every call and chain to its end: all good")?,
-        wrong => writeln!(out, "SOMETHING IS WRONG: {wrong} findings")?,
-    }
-    Ok(wrong == 0)
+    let Some(last) = last else { return Ok(()) };
+    let report = audit.finish(last, longest_call);
+    let silences = report.notes.iter().filter(|note| matches!(note, AuditNote::Silence { .. }));
+    silences.into_iter().try_for_each(|note| told.note(note))?;
+    report.chains.iter().try_for_each(|(class, chain)| told.chain(*class, chain))?;
+    let retired = report.retired_key(log.newest());
+    report.findings.iter().chain(&retired).try_for_each(|finding| told.wrong(finding))
 }
 
 /// Where the checkpoint `…/checkpoint` or `…/checkpoints/<size>` belongs to.
@@ -187,10 +187,12 @@ struct LogFolder(PathBuf);
 
 impl LogFiles for LogFolder {
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.0.join(path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some),
-        }
+        let mut bytes = Vec::new();
+        match open_regular(&self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?.take(LONGEST).read_to_end(&mut bytes)?,
+        };
+        Ok(Some(bytes))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

@@ -44,10 +44,18 @@ pub struct VerifyArgs {
     /// are not judged, and that is said.
     #[arg(long, value_name = "PEM")]
     pub(super) tsa_ca: Option<PathBuf>,
-    /// What was sealed so shortly before the end of the log in this archive may still be on its way:
-    /// `10m`, `30s`; 0: nothing may.
+    /// What was sealed so shortly before the end of the log in this archive, and within the last hour,
+    /// may still be on its way: `10m`, `30s`; 0: nothing may.
     #[arg(long, default_value = "10m", value_name = "TIME", value_parser = duration)]
     pub(super) grace: SignedDuration,
+    /// What is younger than this cannot have expired: gone from the beginning of a chain, it is missing.
+    /// `30d`, `12h`; 0: whatever is gone from the beginning may have expired.
+    #[arg(long, default_value = "30d", value_name = "TIME", value_parser = duration)]
+    pub(super) retention: SignedDuration,
+    /// `required`: a chain whose log is not here is wrong, because nothing then tells whether its end was
+    /// cut off. Without it, that is only said.
+    #[arg(long, value_name = "required", value_parser = ["required"])]
+    pub(super) log: Option<String>,
     /// Go on with what this file says was verified before, by names, sizes and times of files, and add
     /// to it; it is made when missing. It holds names of files.
     #[arg(long, value_name = "FILE")]
@@ -68,7 +76,12 @@ pub struct VerifyArgs {
 
 /// `0`, or a time with its unit.
 fn duration(text: &str) -> Result<SignedDuration, String> {
-    let duration = if text == "0" { Ok(SignedDuration::ZERO) } else { text.parse() };
-    let expected = || "expected a time with its unit, as 10m or 30s, or 0".to_owned();
-    duration.ok().filter(|duration: &SignedDuration| !duration.is_negative()).ok_or_else(expected)
+    let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+    let duration = match days {
+        _ if text == "0" => Some(SignedDuration::ZERO),
+        Some(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
+        None => text.parse().ok(),
+    };
+    let expected = || "expected a time with its unit, as 30d, 10m or 30s, or 0".to_owned();
+    duration.filter(|duration: &SignedDuration| !duration.is_negative()).ok_or_else(expected)
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::{
     ReportKey,
     output::Output,
-    verdict::{Said, Verdict, stamped, start},
+    verdict::{Outcome, Said, Verdict, stamped, start},
 };
 use crate::terminal::printable;
 
@@ -58,8 +58,12 @@ impl Html {
     }
 
     fn page(&mut self, out: &mut impl Write, verdict: &Verdict<'_>) -> io::Result<()> {
-        let (class, word) =
-            if verdict.is_good() { ("good", "All good") } else { ("wrong", "Something is wrong") };
+        let (class, word) = match verdict.outcome() {
+            Outcome::Good if verdict.without_log().next().is_some() => ("good", "Good as far as checked"),
+            Outcome::Good => ("good", "All good"),
+            Outcome::Wrong => ("wrong", "Something is wrong"),
+            Outcome::Nothing => ("wrong", "Nothing was verified"),
+        };
         write!(
             out,
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Verification of recordings</title>\

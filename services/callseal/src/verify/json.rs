@@ -75,6 +75,9 @@ impl<W: Write> Output for Json<W> {
                     "proofsNotJudged": summary.proofs_not_checked,
                     "timeStampsGood": summary.stamps_good,
                     "timeStampsNotJudged": summary.stamps_not_checked,
+                    "chainsWithoutLog": verdict.without_log().count(),
+                    "unfinished": summary.unfinished,
+                    "linksOut": summary.links_out,
                     "began": began,
                     "ended": ended,
                 }),
@@ -159,6 +162,7 @@ fn lane(report: &LaneReport) -> Value {
         "onTheWay": gone.on_the_way,
         "notInLog": texts(&report.not_in_log),
         "beforeLog": report.before_log,
+        "hasLog": report.has_log,
     })
 }
 
@@ -191,6 +195,10 @@ fn log(report: &LogReport) -> Value {
         })),
         "newerThanLog": report.newer_than_log,
         "findings": texts(&report.findings),
+        "stopped": report.deeds.stopped,
+        "played": report.deeds.played,
+        "exported": report.deeds.exported,
+        "deleted": report.deeds.deleted,
         "notes": report.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

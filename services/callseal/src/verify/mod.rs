@@ -29,7 +29,7 @@ use self::{
     report_key::ReportKey,
     sources::{Prepared, prepare},
     text::Text,
-    verdict::Verdict,
+    verdict::{Outcome, Verdict},
 };
 
 /// All is good.
@@ -82,6 +82,7 @@ fn verified(args: &VerifyArgs) -> anyhow::Result<u8> {
         certificates_given: !args.certificates.is_empty(),
         target_given: args.target.is_some(),
         complete: args.complete,
+        log_required: args.log.is_some(),
         times: (began, Timestamp::now()),
     };
     if verdict.is_empty() {
@@ -89,5 +90,9 @@ fn verified(args: &VerifyArgs) -> anyhow::Result<u8> {
         return Ok(USAGE);
     }
     outputs.finish(&verdict).context("what was found cannot be written")?;
-    Ok(if verdict.is_good() { GOOD } else { WRONG })
+    Ok(match verdict.outcome() {
+        Outcome::Good => GOOD,
+        Outcome::Wrong => WRONG,
+        Outcome::Nothing => USAGE,
+    })
 }

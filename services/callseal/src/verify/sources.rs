@@ -16,6 +16,7 @@ use evidence::{
         Archive, Folder, Inventory, Journal, Keyring, Options, PartOf, certified_log_keys, folder_path,
     },
 };
+use jiff::Timestamp;
 
 use super::VerifyArgs;
 use crate::{one_resource::OneResourceArgs, remote_archive::RemoteArchive};
@@ -52,6 +53,8 @@ pub(super) fn prepare(args: &VerifyArgs, listed: impl FnMut(u64)) -> anyhow::Res
     let mut options = Options {
         target: args.target.as_ref().map(ToString::to_string),
         grace: args.grace,
+        now: Timestamp::now(),
+        retention: args.retention,
         complete: args.complete,
         witnesses: args.witnesses.clone(),
         threads: args.jobs,

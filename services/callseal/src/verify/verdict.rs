@@ -1,7 +1,8 @@
 //! What is said at the end, in sentences: one wording for the terminal and for the report.
 
-use evidence::verify::{
-    Absences, ArchiveReport, FirstOf, Keyring, LaneReport, LogReport, StampOutcome, Summary,
+use evidence::{
+    log::audit::Deeds,
+    verify::{Absences, ArchiveReport, FirstOf, Keyring, LaneReport, LogReport, StampOutcome, Summary},
 };
 use jiff::Timestamp;
 
@@ -16,8 +17,21 @@ pub(super) struct Verdict<'a> {
     /// The target was given by the auditor, not said by the archive.
     pub(super) target_given: bool,
     pub(super) complete: bool,
+    /// A chain without its log is wrong.
+    pub(super) log_required: bool,
     /// When it began and ended.
     pub(super) times: (Timestamp, Timestamp),
+}
+
+/// What came out as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing is wrong.
+    Good,
+    /// Something is.
+    Wrong,
+    /// No recording is here, and by the log none should be.
+    Nothing,
 }
 
 /// A sentence, and whether it says that something is wrong.
@@ -47,10 +61,35 @@ fn listed<T>(list: &FirstOf<T>, mut one: impl FnMut(&T) -> String) -> Vec<Said> 
 }
 
 impl Verdict<'_> {
-    /// True if nothing is wrong.
+    /// What came out. Where no recording is, nothing was found good.
+    pub(super) fn outcome(&self) -> Outcome {
+        let Summary { recordings, lanes, .. } = self.summary;
+        if !self.summary.is_good() || lanes.iter().any(|lane| self.is_cut(lane) || self.lacks_log(lane)) {
+            return Outcome::Wrong;
+        }
+        match (recordings, lanes.iter().any(|lane| lane.absent.on_the_way > 0)) {
+            (0, true) => Outcome::Wrong,
+            (0, false) => Outcome::Nothing,
+            _ => Outcome::Good,
+        }
+    }
+
+    /// True if there is something and nothing is wrong with it.
     pub(super) fn is_good(&self) -> bool {
-        self.summary.is_good()
-            && !(self.complete && self.summary.lanes.iter().any(|lane| lane.missing_before > 0))
+        self.outcome() == Outcome::Good
+    }
+
+    fn is_cut(&self, lane: &LaneReport) -> bool {
+        self.complete && lane.missing_before > 0
+    }
+
+    fn lacks_log(&self, lane: &LaneReport) -> bool {
+        self.log_required && !lane.has_log
+    }
+
+    /// Chains of which no log tells where they end.
+    pub(super) fn without_log(&self) -> impl Iterator<Item = &LaneReport> {
+        self.summary.lanes.iter().filter(|lane| !lane.has_log)
     }
 
     /// Nothing of what verification is for.
@@ -66,7 +105,7 @@ impl Verdict<'_> {
 
     fn lane(&self, lane: &LaneReport) -> Vec<Said> {
         let LaneReport { recordings, positions: (first, last), missing_before, absent, .. } = lane;
-        let cut = self.complete && *missing_before > 0;
+        let cut = self.is_cut(lane);
         let good = lane.is_good() && !cut;
         let verdict = if good { "chain complete" } else { "CHAIN BROKEN" };
         let (from, to) = (start(lane.started.0), start(lane.started.1));
@@ -85,6 +124,10 @@ impl Verdict<'_> {
         if *missing_before > 0 {
             let weight = if cut { "MISSING" } else { "not in this archive" };
             out.push(detail(cut, format!("the {missing_before} before are {weight}")));
+        }
+        if !lane.has_log {
+            let text = "no log here: that the end of the chain is whole was NOT CHECKED";
+            out.push(detail(self.log_required, text.into()));
         }
         out.extend(absences(absent));
         out.extend(listed(&lane.not_in_log, |id| {
@@ -107,6 +150,26 @@ impl Verdict<'_> {
             out.push(said(true, text));
         }
         let Summary { proofs_not_checked, stamps_good, stamps_not_checked, .. } = self.summary;
+        let Summary { unfinished, links_out, .. } = self.summary;
+        let without = self.without_log().count();
+        if without > 0 {
+            let text = format!(
+                "ATTENTION: no log here for {without} chains: whether recordings were taken from their ends was NOT CHECKED (--log required refuses that)"
+            );
+            out.push(said(self.log_required, text));
+        }
+        if *unfinished > 0 {
+            out.push(said(
+                false,
+                format!("{unfinished} files of deliveries that are under way or were broken off"),
+            ));
+        }
+        if *links_out > 0 {
+            let text = format!(
+                "ATTENTION: {links_out} symbolic links lead out of the archive: what they lead to is not kept by it"
+            );
+            out.push(said(false, text));
+        }
         if *proofs_not_checked > 0 {
             let text = format!(
                 "{proofs_not_checked} log proofs NOT JUDGED: the log whose key signed them is not here, nor above"
@@ -201,6 +264,13 @@ impl Verdict<'_> {
             );
             out.push(detail(false, text));
         }
+        let Deeds { stopped, played, exported, deleted } = log.deeds;
+        if log.deeds != Deeds::default() {
+            let text = format!(
+                "by people: {stopped} recordings stopped, {played} times one listened to, {exported} times one taken out, {deleted} deletions (callseal log audit tells them one by one)"
+            );
+            out.push(detail(false, text));
+        }
         out.extend(log.notes.iter().map(|note| detail(false, note.to_string())));
         out
     }
@@ -232,10 +302,17 @@ impl Verdict<'_> {
             0 => String::new(),
             before => format!(" ({before} of them by an earlier run)"),
         };
-        if self.is_good() {
-            return format!("{recordings} recordings verified{before}: all good");
+        match self.outcome() {
+            Outcome::Good if self.without_log().next().is_some() => {
+                return format!(
+                    "{recordings} recordings verified{before}: each is good, but NO LOG is here that tells whether some are missing at the end"
+                );
+            }
+            Outcome::Good => return format!("{recordings} recordings verified{before}: all good"),
+            Outcome::Nothing => return "NO RECORDING is here: nothing was verified".to_owned(),
+            Outcome::Wrong => {}
         }
-        let broken = |lane: &&LaneReport| !lane.is_good() || (self.complete && lane.missing_before > 0);
+        let broken = |lane: &&LaneReport| !lane.is_good() || self.is_cut(lane) || self.lacks_log(lane);
         let chains = self.summary.lanes.iter().filter(broken).count();
         let archives = self.summary.archives.iter().filter(|archive| !archive.is_good()).count();
         format!(
