@@ -5,8 +5,8 @@ mod world;
 
 use std::{fs, path::Path};
 
-use harness::{process::Process, sshd::Sshd, wait};
-use published::{Log, audited};
+use harness::{installation::http_get, ports, process::Process, sshd::Sshd, wait};
+use published::{CHANGE, Log, audited};
 use wire::event_v1::event::What;
 use world::{PATIENCE, World, files_below, sftp};
 
@@ -179,6 +179,81 @@ async fn an_older_log_and_one_of_another_installation_write_nothing_over() {
         shipper.stop(PATIENCE).unwrap();
         assert_eq!((audited(&archive, "acme"), files_below(&archive)), (Some(20), before.clone()));
     }
+}
+
+/// Every file of the log in an archive with its bytes.
+fn bytes(archive: &Path) -> Vec<(String, Vec<u8>)> {
+    let log = archive.join("log");
+    files_below(&log).into_iter().map(|path| (path.clone(), fs::read(log.join(&path)).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_forked_log_that_has_outgrown_the_archive_writes_nothing_over() {
+    let mut world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let archive = world.path("data/archive");
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(300);
+    let shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 300).await;
+    shipper.stop(PATIENCE).unwrap();
+    let before = bytes(&archive);
+
+    // The log of the same name, set back to an older state and grown on from there.
+    fs::remove_dir_all(world.path("staging/log")).unwrap();
+    let mut fork = Log::new(&world.path("staging"), "acme", 1);
+    fork.grow(290);
+    let mut fork = fork.fork();
+    fork.grow(400);
+    let port = ports::claim().unwrap();
+    let shipper = mirroring(&world, &["--http", &format!("127.0.0.1:{port}")]);
+    let refused = |what| fault(what).filter(|fault| fault.problem.contains("does not continue"));
+    let told = world.event("the fork to be told", refused).await;
+    assert!(told.r#where == "target archive", "{told:?}");
+    let metric = "callseal_shipper_log_not_continued{destination=\"archive\",tenant=\"acme\"} 1";
+    wait::until("the metric", PATIENCE, || async {
+        http_get(port, "/metrics").await.is_ok_and(|(_, page)| page.contains(metric)).then_some(())
+    })
+    .await
+    .unwrap();
+    shipper.stop(PATIENCE).unwrap();
+    assert!(bytes(&archive) == before, "a file of the log in the archive was changed");
+
+    // The true log comes back, grown on: it is gone on with.
+    fs::remove_dir_all(world.path("staging/log")).unwrap();
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(300);
+    log.grow(400);
+    let _shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 700).await;
+}
+
+#[tokio::test]
+async fn a_change_of_key_comes_with_its_statement_and_both_signatures_and_is_never_written_over() {
+    let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let archive = world.path("data/archive");
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(3);
+    let shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 3).await;
+    log.change_key();
+    log.grow(1);
+    until_audited(&archive, "acme", 4).await;
+    // They come before the checkpoint that tells of the change.
+    let change = |ending: &str| archive.join(format!("log/acme/keys/{CHANGE}{ending}"));
+    for ending in [".txt", ".old.sig", ".new.sig"] {
+        assert_eq!(fs::read_to_string(change(ending)).unwrap(), ending);
+    }
+    shipper.stop(PATIENCE).unwrap();
+
+    // What is there is left as it is, what was lost is brought again.
+    fs::write(change(".old.sig"), "another").unwrap();
+    fs::remove_file(change(".txt")).unwrap();
+    log.grow(1);
+    let shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 5).await;
+    assert_eq!(fs::read_to_string(change(".txt")).unwrap(), ".txt");
+    assert_eq!(fs::read_to_string(change(".old.sig")).unwrap(), "another");
+    shipper.stop(PATIENCE).unwrap();
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ pub async fn put_for_ever(target: &dyn Target, path: &str, bytes: Vec<u8>) -> Re
                       look who wrote it, and move it away"
                 .to_owned(),
             needs_person: true,
+            forked: false,
         });
     }
     Ok(())

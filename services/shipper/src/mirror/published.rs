@@ -1,13 +1,20 @@
 //! The published log of a tenant, as it lies in staging.
 
 use std::{
-    io,
+    collections::BTreeMap,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use domain::TenantId;
-use evidence::log::SignedCheckpoint;
+use evidence::{
+    Sha256Hash,
+    log::{
+        LogFiles, SignedCheckpoint,
+        tiles::{TreeError, root_at},
+    },
+};
 
 use super::edge;
 use crate::staging::Staging;
@@ -43,6 +50,43 @@ pub struct Snapshot {
     pub head: evidence::log::Checkpoint,
     /// Paths and contents of the partial tiles and the partial bundle.
     pub partial: Vec<(String, Vec<u8>)>,
+    log: PathBuf,
+}
+
+impl Snapshot {
+    /// The root that this tree had when it held `size` entries, proven by its tiles.
+    ///
+    /// # Errors
+    /// It was never that small, or its tiles cannot be read or are not its own.
+    pub async fn root_at(&self, size: u64) -> Result<Sha256Hash, TreeError> {
+        let files = Tiles { partial: self.partial.iter().cloned().collect(), log: self.log.clone() };
+        let head = self.head.clone();
+        let root = tokio::task::spawn_blocking(move || root_at(&files, &head, size));
+        root.await.unwrap_or_else(|panic| Err(TreeError::Read("tile".to_owned(), io::Error::other(panic))))
+    }
+}
+
+/// The tiles of a snapshot: full ones stay in staging, partial ones were read.
+struct Tiles {
+    partial: BTreeMap<String, Vec<u8>>,
+    log: PathBuf,
+}
+
+impl LogFiles for Tiles {
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        if let Some(bytes) = self.partial.get(path) {
+            return Ok(Some(bytes.clone()));
+        }
+        match fs::read(self.log.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Tiles are asked for by their names.
+    fn list(&self, _folder: &str) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 impl Published {
@@ -76,7 +120,9 @@ impl Published {
             let checkpoint = self.read("checkpoint").await?;
             let head = SignedCheckpoint::parse(&checkpoint).map_err(io::Error::other)?.checkpoint;
             match self.partial(head.size).await {
-                Ok(partial) => return Ok(Snapshot { checkpoint, head, partial }),
+                Ok(partial) => {
+                    return Ok(Snapshot { checkpoint, head, partial, log: self.log.clone() });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && overtaken < MOST_OVERTAKEN => {
                     overtaken += 1;
                     tokio::time::sleep(Duration::from_millis(20)).await;

@@ -289,11 +289,11 @@ async fn bring_full(
 
 fn staging(error: std::io::Error) -> Trouble {
     let problem = format!("the published log cannot be read from staging: {error}");
-    Trouble { problem, needs_person: false }
+    Trouble { problem, needs_person: false, forked: false }
 }
 
 impl From<TargetError> for Trouble {
     fn from(error: TargetError) -> Self {
-        Self { needs_person: error.is_permanent(), problem: error.to_string() }
+        Self { needs_person: error.is_permanent(), problem: error.to_string(), forked: false }
     }
 }

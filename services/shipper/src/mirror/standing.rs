@@ -13,6 +13,8 @@ pub struct Trouble {
     pub problem: String,
     /// Time alone does not mend it.
     pub needs_person: bool,
+    /// The target holds a state of the log that ours does not continue.
+    pub forked: bool,
 }
 
 /// The metrics of all mirrors.
@@ -20,6 +22,7 @@ pub struct Trouble {
 pub struct Gauges {
     entries: IntGaugeVec,
     complete: GaugeVec,
+    forked: IntGaugeVec,
 }
 
 impl Gauges {
@@ -43,9 +46,17 @@ impl Gauges {
             ),
             labels,
         )?;
+        let forked = IntGaugeVec::new(
+            Opts::new(
+                "callseal_shipper_log_not_continued",
+                "1 while the target holds a state of the transparency log that the signer's log does not continue.",
+            ),
+            labels,
+        )?;
+        registry.register(Box::new(forked.clone()))?;
         registry.register(Box::new(entries.clone()))?;
         registry.register(Box::new(complete.clone()))?;
-        Ok(Self { entries, complete })
+        Ok(Self { entries, complete, forked })
     }
 
     /// A target is not in use any more.
@@ -54,6 +65,7 @@ impl Gauges {
         // An error means that nothing was measured yet.
         let _unmeasured = self.entries.remove_label_values(&labels);
         let _unmeasured = self.complete.remove_label_values(&labels);
+        let _unmeasured = self.forked.remove_label_values(&labels);
     }
 }
 
@@ -65,6 +77,7 @@ pub struct Standing {
     late_after: Duration,
     behind_since: Option<Instant>,
     told: bool,
+    told_forked: bool,
 }
 
 impl Standing {
@@ -75,7 +88,15 @@ impl Standing {
         reporter: Reporter,
         late_after: Duration,
     ) -> Self {
-        Self { destination, gauges, reporter, late_after, behind_since: None, told: false }
+        Self {
+            destination,
+            gauges,
+            reporter,
+            late_after,
+            behind_since: None,
+            told: false,
+            told_forked: false,
+        }
     }
 
     /// The log in staging is further than the target.
@@ -88,7 +109,9 @@ impl Standing {
         let labels = [self.destination.tenant.as_str(), self.destination.name.as_str()];
         self.gauges.entries.with_label_values(&labels).set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.gauges.complete.with_label_values(&labels).set(Timestamp::now().as_millisecond() as f64 / 1e3);
+        self.gauges.forked.with_label_values(&labels).set(0);
         self.behind_since = None;
+        self.told_forked = false;
         if std::mem::take(&mut self.told) {
             tracing::info!(destination = %self.destination, "the transparency log in the target is complete again");
             self.tell("the transparency log in it is complete again", false);
@@ -96,14 +119,20 @@ impl Standing {
     }
 
     /// It could not be brought. Somebody is told once: at once when a person is needed, else when it is
-    /// late.
+    /// late; and of a fork also when something else was told before.
     pub fn failed(&mut self, trouble: &Trouble) {
+        if trouble.forked {
+            let labels = [self.destination.tenant.as_str(), self.destination.name.as_str()];
+            self.gauges.forked.with_label_values(&labels).set(1);
+        }
         let late = self.behind_since.is_some_and(|since| since.elapsed() >= self.late_after);
-        if self.told || !(late || trouble.needs_person) {
+        let told = if trouble.forked { self.told_forked } else { self.told };
+        if told || !(late || trouble.needs_person) {
             tracing::debug!(destination = %self.destination, problem = trouble.problem, "the log is brought later");
             return;
         }
         self.told = true;
+        self.told_forked |= trouble.forked;
         let problem = &trouble.problem;
         tracing::warn!(destination = %self.destination, problem, "the transparency log in the target is behind");
         let text = format!(

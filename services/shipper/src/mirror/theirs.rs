@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use evidence::log::SignedCheckpoint;
+use evidence::log::{SignedCheckpoint, tiles::TreeError};
 use targets::Target;
 
 use super::{published::Snapshot, standing::Trouble};
@@ -12,7 +12,7 @@ use crate::small_file;
 pub enum Theirs {
     /// There is none.
     None,
-    /// It is of a smaller tree, with so many entries.
+    /// It is of a smaller tree, with so many entries, that ours continues.
     Older(u64),
     /// It is the same file.
     Same,
@@ -27,7 +27,7 @@ pub enum Theirs {
 /// # Errors
 /// It cannot be read. Evidence is never written over: another log, or a forked state of this one, is a fault for a person.
 pub async fn compare(target: &dyn Target, log: &str, ours: &Snapshot) -> Result<Theirs, Trouble> {
-    let needs_person = |problem: String| Trouble { problem, needs_person: true };
+    let needs_person = |problem: String| Trouble { problem, needs_person: true, forked: false };
     let Some(bytes) = small_file::read(target, log, "checkpoint").await? else { return Ok(Theirs::None) };
     if bytes == ours.checkpoint {
         return Ok(Theirs::Same);
@@ -46,7 +46,17 @@ pub async fn compare(target: &dyn Target, log: &str, ours: &Snapshot) -> Result<
         )));
     }
     match theirs.size.cmp(&head.size) {
-        Ordering::Less => Ok(Theirs::Older(theirs.size)),
+        Ordering::Less => match ours.root_at(theirs.size).await {
+            Ok(root) if root == theirs.root => Ok(Theirs::Older(theirs.size)),
+            Ok(_) => Err(not_continued(theirs.size, ours)),
+            Err(error) => Err(Trouble {
+                problem: format!(
+                    "the published log in staging cannot be held against the one in it: {error}"
+                ),
+                needs_person: !matches!(error, TreeError::Read(..)),
+                forked: false,
+            }),
+        },
         Ordering::Greater => Ok(Theirs::Newer(theirs.size)),
         Ordering::Equal if theirs.root == head.root => Ok(Theirs::SignedOtherwise),
         Ordering::Equal => Err(not_continued(theirs.size, ours)),
@@ -60,5 +70,5 @@ pub fn not_continued(size: u64, ours: &Snapshot) -> Trouble {
          backup of the signer or of staging put in place? Nothing is written over; keep this archive and ask who did it",
         ours.head.size
     );
-    Trouble { problem, needs_person: true }
+    Trouble { problem, needs_person: true, forked: true }
 }

@@ -14,6 +14,9 @@ use evidence::{
 };
 use jiff::Timestamp;
 
+/// The name of the statement of a change of key.
+pub const CHANGE: &str = "change-0123456789abcdef";
+
 /// The log of a tenant in staging.
 pub struct Log {
     folder: PathBuf,
@@ -22,6 +25,8 @@ pub struct Log {
     pub size: u64,
     root: Sha256Hash,
     partial: Vec<String>,
+    /// By how many seconds its entries are later.
+    later: u64,
 }
 
 impl Log {
@@ -39,6 +44,20 @@ impl Log {
             size: 0,
             root: Frontier::default().root(),
             partial: Vec::new(),
+            later: 0,
+        }
+    }
+
+    /// The same log, its history from here on another one.
+    pub const fn fork(mut self) -> Self {
+        self.later = 1;
+        self
+    }
+
+    /// A change of key is published: statement and signatures, before the checkpoint that tells of it.
+    pub fn change_key(&self) {
+        for ending in [".txt", ".old.sig", ".new.sig"] {
+            write(&self.folder.join(format!("keys/{CHANGE}{ending}")), ending.as_bytes());
         }
     }
 
@@ -46,7 +65,7 @@ impl Log {
     pub fn grow(&mut self, entries: u64) {
         let at: Timestamp = "2026-11-22T09:15:30Z".parse().unwrap();
         let entry = |number: u64| {
-            let at = at + std::time::Duration::from_secs(number);
+            let at = at + std::time::Duration::from_secs(number + self.later);
             Entry { at, tenant: self.tenant.parse().unwrap(), what: What::Heartbeat }.to_bytes()
         };
         let new: Vec<Vec<u8>> = (self.size..self.size + entries).map(entry).collect();

@@ -63,7 +63,10 @@ impl World {
     pub fn shipper(&self, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-shipper"));
         command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
-        command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
+        if !further.contains(&"--http") {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
+        command.args(["--retry-after", "0.1", "--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self._nats.url());
         command.arg("--config").arg(self.path("config")).arg("--staging").arg(self.path("staging"));
         command.arg("--data").arg(self.path("data")).args(further);
