@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::Context;
 use evidence::Certificate;
-use keys::{CertificateSubject, KeyError, KeyOptions, KeySet, NewKey, RsaBits, create, create_log_key, open, softhsm};
+use keys::{
+    CertificateSubject, KeyError, KeyOptions, KeySet, NewKey, RsaBits, create, create_log_key, open, softhsm,
+};
 
 use super::UpArgs;
 
@@ -72,7 +74,9 @@ pub fn prepare(args: &UpArgs) -> anyhow::Result<KeyOptions> {
             make_first(args, &options)
         }
         // Made by an earlier version, if nothing was signed with a log key yet.
-        Err(KeyError::LogKeyMissing { .. }) if is_softhsm && !has_logs(args) => create_log_key(&options, &options.key),
+        Err(KeyError::LogKeyMissing { .. }) if is_softhsm && !has_logs(args) => {
+            create_log_key(&options, &options.key)
+        }
         other => other,
     };
     match opened {

@@ -126,9 +126,10 @@ impl Running {
 
         let http_up = CancellationToken::new();
         let services = parts.iter().map(|part| part.service.clone()).collect();
-        let http = runtime::http::serve_beside(args.http, services, pages, http_up.clone())
-            .await
-            .with_context(|| format!("{} cannot be listened on for metrics, health, API and logs", args.http))?;
+        let http =
+            runtime::http::serve_beside(args.http, services, pages, http_up.clone()).await.with_context(
+                || format!("{} cannot be listened on for metrics, health, API and logs", args.http),
+            )?;
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let ready = Ready { sip: unknown, http, nats: url };
         let mut running = Self { ready, bus, parts, http_up, _nats: nats, _data: data };
