@@ -298,8 +298,7 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
         let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
         assert!(made.success());
     };
-    for section in
-        [Section::STEREO, Section::Info, Section::HashList, Section::Signature, Section::LogProof]
+    for section in [Section::STEREO, Section::Info, Section::HashList, Section::Signature, Section::LogProof]
     {
         let archive = good.copy();
         pipe(&archive.file(2, section));
