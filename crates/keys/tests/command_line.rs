@@ -34,7 +34,10 @@ fn what_is_missing_is_named_before_anything_is_asked() {
     for (line, missing) in [
         ("callseal --key-provider azure --key-certificates /x", "--azure-key-vault"),
         ("callseal --key-provider azure --azure-key-vault http://x --key-certificates /x", "https://"),
-        ("callseal --key-provider azure --azure-key-vault https://acme.vault.azure.net", "--key-certificates"),
+        (
+            "callseal --key-provider azure --azure-key-vault https://acme.vault.azure.net",
+            "--key-certificates",
+        ),
         ("callseal --key-provider aws --aws-region eu-central-1", "--key-certificates"),
         ("callseal --key-provider aws --aws-region x --key-certificates /x --key id:0a", "instead of id:"),
     ] {
