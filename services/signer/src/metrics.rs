@@ -31,6 +31,10 @@ pub struct Metrics {
     pub checkpoints: IntCounter,
     /// Logs that must not go on.
     pub logs_halted: IntGauge,
+    /// Age of the newest checkpoint, of the log where it is oldest.
+    pub checkpoint_age: IntGauge,
+    /// Sealed recordings that wait for a checkpoint.
+    pub unannounced: IntGauge,
     /// Logs whose newest checkpoint too few witnesses have cosigned.
     pub logs_unwitnessed: IntGauge,
     /// Time-stamp authorities that do not stamp.
@@ -83,6 +87,14 @@ impl Metrics {
                 "callseal_signer_log_halted",
                 "Logs that must not go on: the state database is not the one they were published from",
             )?,
+            checkpoint_age: IntGauge::new(
+                "callseal_signer_log_checkpoint_age_seconds",
+                "Age of a log's newest signed checkpoint; of all logs the greatest",
+            )?,
+            unannounced: IntGauge::new(
+                "callseal_signer_log_unannounced",
+                "Sealed recordings that are not delivered yet, since no signed checkpoint covers them",
+            )?,
             logs_unwitnessed: IntGauge::new(
                 "callseal_signer_log_unwitnessed",
                 "Logs whose newest checkpoint fewer witnesses have cosigned than the tenant asks for",
@@ -105,6 +117,8 @@ impl Metrics {
         registry.register(Box::new(metrics.keys_away.clone()))?;
         registry.register(Box::new(metrics.checkpoints.clone()))?;
         registry.register(Box::new(metrics.logs_halted.clone()))?;
+        registry.register(Box::new(metrics.checkpoint_age.clone()))?;
+        registry.register(Box::new(metrics.unannounced.clone()))?;
         registry.register(Box::new(metrics.logs_unwitnessed.clone()))?;
         registry.register(Box::new(metrics.authorities_failing.clone()))?;
         registry.register(Box::new(metrics.faults.clone()))?;

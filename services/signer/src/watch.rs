@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::with_sources;
+use jiff::Timestamp;
 use runtime::{Condition, Service};
 
 use crate::{context::Context, state::Phase};
@@ -46,11 +47,20 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
 async fn look_at_logs(context: &Context, condition: &Condition) {
     // Without the database nothing can be said; that is another condition.
     let Ok(heads) = context.state.logs().await else { return };
-    let halted: Vec<String> = heads
+    if let (Ok(oldest), Ok(waiting)) =
+        (context.state.oldest_newest_checkpoint().await, context.state.uncovered_count().await)
+    {
+        let now = Timestamp::now().as_millisecond();
+        context.metrics.checkpoint_age.set(oldest.map_or(0, |at| (now - at).max(0) / 1_000));
+        context.metrics.unannounced.set(waiting);
+    }
+    let mut halted: Vec<String> = heads
         .iter()
         .filter(|head| !head.halted.is_empty())
         .map(|head| format!("{}: {}", head.tenant, head.halted))
         .collect();
+    let troubles = context.logs.troubles.now().into_iter().filter(|(_, trouble)| !trouble.is_key);
+    halted.extend(troubles.map(|(tenant, trouble)| format!("{tenant}: {trouble}")));
     let remarks: Vec<String> = context
         .logs
         .witnesses

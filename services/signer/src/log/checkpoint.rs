@@ -1,16 +1,13 @@
 //! Checkpoints: the write order of [`super`], steps 1 to 6.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use bus::with_sources;
 use domain::TenantId;
 use evidence::{
     Sha256Hash,
     log::{
-        Checkpoint, Entry, LogKey, SignedCheckpoint, What,
+        Checkpoint, Entry, LogKey, SignedCheckpoint, What, WitnessKey,
         tiles::{self, Growth},
     },
 };
@@ -39,38 +36,10 @@ use crate::{
 
 /// Logs that are signed and published at the same time.
 const AT_ONCE: usize = 8;
-/// The longest pause of a log that cannot be signed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Rows of published entries are kept for longer than the stream EVENTS keeps what they come from.
 const KEEP_ROWS: Duration = Duration::from_secs(35 * 86_400);
 /// Old rows and copies are looked for once in so many checkpoints.
 const TIDY_EVERY: u64 = 64;
-
-/// What is wrong with logs, by tenant.
-#[derive(Default)]
-struct Troubles(BTreeMap<TenantId, Trouble>);
-
-struct Trouble {
-    problem: String,
-    pause: Duration,
-    until: Instant,
-}
-
-impl Troubles {
-    /// Notes it; true if it is another one than before.
-    fn note(&mut self, tenant: &TenantId, problem: &str) -> bool {
-        let known = self.0.remove(tenant);
-        let is_news = known.as_ref().is_none_or(|known| known.problem != problem);
-        let pause = known.map_or(Duration::from_secs(1), |known| (known.pause * 2).min(LONGEST_PAUSE));
-        let until = Instant::now() + pause;
-        self.0.insert(tenant.clone(), Trouble { problem: problem.to_owned(), pause, until });
-        is_news
-    }
-
-    fn is_paused(&self, tenant: &TenantId) -> bool {
-        self.0.get(tenant).is_some_and(|trouble| trouble.until > Instant::now())
-    }
-}
 
 /// Looks at each log before anything is added to it.
 ///
@@ -81,18 +50,38 @@ pub(super) async fn begin(context: &Context, lease: &Held) -> Result<(), LogErro
         context.state.logs().await?.into_iter().map(|head| head.tenant).collect();
     let folders = context.staging.folders(&object_store::path::Path::from("log")).await?;
     tenants.extend(folders.iter().filter_map(|name| name.parse().ok()));
-    for tenant in tenants {
-        match begin_one(context, lease, &tenant).await {
-            Ok(()) => context.state.set_log_halted(lease, &tenant, "").await?,
-            Err(LogError::Refused(refusal)) => halt(context, lease, &tenant, &refusal).await?,
-            Err(error @ LogError::State(_)) => return Err(error),
-            // Nothing is signed before it can be read; nothing says that it must not grow.
-            Err(error) => {
-                tracing::error!(%tenant, error = with_sources(&error), "the log cannot be looked at");
-            }
+    let tenants: Vec<TenantId> = tenants.into_iter().collect();
+    for some in tenants.chunks(AT_ONCE) {
+        let looks = some.iter().map(|tenant| look_at(context, lease, tenant));
+        future::join_all(looks).await.into_iter().collect::<Result<(), _>>()?;
+    }
+    Ok(())
+}
+
+async fn look_at(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(), LogError> {
+    if let Some(head) = context.state.log_head(tenant).await?
+        && is_held_by_witness(context, &head)
+    {
+        return Ok(say_halted(context, tenant, head.halted));
+    }
+    match begin_one(context, lease, tenant).await {
+        Ok(()) => context.state.set_log_halted(lease, tenant, "", "").await?,
+        Err(LogError::Refused(refusal)) => halt(context, lease, tenant, &refusal).await?,
+        Err(error @ LogError::State(_)) => return Err(error),
+        // Nothing is signed before it can be read; nothing says that it must not grow.
+        Err(error) => {
+            context.logs.troubles.note(tenant, &with_sources(&error), false);
+            tracing::error!(%tenant, error = with_sources(&error), "the log cannot be looked at");
         }
     }
     Ok(())
+}
+
+/// What a witness has seen is not undone by a new start: it stays halted until somebody has brought the
+/// right database back, which is not halted, or has taken that witness out of the configuration.
+fn is_held_by_witness(context: &Context, head: &LogHead) -> bool {
+    let members = context.logs.wishes_of(&head.tenant).witnesses.members;
+    !head.halted.is_empty() && members.iter().any(|member| member.name.as_str() == head.halted_by)
 }
 
 async fn begin_one(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(), LogError> {
@@ -107,7 +96,7 @@ async fn begin_one(context: &Context, lease: &Held, tenant: &TenantId) -> Result
     let Some(published) = largest(newest.clone(), copy) else { return Ok(()) };
     if context.state.log_head(tenant).await?.is_none() {
         // Published from another database: the row is there to be halted.
-        context.state.insert_log(tenant, &published.checkpoint.origin, "").await?;
+        context.state.insert_log(tenant, &published.checkpoint.origin).await?;
     }
     let head = context.state.ensure_log(tenant, "").await?;
     let last = context.state.last_checkpoint(tenant).await?;
@@ -117,9 +106,40 @@ async fn begin_one(context: &Context, lease: &Held, tenant: &TenantId) -> Result
     };
     let Some(last) = last else { return Ok(()) };
     if newest.is_none_or(|newest| newest.checkpoint.size < last.size) {
-        folder.replace(NEWEST, last.note).await?;
+        folder.replace(NEWEST, last.note.clone()).await?;
+    }
+    // Before anything new is signed: staging may have been restored together with the database, but a
+    // witness remembers.
+    let signed = SignedCheckpoint::parse(&last.note).map_err(super::folder::FolderError::from)?;
+    offer(context, lease, tenant, &folder, signed, true).await
+}
+
+/// Offers the newest checkpoint to the witnesses that have not cosigned it, or to `all`.
+async fn offer(
+    context: &Context,
+    lease: &Held,
+    tenant: &TenantId,
+    folder: &LogFolder,
+    mut signed: SignedCheckpoint,
+    all: bool,
+) -> Result<(), LogError> {
+    if context.logs.witnesses.cosign(context, folder, tenant, &mut signed, all).await? > 0 {
+        let stored = store(context, lease, tenant, signed).await?;
+        folder.replace(NEWEST, stored.note).await?;
     }
     Ok(())
+}
+
+/// Whether fewer witnesses have cosigned than the tenant wants; then the checkpoint.
+fn lacking(context: &Context, tenant: &TenantId, last: &StoredCheckpoint) -> Option<SignedCheckpoint> {
+    let wanted = context.logs.wishes_of(tenant).witnesses;
+    if wanted.members.is_empty() {
+        return None;
+    }
+    let key = |key: &str| WitnessKey::parse(key).ok();
+    let keys: Vec<WitnessKey> = wanted.members.iter().filter_map(|member| key(&member.key)).collect();
+    let signed = SignedCheckpoint::parse(&last.note).ok()?;
+    (signed.cosigned_by(&keys).len() < wanted.quorum).then_some(signed)
 }
 
 fn largest(a: Option<SignedCheckpoint>, b: Option<SignedCheckpoint>) -> Option<SignedCheckpoint> {
@@ -137,22 +157,25 @@ async fn halt(
     refusal: &Refusal,
 ) -> Result<(), StateError> {
     let problem = refusal.to_string();
-    context.state.set_log_halted(lease, tenant, &problem).await?;
+    context.state.set_log_halted(lease, tenant, &problem, refusal.witness()).await?;
+    say_halted(context, tenant, problem);
+    Ok(())
+}
+
+fn say_halted(context: &Context, tenant: &TenantId, problem: String) {
     tracing::error!(%tenant, problem, "the log is halted: this tenant's recordings wait unsealed");
     let fault = Fault { r#where: "signer/log".to_owned(), problem, will_retry: false };
     context.event(tenant.as_str(), "", Happened::Fault(fault));
-    Ok(())
 }
 
 /// Signs and publishes until `stop`, or until the lease is lost.
 pub(super) async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
-    let mut troubles = Troubles::default();
     let every = context.options.checkpoint_every();
     while !stop.is_cancelled() {
         let begun = Instant::now();
-        match round(context, lease, &mut troubles).await {
+        match round(context, lease).await {
             Ok(()) => {}
-            Err(error) if error.is_fenced() => return,
+            Err(error) if error.is_fenced() => break,
             Err(error) => context.fault("log", "", "", &error),
         }
         // Not more often than that, and at once when somebody has waited for it since.
@@ -165,9 +188,11 @@ pub(super) async fn run(context: &Context, lease: &Held, stop: &CancellationToke
             let _ = tokio::time::timeout(every, grown).await;
         }
     }
+    context.logs.troubles.forget();
 }
 
-async fn round(context: &Context, lease: &Held, troubles: &mut Troubles) -> Result<(), LogError> {
+async fn round(context: &Context, lease: &Held) -> Result<(), LogError> {
+    let troubles = &context.logs.troubles;
     let heads = context.state.logs().await?;
     let halted = heads.iter().filter(|head| !head.halted.is_empty()).count();
     context.metrics.logs_halted.set(i64::try_from(halted).unwrap_or(i64::MAX));
@@ -181,17 +206,20 @@ async fn round(context: &Context, lease: &Held, troubles: &mut Troubles) -> Resu
             let tenant = &head.tenant;
             match outcome {
                 Ok(()) => {
-                    if troubles.0.remove(tenant).is_some() {
+                    if troubles.is_over(tenant) {
                         tracing::warn!(%tenant, "checkpoints of the log are signed again");
                     }
                 }
                 Err(error) if error.is_fenced() => return Err(error),
-                Err(LogError::Refused(refusal)) => halt(context, lease, tenant, &refusal).await?,
+                Err(LogError::Refused(refusal)) => {
+                    troubles.is_over(tenant);
+                    halt(context, lease, tenant, &refusal).await?;
+                }
                 Err(error) => {
                     if let LogError::Key(fault) = &error {
                         context.keys.lost(tenant, fault).await;
                     }
-                    if troubles.note(tenant, &with_sources(&error)) {
+                    if troubles.note(tenant, &with_sources(&error), error.is_key()) {
                         context.fault("log", tenant.as_str(), "", &error);
                     }
                 }
@@ -211,7 +239,13 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
         let now = Timestamp::now();
         let age = now.as_millisecond() - last.as_ref().map_or(0, |last| last.at_ms);
         if Duration::from_millis(u64::try_from(age).unwrap_or(0)) < context.options.heartbeat_every() {
-            return Ok(());
+            let Some((last, folder)) = last.zip(LogFolder::new(&context.staging, tenant).ok()) else {
+                return Ok(());
+            };
+            return match lacking(context, tenant, &last) {
+                Some(signed) => offer(context, lease, tenant, &folder, signed, false).await,
+                None => Ok(()),
+            };
         }
         let beat = Entry { at: now, tenant: tenant.clone(), what: What::Heartbeat };
         let beat = (beat, source::heartbeat(now.as_millisecond()));
@@ -253,7 +287,7 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
     fail_point::log_reached("checkpoint-copied");
 
     // 5: cosignatures, then SQL.
-    context.logs.witnesses.cosign(context, &folder, tenant, &mut signed).await;
+    context.logs.witnesses.cosign(context, &folder, tenant, &mut signed, false).await?;
     let stored = store(context, lease, tenant, signed).await?;
     fail_point::log_reached("checkpoint-stored");
 

@@ -115,6 +115,8 @@ async fn state(context: &Context, request: &LogStateRequest) -> LogStateResponse
 
 async fn one(context: &Context, head: LogHead) -> LogState {
     let last = context.state.last_checkpoint(&head.tenant).await.ok().flatten();
+    let trouble = context.logs.troubles.of(&head.tenant).filter(|_| head.halted.is_empty());
+    let trouble = trouble.map(|trouble| trouble.to_string());
     let wanted = context.logs.wishes_of(&head.tenant).witnesses.members;
     let keys: Vec<WitnessKey> =
         wanted.iter().filter_map(|witness| WitnessKey::parse(&witness.key).ok()).collect();
@@ -127,6 +129,6 @@ async fn one(context: &Context, head: LogHead) -> LogState {
         checkpoint_size: last.as_ref().map_or(0, |last| last.size),
         checkpoint_unix_ms: last.as_ref().map_or(0, |last| last.at_ms),
         cosigned_by: cosigned_by.into_iter().map(|(name, _)| name).collect(),
-        halted: head.halted,
+        halted: trouble.unwrap_or(head.halted),
     }
 }

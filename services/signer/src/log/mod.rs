@@ -31,6 +31,7 @@ pub mod refusal;
 pub mod stamp;
 mod statement;
 mod thin;
+mod trouble;
 pub mod witness;
 
 use std::sync::{Arc, OnceLock};
@@ -60,6 +61,8 @@ pub struct Logs {
     pub grown: Notify,
     /// Authorities that stamp.
     pub stamps: stamp::Stamps,
+    /// What keeps logs from being signed.
+    pub troubles: trouble::Troubles,
     /// Witnesses that cosign.
     pub witnesses: witness::Witnesses,
 }
@@ -131,6 +134,11 @@ impl From<JoinError> for LogError {
 }
 
 impl LogError {
+    /// The key does not sign: that is said where keys are spoken of, too.
+    pub const fn is_key(&self) -> bool {
+        matches!(self, Self::NoKey(_) | Self::Key(_))
+    }
+
     /// Another replica seals now.
     pub const fn is_fenced(&self) -> bool {
         matches!(self, Self::State(StateError::Fenced(_)))

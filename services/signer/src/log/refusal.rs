@@ -59,6 +59,47 @@ pub enum Refusal {
          published from, or the file from an archive"
     )]
     Overwritten(&'static str),
+    /// A witness has cosigned more than is known.
+    #[error(
+        "the witness {witness} has cosigned {seen} entries of this log, and the state database and staging know {known}: both \
+         were restored from an older copy. {}",
+        TO_DECIDE
+    )]
+    WitnessedMore {
+        /// Its name in the tenant's configuration.
+        witness: String,
+        /// Entries that it has seen.
+        seen: u64,
+        /// Entries of the checkpoint that it was offered.
+        known: u64,
+    },
+    /// A witness has cosigned something else.
+    #[error(
+        "the witness {witness} has cosigned another tree of this log, over {size} entries: the state database and staging \
+         were restored from an older copy and went on, or two installations seal with one log. {}",
+        TO_DECIDE
+    )]
+    WitnessedOther {
+        /// Its name in the tenant's configuration.
+        witness: String,
+        /// Entries of the tree that it has seen.
+        size: u64,
+    },
+}
+
+/// What is to be done when a witness knows better.
+const TO_DECIDE: &str = "Going on would fork the log. Restore the newest copy of both: all goes on then by itself. This stays so over \
+     restarts until that is done, or until somebody takes the witness out of the tenant's configuration and restarts, \
+     which makes the fork lasting";
+
+impl Refusal {
+    /// The witness that is the reason; empty: none is.
+    pub fn witness(&self) -> &str {
+        match self {
+            Self::WitnessedMore { witness, .. } | Self::WitnessedOther { witness, .. } => witness,
+            _ => "",
+        }
+    }
 }
 
 /// What follows from a published checkpoint.

@@ -2,7 +2,9 @@
 //!
 //! They are asked for every checkpoint, all at once, for a few seconds. One that does not answer is
 //! left alone for a while; sealing never waits for it longer than that. Whether enough have cosigned
-//! is said in the metrics, at `/readyz` and, when it changes, in the log.
+//! is said in the metrics, at `/readyz` and, when it changes, in the log; while too few have, the
+//! newest checkpoint is offered again. One that has seen more than we know, or something else, halts
+//! the log.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +20,16 @@ use futures::future;
 use tokio::time::Instant;
 use wire::event_v1::{Fault, event::What};
 
-use super::{LogError, blocking, folder::LogFolder};
+use super::{LogError, blocking, folder::LogFolder, refusal::Refusal};
 use crate::context::Context;
 
 /// How long a checkpoint waits for its cosignatures.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a witness is left alone that did not answer.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// The status that says: this proof does not verify (C2SP tlog-witness).
+const NO_PROOF: u16 = 422;
 
 /// What is known of the witnesses of each log.
 #[derive(Default)]
@@ -46,34 +51,58 @@ struct Member {
     size: Option<u64>,
     /// It is not asked before then.
     not_before: Option<Instant>,
+    /// What it said, or failed to say, when it was asked last.
+    problem: String,
+}
+
+/// Why there is no cosignature.
+enum Without {
+    /// It is away, or its answer is not good.
+    Problem(String),
+    /// It has seen what we cannot have written.
+    Refusal(Refusal),
 }
 
 impl Witnesses {
-    /// Adds cosignatures to a checkpoint whose tiles are published; as many as come in time.
+    /// Adds cosignatures to a checkpoint whose tiles are published; as many as come in time. Those who
+    /// have cosigned it are asked again only with `all`, to hear whether they have seen more since.
+    /// Returns how many were added.
+    ///
+    /// # Errors
+    /// A witness has seen another history of this log.
     pub(super) async fn cosign(
         &self,
         context: &Context,
         folder: &LogFolder,
         tenant: &TenantId,
         signed: &mut SignedCheckpoint,
-    ) {
+        all: bool,
+    ) -> Result<usize, Refusal> {
         let wanted = context.logs.wishes_of(tenant).witnesses;
         let members = self.members(tenant, &wanted.members);
         if members.is_empty() {
             self.judge(context, tenant, String::new(), members);
-            return;
+            return Ok(0);
         }
-        let asked = members.into_iter().map(|member| ask(folder, signed, member));
-        let mut got = 0;
+        let asked = members.into_iter().map(|member| ask(folder, signed, member, all));
+        let (mut got, mut added) = (0, 0);
+        let mut refused = None;
         let mut away = Vec::new();
         let mut after = Vec::new();
         for (member, outcome) in future::join_all(asked).await {
             match outcome {
                 Ok(lines) => {
                     got += 1;
+                    added += lines.len();
                     lines.into_iter().for_each(|line| signed.add(line));
                 }
-                Err(problem) => away.push(format!("{}: {problem}", member.configured.name)),
+                Err(Without::Problem(problem)) => {
+                    away.push(format!("{}: {problem}", member.configured.name));
+                }
+                Err(Without::Refusal(refusal)) => {
+                    away.push(format!("{}: it has seen another history", member.configured.name));
+                    refused = Some(refusal);
+                }
             }
             after.push(member);
         }
@@ -83,6 +112,7 @@ impl Witnesses {
             String::new()
         };
         self.judge(context, tenant, lack, after);
+        refused.map_or(Ok(added), Err)
     }
 
     /// Logs whose newest checkpoint too few witnesses have cosigned, with what is missing.
@@ -103,6 +133,7 @@ impl Witnesses {
                 client: WitnessClient::new(witness).ok(),
                 size: None,
                 not_before: None,
+                problem: String::new(),
             })
         };
         wanted.iter().map(member).collect()
@@ -137,31 +168,44 @@ async fn ask(
     folder: &LogFolder,
     signed: &SignedCheckpoint,
     mut member: Member,
-) -> (Member, Result<Vec<NoteSignature>, String>) {
+    all: bool,
+) -> (Member, Result<Vec<NoteSignature>, Without>) {
+    let key = member.client.as_ref().map(|client| client.key().clone());
+    let is_cosigned = key.is_some_and(|key| !signed.cosigned_by(&[key]).is_empty());
+    if is_cosigned && !all {
+        return (member, Ok(Vec::new()));
+    }
     if member.not_before.is_some_and(|until| until > Instant::now()) {
-        return (member, Err("did not answer a moment ago".to_owned()));
+        let problem = member.problem.clone();
+        return (member, Err(Without::Problem(problem)));
     }
     let asked = tokio::time::timeout(PATIENCE, ask_client(folder, signed, &member)).await;
     let problem = match asked {
         Ok(Ok(lines)) => {
             (member.size, member.not_before) = (Some(signed.checkpoint.size), None);
-            return (member, Ok(lines));
+            return (member, Ok(if is_cosigned { Vec::new() } else { lines }));
         }
-        Ok(Err(problem)) => problem,
+        Ok(Err(Without::Problem(problem))) => problem,
+        Ok(Err(refusal)) => return (member, Err(refusal)),
         Err(_) => "no answer in time".to_owned(),
     };
+    member.problem.clone_from(&problem);
     member.not_before = Some(Instant::now() + PAUSE);
     member.size = None;
-    (member, Err(problem))
+    (member, Err(Without::Problem(problem)))
 }
 
 async fn ask_client(
     folder: &LogFolder,
     signed: &SignedCheckpoint,
     member: &Member,
-) -> Result<Vec<NoteSignature>, String> {
-    let Some(client) = &member.client else { return Err("its key or this machine's TLS is unusable".into()) };
-    let words = |error: LogError| with_sources(&error);
+) -> Result<Vec<NoteSignature>, Without> {
+    let Some(client) = &member.client else {
+        return Err(Without::Problem("its key or this machine's TLS is unusable".to_owned()));
+    };
+    let words = |error: LogError| Without::Problem(with_sources(&error));
+    let (witness, ours) = (member.configured.name.to_string(), signed.checkpoint.size);
+    let mut has_said = false;
     // A witness that is new begins at 0; one that has seen more says so.
     let mut old = member.size.unwrap_or(0);
     for _ in 0..3 {
@@ -170,16 +214,19 @@ async fn ask_client(
         let proof = proof.map_err(|error| words(error.into()))?;
         match client.cosign(old, &proof, signed).await {
             Ok(lines) => return Ok(lines),
-            Err(AttestError::Conflict { size }) if size != old && size <= signed.checkpoint.size => {
-                old = size
+            Err(AttestError::Conflict { size }) if size > ours => {
+                return Err(Without::Refusal(Refusal::WitnessedMore { witness, seen: size, known: ours }));
             }
-            Err(AttestError::Conflict { size }) => {
-                return Err(format!(
-                    "saw another history of this log, over {size} entries: was an old state restored?"
-                ));
+            Err(AttestError::Conflict { size }) if size != old => (old, has_said) = (size, true),
+            Err(AttestError::Conflict { size }) if size == ours => {
+                return Err(Without::Refusal(Refusal::WitnessedOther { witness, size }));
             }
-            Err(error) => return Err(with_sources(&error)),
+            // The proof from the size that it has named itself does not lead from its tree to ours.
+            Err(AttestError::Status(NO_PROOF)) if has_said => {
+                return Err(Without::Refusal(Refusal::WitnessedOther { witness, size: old }));
+            }
+            Err(error) => return Err(Without::Problem(with_sources(&error))),
         }
     }
-    Err("names another size each time it is asked".to_owned())
+    Err(Without::Problem("names another size each time it is asked".to_owned()))
 }

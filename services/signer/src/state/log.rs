@@ -35,6 +35,8 @@ pub struct LogHead {
     pub last_ms: i64,
     /// Why nothing may be added or signed; empty: all is well.
     pub halted: String,
+    /// The witness that is the reason, by its name in the tenant's configuration; empty: none is.
+    pub halted_by: String,
 }
 
 impl LogHead {
@@ -98,7 +100,7 @@ pub async fn append_with(
     // Locks the row on either database, and reads what the last commit wrote.
     let locked = sqlx::query(
         "UPDATE log SET size = size WHERE tenant = $1 \
-         RETURNING tenant, origin, salt, size, frontier, last_ms, halted",
+         RETURNING tenant, origin, salt, size, frontier, last_ms, halted, halted_by",
     )
     .bind(tenant.as_str())
     .fetch_optional(&mut **tx)
@@ -178,7 +180,7 @@ impl State {
             return Ok(head);
         }
         let origin = Origin::new(installation, tenant, rand::random());
-        self.insert_log(tenant, origin.as_str(), "").await?;
+        self.insert_log(tenant, origin.as_str()).await?;
         self.log_head(tenant).await?.ok_or_else(|| StateError::NoLog(tenant.to_string()))
     }
 
@@ -186,17 +188,16 @@ impl State {
     ///
     /// # Errors
     /// The database refused.
-    pub async fn insert_log(&self, tenant: &TenantId, origin: &str, halted: &str) -> Result<(), StateError> {
+    pub async fn insert_log(&self, tenant: &TenantId, origin: &str) -> Result<(), StateError> {
         let salt: [u8; SALT_BYTES] = rand::random();
         sqlx::query(
-            "INSERT INTO log (tenant, origin, salt, size, frontier, last_ms, halted, key_id) \
-             VALUES ($1, $2, $3, 0, $4, 0, $5, '') ON CONFLICT (tenant) DO NOTHING",
+            "INSERT INTO log (tenant, origin, salt, size, frontier, last_ms, halted, halted_by, key_id) \
+             VALUES ($1, $2, $3, 0, $4, 0, '', '', '') ON CONFLICT (tenant) DO NOTHING",
         )
         .bind(tenant.as_str())
         .bind(origin)
         .bind(salt.to_vec())
         .bind(Frontier::default().to_bytes())
-        .bind(halted)
         .execute(self.db.pool())
         .await?;
         Ok(())
@@ -208,7 +209,7 @@ impl State {
     /// The database refused, or the row cannot be read.
     pub async fn log_head(&self, tenant: &TenantId) -> Result<Option<LogHead>, StateError> {
         let row = sqlx::query(
-            "SELECT tenant, origin, salt, size, frontier, last_ms, halted FROM log WHERE tenant = $1",
+            "SELECT tenant, origin, salt, size, frontier, last_ms, halted, halted_by FROM log WHERE tenant = $1",
         )
         .bind(tenant.as_str())
         .fetch_optional(self.db.pool())
@@ -222,7 +223,7 @@ impl State {
     /// The database refused, or a row cannot be read.
     pub async fn logs(&self) -> Result<Vec<LogHead>, StateError> {
         let rows = sqlx::query(
-            "SELECT tenant, origin, salt, size, frontier, last_ms, halted FROM log ORDER BY tenant",
+            "SELECT tenant, origin, salt, size, frontier, last_ms, halted, halted_by FROM log ORDER BY tenant",
         )
         .fetch_all(self.db.pool())
         .await?;
@@ -267,14 +268,22 @@ impl State {
         row.map(|row| Ok((unsigned(row.try_get("number")?), row.try_get("entry")?))).transpose()
     }
 
-    /// Forbids (or, with an empty `why`, allows again) additions to a log.
+    /// Forbids (or, with an empty `why`, allows again) additions to a log. `witness`: the name of the one
+    /// that is the reason, or empty.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now.
-    pub async fn set_log_halted(&self, lease: &Held, tenant: &TenantId, why: &str) -> Result<(), StateError> {
+    pub async fn set_log_halted(
+        &self,
+        lease: &Held,
+        tenant: &TenantId,
+        why: &str,
+        witness: &str,
+    ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        sqlx::query("UPDATE log SET halted = $1 WHERE tenant = $2")
+        sqlx::query("UPDATE log SET halted = $1, halted_by = $2 WHERE tenant = $3")
             .bind(why)
+            .bind(witness)
             .bind(tenant.as_str())
             .execute(&mut *tx)
             .await?;
@@ -332,6 +341,7 @@ fn read(row: &AnyRow) -> Result<LogHead, StateError> {
         frontier: Frontier::from_bytes(&frontier).map_err(|_| damaged("its tree cannot be read"))?,
         last_ms: row.try_get("last_ms")?,
         halted: row.try_get("halted")?,
+        halted_by: row.try_get("halted_by")?,
     };
     let size = unsigned(row.try_get("size")?);
     if head.size() == size { Ok(head) } else { Err(damaged("its size is not that of its tree")) }

@@ -66,6 +66,21 @@ impl State {
         row.as_ref().map(read).transpose()
     }
 
+    /// When the newest checkpoint was signed of the log whose newest one is the oldest (Unix time,
+    /// milliseconds); `None`: there is none.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn oldest_newest_checkpoint(&self) -> Result<Option<i64>, StateError> {
+        let row = sqlx::query(
+            "SELECT MIN(c.at_ms) AS at_ms FROM log l JOIN log_checkpoint c ON c.tenant = l.tenant \
+             AND c.size = (SELECT MAX(n.size) FROM log_checkpoint n WHERE n.tenant = l.tenant)",
+        )
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(row.try_get("at_ms")?)
+    }
+
     /// Stores a checkpoint, unless one of this size is there: then only its note (more cosignatures).
     /// Old ones go.
     ///

@@ -67,6 +67,21 @@ impl State {
             .collect()
     }
 
+    /// How many sealed recordings no signed checkpoint covers yet: they are not announced.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn uncovered_count(&self) -> Result<i64, StateError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS n FROM outbox o JOIN log_entry e ON e.source = 'sealed:' || o.recording \
+             WHERE o.stage = 0 AND e.number >= \
+               (SELECT COALESCE(MAX(c.size), 0) FROM log_checkpoint c WHERE c.tenant = e.tenant)",
+        )
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(row.try_get("n")?)
+    }
+
     /// All files of these rows lie in staging; the announcement names those that came last.
     ///
     /// # Errors

@@ -36,11 +36,12 @@ CREATE INDEX outbox_waiting ON outbox (stage, ordinal);
 -- A transparency log a tenant (RFC 6962). origin and salt are made once with it. size and frontier are
 -- the tree's head: every entry below size is in log_entry. last_ms: time of the last entry, Unix
 -- milliseconds. halted: why nothing may be added or signed; empty: all is well. key_id: the signing key
--- that the log names last (rows of old entries go); empty: none yet.
+-- that the log names last (rows of old entries go); empty: none yet. halted_by: the witness that is the
+-- reason, by its name in the tenant's configuration; empty: none is.
 CREATE TABLE log (
   tenant TEXT PRIMARY KEY, origin TEXT NOT NULL, salt {blob} NOT NULL, size BIGINT NOT NULL,
   frontier {blob} NOT NULL, last_ms BIGINT NOT NULL, halted TEXT NOT NULL,
-  key_id TEXT NOT NULL);
+  halted_by TEXT NOT NULL, key_id TEXT NOT NULL);
 -- Entries by number from 0. source tells where one comes from, so that it is written once.
 CREATE TABLE log_entry (
   tenant TEXT NOT NULL, number BIGINT NOT NULL, entry {blob} NOT NULL, leaf {blob} NOT NULL,

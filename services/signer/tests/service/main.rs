@@ -15,3 +15,5 @@ mod rollback;
 mod sealing;
 mod stamps;
 mod support;
+mod unsigned;
+mod witnesses;

@@ -13,12 +13,12 @@ use crate::support::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn options(bench: &Bench) -> Options {
+pub fn options(bench: &Bench) -> Options {
     Options { checkpoint_every_s: 0.2, ..bench.options() }
 }
 
 /// Seals one recording and waits until it is announced.
-async fn seal_one(bench: &Bench) {
+pub async fn seal_one(bench: &Bench) {
     bench.publish(Call::new(1).messages()).await;
     bench.announced(1).await;
 }
@@ -35,7 +35,7 @@ fn copy_database(from: &Path, to: &Path) {
 }
 
 /// Why the log is halted, as `callseal log state` shows it; and that the readiness says so.
-async fn refusal(bench: &Bench, signer: &Signer) -> String {
+pub async fn refusal(bench: &Bench, signer: &Signer) -> String {
     let health = signer.service.health().clone();
     let problem = harness::wait::until("the log to be halted", PATIENCE, || async {
         let request = LogStateRequest::default();
@@ -54,7 +54,7 @@ async fn refusal(bench: &Bench, signer: &Signer) -> String {
 }
 
 /// A call that ends while the log is halted is assembled and waits; nothing is signed or published.
-async fn nothing_is_sealed(bench: &Bench, state: &State) {
+pub async fn nothing_is_sealed(bench: &Bench, state: &State) {
     let before = newest(bench);
     let waiting = state.waiting_count().await.unwrap();
     bench.publish(Call::new(1).messages()).await;
