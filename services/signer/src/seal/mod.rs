@@ -205,9 +205,10 @@ async fn seal_lane(
     (lane, outcome)
 }
 
-/// A key that is away concerns every try of its lanes: the key ring reports it, once.
+/// A key that is away, or a log that is halted, concerns every try of its lanes: whoever found that out
+/// has reported it, once.
 fn report(context: &Context, lane: &Lane, error: &SealError) {
-    if !matches!(error, SealError::Key(_)) {
+    if !matches!(error, SealError::Key(_) | SealError::State(StateError::LogHalted(_))) {
         context.fault("seal", lane.tenant.as_str(), "", error);
     }
 }
