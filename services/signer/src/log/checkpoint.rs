@@ -62,7 +62,8 @@ async fn look_at(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(
     if let Some(head) = context.state.log_head(tenant).await?
         && is_held_by_witness(context, &head)
     {
-        return Ok(say_halted(context, tenant, head.halted));
+        say_halted(context, tenant, head.halted);
+        return Ok(());
     }
     match begin_one(context, lease, tenant).await {
         Ok(()) => context.state.set_log_halted(lease, tenant, "", "").await?,
