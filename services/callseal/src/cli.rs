@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deliveries, demo, explain, journal_init, key, load, log, one_resource::OneResourceArgs, rules,
-    test_target, up, verify, why, witness,
+    announcement, deliveries, demo, explain, journal_init, key, load, log, one_resource::OneResourceArgs,
+    rules, test_target, up, verify, why, witness,
 };
 
 /// Records calls that can be proven.
