@@ -25,9 +25,21 @@ pub fn used(process: u32) -> anyhow::Result<Duration> {
 /// # Errors
 /// The process is gone.
 pub fn resident(process: u32) -> anyhow::Result<u64> {
+    of_status(process, "VmRSS:")
+}
+
+/// Memory of a process that is backed by no file, bytes: its heap and stacks.
+///
+/// # Errors
+/// The process is gone.
+pub fn anonymous(process: u32) -> anyhow::Result<u64> {
+    of_status(process, "RssAnon:")
+}
+
+fn of_status(process: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).context("the process is gone")?;
     let line =
-        status.lines().find(|line| line.starts_with("VmRSS:")).context("/proc/…/status reads otherwise")?;
+        status.lines().find(|line| line.starts_with(name)).context("/proc/…/status reads otherwise")?;
     let kib: u64 = line.split_whitespace().nth(1).context("/proc/…/status reads otherwise")?.parse()?;
     Ok(kib * 1024)
 }
