@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{process::Process, programs, wait};
+use crate::{ports, process::Process, programs, wait};
 
 /// What SIP runs over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,8 @@ impl Sipp {
         let mut command = Command::new(program);
         command
             .current_dir(dir)
+            // Several that start together would look for a free port at the same place.
+            .args(["-p", &ports::claim()?.to_string()])
             .arg("-sf")
             .arg(scenario)
             .arg(srs.to_string())

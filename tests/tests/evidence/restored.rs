@@ -55,8 +55,7 @@ async fn an_older_database_seals_nothing_and_the_newer_one_seals_what_waited() -
     scene.call().await?;
     scene.wait_for_metric("callseal_signer_log_halted", 1).await?;
     scene.wait_for_metric("callseal_signer_seal_queue", 1).await?;
-    // It was tried, and refused.
-    scene.wait_until_says("the log of tenant acme is halted; `callseal log state` says why").await?;
+    scene.wait_until_says("the log is halted: this tenant's recordings wait unsealed").await?;
     assert_eq!(recordings::find(&scene.archive())?.len(), 2, "nothing is sealed");
     assert_eq!(scene.published().checkpoint()?, published, "nothing is signed");
     scene.stop().await?;
