@@ -122,6 +122,35 @@ impl Capacity {
         Ok(Self { dir: dir.to_owned(), world, bus })
     }
 
+    /// Puts the load through several times, and prints each. Whether nothing was lost and, from the third
+    /// round on, memory stayed level.
+    ///
+    /// # Errors
+    /// As [`round`](Self::round).
+    pub async fn rounds(&self, load: Load, rounds: u32) -> anyhow::Result<bool> {
+        let mut all_well = true;
+        let mut peaks: Vec<BTreeMap<String, u64>> = Vec::new();
+        for round in 1..=rounds {
+            let outcome = self.round(load).await?;
+            println!("round {round} of {rounds}\n{outcome}");
+            if let Err(missing) = outcome.nothing_lost() {
+                println!("NOT COMPLETE: {missing}\n");
+                all_well = false;
+            }
+            peaks.push(
+                outcome.used.iter().map(|(process, used)| (process.clone(), used.memory_peak)).collect(),
+            );
+        }
+        // The first rounds warm up; from the third on the same load needs no more memory.
+        if let [_, _, third, .., last] = peaks.as_slice() {
+            for (process, peak) in last.iter().filter(|(process, peak)| **peak > third[*process] * 5 / 4) {
+                println!("NOT FLAT: {process} grew from {} to {} MiB", third[process] >> 20, peak >> 20);
+                all_well = false;
+            }
+        }
+        Ok(all_well)
+    }
+
     /// Puts the load through and waits until all of it is archived.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 pub mod announcements;
 pub mod archive;
+pub mod args;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;

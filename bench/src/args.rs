@@ -1,0 +1,44 @@
+//! What is measured, as the command line says it.
+
+use clap::Parser;
+
+/// Puts calls through the whole system on this machine.
+#[derive(Debug, Parser)]
+pub enum Args {
+    /// Recorded calls: packets, CPU, delays, memory.
+    Capacity {
+        /// Calls at once, two streams each.
+        #[arg(long, default_value_t = 100)]
+        calls: u32,
+        /// Length of each call.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// How often, one after the other, into the same installation.
+        #[arg(long, default_value_t = 1)]
+        rounds: u32,
+    },
+    /// Callers of the consent endpoint: is what they hear unaltered and in step?
+    Announcements {
+        /// Callers at once.
+        #[arg(long, default_value_t = 200)]
+        calls: usize,
+    },
+    /// Recordings sealed a second in one lane, beside the signatures of one session, and CPU.
+    Seal {
+        /// How many.
+        #[arg(long, default_value_t = 2_000)]
+        recordings: u64,
+    },
+    /// Signatures a second in SoftHSM, beside those of a program that does nothing else.
+    Sign {
+        /// How long each way signs.
+        #[arg(long, default_value_t = 12)]
+        seconds: u32,
+    },
+    /// Verification of an archive, and of one ten times as large: time and memory.
+    Verify {
+        /// How many in the large one.
+        #[arg(long, default_value_t = 100_000)]
+        recordings: u64,
+    },
+}
