@@ -23,25 +23,55 @@ pub trait Source: Send + Sync {
     async fn open(&self, offset: u64) -> io::Result<Reader>;
 }
 
+/// What an unfinished put needs to go on after a restart, kept durably by whoever puts: an upload
+/// URL, the id of a multipart upload. It may be a credential: it is stored like one and shown nowhere.
+#[async_trait]
+pub trait Bookmark: Send + Sync {
+    /// What was kept last; `None`: nothing, or it was forgotten.
+    async fn load(&self) -> Option<String>;
+
+    /// Keeps `text`, or forgets what was kept. What cannot be kept costs an upload from the start.
+    async fn keep(&self, text: Option<&str>);
+}
+
+/// No memory: an interrupted put starts over, as far as the target itself does not remember.
+struct Forgetful;
+
+#[async_trait]
+impl Bookmark for Forgetful {
+    async fn load(&self) -> Option<String> {
+        None
+    }
+
+    async fn keep(&self, _text: Option<&str>) {}
+}
+
 /// A file's content on its way to a target.
 #[derive(Clone)]
 pub struct Content {
     size: u64,
     sha256: Digest,
     source: Arc<dyn Source>,
+    bookmark: Arc<dyn Bookmark>,
 }
 
 impl Content {
     /// Content of `size` bytes with this SHA-256; what `source` yields is held against both.
     pub fn new(size: u64, sha256: Digest, source: Arc<dyn Source>) -> Self {
-        Self { size, sha256, source }
+        Self { size, sha256, source, bookmark: Arc::new(Forgetful) }
+    }
+
+    /// The same content, whose put goes on after a restart where `bookmark` says.
+    #[must_use]
+    pub fn with_bookmark(self, bookmark: Arc<dyn Bookmark>) -> Self {
+        Self { bookmark, ..self }
     }
 
     /// Content that is in memory.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let (size, sha256) = (bytes.len() as u64, Sha256::digest(&bytes).into());
-        Self { size, sha256, source: Arc::new(InMemory(bytes)) }
+        Self::new(size, sha256, Arc::new(InMemory(bytes)))
     }
 
     /// Size in bytes.
@@ -52,6 +82,11 @@ impl Content {
     /// SHA-256 of all of it.
     pub const fn sha256(&self) -> &Digest {
         &self.sha256
+    }
+
+    /// Where a put of it left off.
+    pub fn bookmark(&self) -> &dyn Bookmark {
+        &*self.bookmark
     }
 
     /// Opens the source at `offset`.

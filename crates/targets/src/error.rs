@@ -1,6 +1,6 @@
 //! Why a target could not do what it was asked.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 /// What kind of fault it is: it decides how the work goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,8 +11,15 @@ pub enum ErrorKind {
     LoginRefused,
     /// The server shows a host key that is not pinned.
     HostKeyChanged,
+    /// Something is missing in its description or its set-up: a host key that nobody has pinned yet,
+    /// a login that nobody has made (F-75).
+    Incomplete,
+    /// The server asks to be left alone for a while.
+    Busy,
     /// No space, or a quota is used up.
     Full,
+    /// A retention lock of the storage keeps the file from being removed.
+    Locked,
     /// No right to read or write there.
     Denied,
     /// What stands there is not what was stored.
@@ -32,6 +39,7 @@ pub enum ErrorKind {
 pub struct TargetError {
     kind: ErrorKind,
     sentence: String,
+    retry_after: Option<Duration>,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -39,7 +47,7 @@ pub struct TargetError {
 impl TargetError {
     /// A fault of this kind, said in a sentence without a file name.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self { kind, sentence: sentence.into(), source: None }
+        Self { kind, sentence: sentence.into(), retry_after: None, source: None }
     }
 
     /// Adds what it was caused by; it is not repeated in the sentence.
@@ -47,6 +55,18 @@ impl TargetError {
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds how long the server wants to be left alone.
+    #[must_use]
+    pub const fn not_before(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// How long the server wants to be left alone, if it says so.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The kind of fault.
@@ -57,7 +77,10 @@ impl TargetError {
     /// True if time alone does not mend it: somebody has to change the target or its server. Such
     /// a target is paused and only probed.
     pub const fn is_permanent(&self) -> bool {
-        matches!(self.kind, ErrorKind::LoginRefused | ErrorKind::HostKeyChanged | ErrorKind::Denied)
+        matches!(
+            self.kind,
+            ErrorKind::LoginRefused | ErrorKind::HostKeyChanged | ErrorKind::Incomplete | ErrorKind::Denied
+        )
     }
 
     /// True if the fault lies in the record, so that other records go on.

@@ -17,12 +17,12 @@ mod pump;
 pub mod sftp;
 pub mod sub_folder;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use domain::resources::{StorageKind, StorageTarget};
 
-pub use content::{Content, Digest, Reader, Source};
+pub use content::{Bookmark, Content, Digest, Reader, Source};
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
@@ -77,8 +77,24 @@ pub trait Target: Send + Sync {
     /// Removes a file; one that is not there counts as removed.
     ///
     /// # Errors
-    /// See [`ErrorKind`].
+    /// See [`ErrorKind`]; [`ErrorKind::Locked`] while the storage itself keeps it.
     async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError>;
+
+    /// A link with which a person opens `folder` in a browser; `None` where there is no such thing.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn web_link(&self, _folder: &str) -> Result<Option<String>, TargetError> {
+        Ok(None)
+    }
+
+    /// What of its access ends at a known time: certificates, secrets, logins (F-77).
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn expiries(&self) -> Result<Vec<Expiry>, TargetError> {
+        Ok(Vec::new())
+    }
 
     /// Writes, reads back and removes a small test file (F-74).
     ///
@@ -116,6 +132,15 @@ pub enum Outcome {
     StoredAside,
 }
 
+/// Something of a target's access that ends at a known time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// What ends, for a sentence: "the client certificate", "the login of …".
+    pub what: String,
+    /// When.
+    pub at: jiff::Timestamp,
+}
+
 /// Proof that a file stands in a target as it was sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
@@ -128,6 +153,8 @@ pub struct Verified {
 pub enum Method {
     /// All of it was read back and hashed.
     ReadBack,
+    /// The server told the hash that it computed over what it stored, and it is that of the content.
+    ServerHash(&'static str),
 }
 
 impl Method {
@@ -135,15 +162,29 @@ impl Method {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReadBack => "read-back",
+            Self::ServerHash(hash) => hash,
         }
     }
 }
 
-/// Makes the target that a resource describes; nothing is contacted yet. A relative folder path
-/// lies under `base`.
-pub fn open(target: &StorageTarget, base: &Path) -> Box<dyn Target> {
+/// What targets need of the place they are used from.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The folder that relative paths start from.
+    pub data: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of a place whose data lie in the folder `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into() }
+    }
+}
+
+/// Makes the target that a resource describes; nothing is contacted yet.
+pub fn open(target: &StorageTarget, around: &Surroundings) -> Box<dyn Target> {
     match &target.kind {
-        StorageKind::Folder(folder) => Box::new(Folder::new(base.join(&folder.path))),
+        StorageKind::Folder(folder) => Box::new(Folder::new(around.data.join(&folder.path))),
         StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
     }
 }

@@ -45,7 +45,7 @@ pub struct Sftp {
 impl Sftp {
     /// A target on the server described; it is contacted at the first use.
     pub fn new(target: SftpTarget) -> Self {
-        let server = Server::new(&target.host, target.port);
+        let server = Server::new(&target.server.host, target.server.port);
         Self { target, server, connection: Mutex::new(None) }
     }
 
@@ -56,7 +56,7 @@ impl Sftp {
         }
         // The old one is let go before a new one is made: servers limit how many there may be.
         *kept = None;
-        let connection = Arc::new(Connection::open(&self.target, &self.server).await?);
+        let connection = Arc::new(Connection::open(&self.target.server, &self.server).await?);
         *kept = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -232,7 +232,7 @@ fn file(metadata: &Metadata) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use domain::resources::SftpAuth;
+    use domain::resources::{SshAuth, SshServer};
 
     use super::*;
 
@@ -251,11 +251,14 @@ mod tests {
         ];
         for (base, path, expected) in cases {
             let sftp = Sftp::new(SftpTarget {
-                host: "h".into(),
-                port: 22,
-                user: "u".into(),
-                auth: SftpAuth::Password("p".into()),
-                host_keys: vec![],
+                server: SshServer {
+                    host: "h".into(),
+                    port: 22,
+                    user: "u".into(),
+                    auth: SshAuth::Password("p".into()),
+                    host_keys: vec![],
+                },
+                tunnel: None,
                 path: base.into(),
             });
             assert_eq!(sftp.path(path), expected, "{base:?} {path:?}");

@@ -7,19 +7,25 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use cable::Cable;
 use content::{Breaking, bytes, content_of, listed, read, replaced_while_read, unfinished};
-use domain::resources::{SftpAuth, SftpTarget};
+use domain::resources::{SftpTarget, SshAuth, SshServer};
 use harness::{account::Account, small_disk::SmallDisk, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
 
 fn described(sshd: &Sshd, path: &str) -> SftpTarget {
-    SftpTarget {
+    let server = SshServer {
         host: "127.0.0.1".into(),
         port: sshd.port(),
         user: sshd.user().unwrap(),
-        auth: SftpAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
+        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
         host_keys: vec![sshd.host_key("ed25519").unwrap()],
-        path: path.into(),
-    }
+    };
+    SftpTarget { server, tunnel: None, path: path.into() }
+}
+
+/// The target with something changed about its server.
+fn with(mut target: SftpTarget, change: impl FnOnce(&mut SshServer)) -> Sftp {
+    change(&mut target.server);
+    Sftp::new(target)
 }
 
 async fn server(dir: &Path) -> Sshd {
@@ -71,7 +77,7 @@ async fn every_kind_of_host_key_can_be_pinned_as_line_or_fingerprint() {
     let sshd = server(dir.path()).await;
     for kind in harness::sshd::HOST_KEYS {
         for pin in [sshd.host_key(kind).unwrap(), sshd.fingerprint(kind).unwrap()] {
-            let target = Sftp::new(SftpTarget { host_keys: vec![pin.clone()], ..described(&sshd, "") });
+            let target = with(described(&sshd, ""), |server| server.host_keys = vec![pin.clone()]);
             target.test().await.unwrap_or_else(|error| panic!("{pin}: {error}"));
         }
     }
@@ -107,14 +113,14 @@ async fn keys_with_a_passphrase_of_both_common_kinds_log_in() {
     let sshd = server(dir.path()).await;
     for kind in ["rsa", "ed25519"] {
         let private_key = sshd.let_in_new_key(&format!("further-{kind}"), kind, "open sesame").unwrap();
-        let with = |passphrase: Option<&str>| {
+        let by = |passphrase: Option<&str>| {
             let passphrase = passphrase.map(Into::into);
-            let auth = SftpAuth::Key { private_key: private_key.clone().into(), passphrase };
-            Sftp::new(SftpTarget { auth, ..described(&sshd, "") })
+            let auth = SshAuth::Key { private_key: private_key.clone().into(), passphrase };
+            with(described(&sshd, ""), |server| server.auth = auth)
         };
-        with(Some("open sesame")).test().await.unwrap();
+        by(Some("open sesame")).test().await.unwrap();
         for wrong in [Some("wrong"), None] {
-            let error = with(wrong).test().await.unwrap_err();
+            let error = by(wrong).test().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LoginRefused, "{error}");
             assert!(error.to_string().contains("passphrase"), "{error}");
         }
@@ -128,11 +134,11 @@ async fn a_key_that_is_not_let_in_and_a_password_that_is_not_taken_are_told_apar
     let stranger = sshd.let_in_new_key("stranger", "ed25519", "").unwrap();
     fs::copy(dir.path().join("client.pub"), dir.path().join("authorized_keys")).unwrap();
     let auths = [
-        (SftpAuth::Key { private_key: stranger.into(), passphrase: None }, "private key"),
-        (SftpAuth::Password("hunter2".into()), "password"),
+        (SshAuth::Key { private_key: stranger.into(), passphrase: None }, "private key"),
+        (SshAuth::Password("hunter2".into()), "password"),
     ];
     for (auth, method) in auths {
-        let error = Sftp::new(SftpTarget { auth, ..described(&sshd, "") }).test().await.unwrap_err();
+        let error = with(described(&sshd, ""), |server| server.auth = auth).test().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LoginRefused);
         assert!(error.is_permanent() && error.to_string().contains(method), "{error}");
         assert!(!error.to_string().contains("hunter2"));
@@ -212,7 +218,7 @@ async fn a_connection_that_is_cut_in_the_middle_of_a_file_is_made_anew_and_the_f
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
     let cable = Cable::to(sshd.port()).await;
-    let target = Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "") });
+    let target = with(described(&sshd, ""), |server| server.port = cable.port());
     const SIZE: usize = 8 << 20;
     let (source, opened) = Breaking::never(SIZE);
     let content = Content::new(SIZE as u64, *content_of(SIZE).sha256(), source);
@@ -254,8 +260,11 @@ async fn a_password_logs_in() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
     fs::set_permissions(sshd.home(), fs::Permissions::from_mode(0o777)).unwrap();
     let with = |password: &str| {
-        let auth = SftpAuth::Password(password.into());
-        Sftp::new(SftpTarget { user: account.name().into(), auth, ..described(&sshd, "") })
+        let auth = SshAuth::Password(password.into());
+        with(described(&sshd, ""), |server| {
+            server.user = account.name().into();
+            server.auth = auth;
+        })
     };
     with("correct horse").test().await.unwrap();
     let error = with("battery staple").test().await.unwrap_err();
@@ -267,7 +276,7 @@ async fn a_hundred_recordings_are_brought_and_verified_over_one_login() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
     let cable = Cable::to(sshd.port()).await;
-    let target = Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "archive") });
+    let target = with(described(&sshd, "archive"), |server| server.port = cable.port());
     // A call of a minute, stereo G.711, and the texts beside it.
     let files =
         [(".wav", 960_000), ("_info.txt", 900), ("_journal.json", 800), ("_hash.txt", 400), (".sig", 513)];
@@ -290,7 +299,7 @@ async fn what_is_replaced_is_at_no_moment_missing_or_half() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
     let cable = Cable::to(sshd.port()).await;
-    replaced_while_read(&Sftp::new(SftpTarget { port: cable.port(), ..described(&sshd, "archive") })).await;
+    replaced_while_read(&with(described(&sshd, "archive"), |server| server.port = cable.port())).await;
     assert_eq!(cable.connections(), 1);
     assert_eq!(fs::read_dir(sshd.home().join("archive/log/acme")).unwrap().count(), 1);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use domain::resources::StorageTarget;
 use evidence::verify::{Archive, ArchiveFile, FileStamp, Listed};
-use targets::{Kind, Reader, Target, TargetError};
+use targets::{Kind, Reader, Surroundings, Target, TargetError};
 use tokio::{
     io::AsyncReadExt as _,
     runtime::{Builder, Handle, Runtime},
@@ -33,7 +33,7 @@ impl RemoteArchive {
     /// The system gives no threads.
     pub fn new(target: &StorageTarget, base: &Path) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { target: targets::open(target, base), runtime })
+        Ok(Self { target: targets::open(target, &Surroundings::new(base)), runtime })
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, TargetError>>) -> io::Result<T> {
@@ -83,7 +83,7 @@ impl Read for Blocking<'_> {
 mod tests {
     use std::fs;
 
-    use domain::resources::{FolderTarget, SftpAuth, SftpTarget, StorageKind};
+    use domain::resources::{FolderTarget, SftpTarget, SshAuth, SshServer, StorageKind};
     use evidence::verify::walk;
     use harness::sshd::Sshd;
 
@@ -129,11 +129,14 @@ mod tests {
         let sshd = runtime.block_on(Sshd::start(dir.path())).unwrap();
         fill(&sshd.home().join("archive"));
         let target = described(StorageKind::Sftp(SftpTarget {
-            host: "127.0.0.1".into(),
-            port: sshd.port(),
-            user: sshd.user().unwrap(),
-            auth: SftpAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-            host_keys: vec![sshd.host_key("ed25519").unwrap()],
+            server: SshServer {
+                host: "127.0.0.1".into(),
+                port: sshd.port(),
+                user: sshd.user().unwrap(),
+                auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
+                host_keys: vec![sshd.host_key("ed25519").unwrap()],
+            },
+            tunnel: None,
             path: "archive".into(),
         }));
         let archive = RemoteArchive::new(&target, dir.path()).unwrap();

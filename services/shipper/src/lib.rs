@@ -33,6 +33,7 @@ use bus::Bus;
 use delivery::{Delivering, EngineOptions, Metrics, Reporter, Role, WorkList};
 use runtime::Service;
 use sql::Database;
+use targets::Surroundings;
 use tokio_util::sync::CancellationToken;
 
 pub use options::Options;
@@ -82,7 +83,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let settler =
         Settler::new(records.clone(), list.clone(), staging.clone(), engine.done_kept, service.registry())?;
     let intake = Announcements::new(records, reporter.clone());
-    let targets = Arc::new(OpenTargets::new(config.clone(), options.data.clone()));
+    let targets = Arc::new(OpenTargets::new(config.clone(), Surroundings::new(&options.data)));
     let mirrors = Mirrors::new(
         config.clone(),
         Arc::clone(&targets),

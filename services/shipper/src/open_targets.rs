@@ -1,11 +1,11 @@
 //! The targets in use, each opened once: recordings and the log go over the same connection.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use config::Watched;
 use delivery::Destination;
 use domain::resources::StorageTarget;
-use targets::Target;
+use targets::{Surroundings, Target};
 use tokio::sync::Mutex;
 
 use crate::certificates::Brought;
@@ -13,7 +13,7 @@ use crate::certificates::Brought;
 /// Opens targets as the configuration describes them.
 pub struct OpenTargets {
     config: Watched,
-    data: PathBuf,
+    around: Surroundings,
     open: Mutex<BTreeMap<Destination, Arc<Opened>>>,
 }
 
@@ -28,9 +28,9 @@ pub struct Opened {
 }
 
 impl OpenTargets {
-    /// Those of `config`; their relative paths start at `data`.
-    pub fn new(config: Watched, data: PathBuf) -> Self {
-        Self { config, data, open: Mutex::default() }
+    /// Those of `config`; used from `around`.
+    pub fn new(config: Watched, around: Surroundings) -> Self {
+        Self { config, around, open: Mutex::default() }
     }
 
     /// The target as it is described now; an open one is used again until its description changes.
@@ -42,7 +42,7 @@ impl OpenTargets {
         if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
             return Some(Arc::clone(opened));
         }
-        let target = targets::open(described, &self.data);
+        let target = targets::open(described, &self.around);
         let opened =
             Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
         open.insert(destination.clone(), Arc::clone(&opened));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use config::{ConfigError, load};
-use domain::resources::{SftpAuth, StorageKind};
+use domain::resources::{SshAuth, StorageKind};
 
 use crate::files::{Folder, consent_rule, document, folder_target, rule, tenant};
 
@@ -104,7 +104,7 @@ fn a_target_takes_its_password_from_a_kubernetes_secret_and_no_text_shows_it() {
     else {
         panic!("is SFTP")
     };
-    assert_eq!(target.auth, SftpAuth::Password("hunter2".into()));
+    assert_eq!(target.server.auth, SshAuth::Password("hunter2".into()));
 
     for broken in [
         "stringData: {password: [hunter2]}",

@@ -15,6 +15,7 @@ pub mod paths;
 pub mod rule;
 pub mod scope;
 pub mod secret;
+pub mod ssh;
 pub mod storage_target;
 pub mod sub_folder;
 pub mod tenant;
@@ -39,8 +40,9 @@ pub use rule::{
 };
 pub use scope::{Scope, ScopeSpec, SelectedSpec};
 pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
+pub use ssh::{SshAuth, SshServer, SshServerSpec, SshTunnel, SshTunnelSpec};
 pub use storage_target::{
-    FolderSpec, FolderTarget, SftpAuth, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
+    FolderSpec, FolderTarget, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
 };
 pub use tenant::{
     Api, ApiSpec, Evidence, EvidenceSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::resources::{SftpAuth, SftpTarget};
+use domain::resources::{SshAuth, SshServer};
 use russh::{
     Preferred,
     client::{self, AuthResult},
@@ -47,7 +47,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn open(target: &SftpTarget, server: &Server) -> Result<Self, TargetError> {
+    pub(super) async fn open(target: &SshServer, server: &Server) -> Result<Self, TargetError> {
         let pins = Pins::parse(&target.host_keys).map_err(|problem| server.bad_pin(&problem))?;
         let mut ssh = shake_hands(target, server, &pins).await?;
         timeout(CONNECT_TIMEOUT, log_in(&mut ssh, target, server))
@@ -98,7 +98,7 @@ impl Connection {
 /// Connects until the server shows a pinned key: each attempt leaves out the kinds of keys that it
 /// has shown already.
 async fn shake_hands(
-    target: &SftpTarget,
+    target: &SshServer,
     server: &Server,
     pins: &Pins,
 ) -> Result<client::Handle<PinnedServer>, TargetError> {
@@ -129,7 +129,7 @@ enum Refused {
 }
 
 async fn connect(
-    target: &SftpTarget,
+    target: &SshServer,
     pins: &Pins,
     kinds: &[KeyKind],
 ) -> Result<client::Handle<PinnedServer>, Refused> {
@@ -153,14 +153,14 @@ async fn connect(
 
 async fn log_in(
     ssh: &mut client::Handle<PinnedServer>,
-    target: &SftpTarget,
+    target: &SshServer,
     server: &Server,
 ) -> Result<(), TargetError> {
     let (method, answer) = match &target.auth {
-        SftpAuth::Password(password) => {
+        SshAuth::Password(password) => {
             ("password", ssh.authenticate_password(&target.user, password.expose()).await)
         }
-        SftpAuth::Key { private_key, passphrase } => {
+        SshAuth::Key { private_key, passphrase } => {
             let passphrase = passphrase.as_ref().map(|p| p.expose().as_str());
             let key =
                 decode_secret_key(private_key.expose(), passphrase).map_err(|e| server.unusable_key(e))?;
