@@ -42,7 +42,8 @@ pub use scope::{Scope, ScopeSpec, SelectedSpec};
 pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
 pub use ssh::{SshAuth, SshServer, SshServerSpec, SshTunnel, SshTunnelSpec};
 pub use storage_target::{
-    FolderSpec, FolderTarget, SftpSpec, SftpTarget, StorageKind, StorageTarget, StorageTargetSpec,
+    FolderSpec, FolderTarget, SftpSpec, SftpTarget, SmbEncryption, SmbSigning, SmbSpec, SmbTarget,
+    StorageKind, StorageTarget, StorageTargetSpec, Transfer, TransferSpec, Window, WindowError, Windows,
 };
 pub use tenant::{
     Api, ApiSpec, Evidence, EvidenceSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant,

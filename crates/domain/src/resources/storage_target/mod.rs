@@ -2,6 +2,9 @@
 
 mod folder;
 mod sftp;
+mod smb;
+mod transfer;
+mod windows;
 
 use serde::Deserialize;
 
@@ -10,6 +13,9 @@ use crate::ResourceName;
 
 pub use folder::{FolderSpec, FolderTarget};
 pub use sftp::{SftpSpec, SftpTarget};
+pub use transfer::{Transfer, TransferSpec};
+pub use windows::{Window, WindowError, Windows};
+pub use smb::{SmbEncryption, SmbSigning, SmbSpec, SmbTarget};
 
 /// A validated `StorageTarget`, its secrets resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,9 +24,31 @@ pub struct StorageTarget {
     pub name: ResourceName,
     /// Sub-folder template: static parts and `$Y $M $D $h $m $s`, `/` between levels (F-73).
     pub sub_folder: String,
+    /// How fast and when recordings are brought there.
+    pub transfer: Transfer,
     /// Kind and access.
     pub kind: StorageKind,
 }
+
+impl StorageTarget {
+    /// What is missing before anything can be brought there, and what to do about it; `None`: nothing.
+    /// Such a target is described well enough to be tested, but not to be chosen by a rule (F-75).
+    pub fn incomplete(&self) -> Option<&'static str> {
+        match &self.kind {
+            StorageKind::Folder(_) => None,
+            StorageKind::Sftp(sftp) => {
+                let through = sftp.tunnel.iter().flat_map(|tunnel| &tunnel.hops);
+                let mut servers = through.chain([&sftp.server]);
+                servers.any(|server| server.host_keys.is_empty()).then_some(NOT_PINNED)
+            }
+            #[allow(unreachable_patterns, reason = "kinds that lack nothing once they are valid")]
+            _ => None,
+        }
+    }
+}
+
+const NOT_PINNED: &str = "no host key is pinned yet: callseal test-target shows the one that the server has; compare it, and put it \
+                          into hostKeys";
 
 /// The kinds of storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +57,8 @@ pub enum StorageKind {
     Folder(FolderTarget),
     /// An SFTP server.
     Sftp(SftpTarget),
+    /// A share on an SMB server.
+    Smb(SmbTarget),
 }
 
 /// The raw form of a `StorageTarget`: sub-folder, and one of the kinds.
@@ -37,10 +67,14 @@ pub enum StorageKind {
 pub struct StorageTargetSpec {
     /// See [`StorageTarget::sub_folder`].
     pub sub_folder: String,
+    /// See [`StorageTarget::transfer`].
+    pub transfer: TransferSpec,
     /// A folder of this machine.
     pub folder: Option<FolderSpec>,
     /// An SFTP server.
     pub sftp: Option<SftpSpec>,
+    /// A share on an SMB server.
+    pub smb: Option<SmbSpec>,
 }
 
 impl StorageTargetSpec {
@@ -50,14 +84,16 @@ impl StorageTargetSpec {
         let spec = FieldPath::spec();
         let mut findings = Findings::default();
         findings.take(spec.key("subFolder"), sub_folder::check(&self.sub_folder));
+        let transfer = self.transfer.validate(&spec.key("transfer"), &mut findings);
         let kind = self.kind(&spec, secrets, &mut findings);
         let sub_folder = self.sub_folder.trim_matches('/').to_owned();
-        findings.finish(kind.map(|kind| StorageTarget { name, sub_folder, kind }))
+        findings.finish(kind.map(|kind| StorageTarget { name, sub_folder, transfer, kind }))
     }
 
     /// The one kind that is given.
     fn kind(&self, spec: &FieldPath, secrets: &Secrets, findings: &mut Findings) -> Option<StorageKind> {
-        let given = [("folder", self.folder.is_some()), ("sftp", self.sftp.is_some())];
+        let given =
+            [("folder", self.folder.is_some()), ("sftp", self.sftp.is_some()), ("smb", self.smb.is_some())];
         if given.iter().filter(|(_, given)| *given).count() != 1 {
             let names = given.map(|(name, _)| name).join(", ");
             findings.add(spec.clone(), format!("must have exactly one of {names}"));
@@ -65,6 +101,9 @@ impl StorageTargetSpec {
         }
         if let Some(folder) = &self.folder {
             return folder.validate(&spec.key("folder"), findings).map(StorageKind::Folder);
+        }
+        if let Some(smb) = &self.smb {
+            return smb.validate(&spec.key("smb"), secrets, findings).map(StorageKind::Smb);
         }
         let sftp = self.sftp.as_ref()?;
         sftp.validate(&spec.key("sftp"), secrets, findings).map(StorageKind::Sftp)
