@@ -1,6 +1,6 @@
 # The only entry points a person needs. Each installs what it is missing (Debian packages, and
 # pinned tools into .tools/), then works without asking.
-.PHONY: demo test check bench soak build
+.PHONY: demo test check bench soak fuzz build
 
 CARGO ?= cargo
 
@@ -48,3 +48,9 @@ soak:
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 200 --seconds 60 --rounds 6
 	target/release/bench verify --recordings 100000
+
+## Puts made-up bytes into whatever parses bytes from outside, FUZZ_SECONDS for each of the targets.
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/install-tools.sh fuzz
+	scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -119,4 +119,11 @@ test() {
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
 }
 
+# The fuzzer: libFuzzer is C++ and comes with its crate.
+fuzz() {
+  build
+  debian /usr/bin/g++ g++
+  crate cargo-fuzz 0.13.2
+}
+
 for set in "$@"; do "$set"; done

@@ -61,7 +61,7 @@ fn every_member_has_its_place() {
     for name in members().keys() {
         let known = LAYERS.contains(&name.as_str())
             || SERVICES.contains(&name.as_str())
-            || ["callseal", "harness", "bench"].contains(&name.as_str());
+            || ["callseal", "harness", "bench", "fuzz"].contains(&name.as_str());
         assert!(known, "{name} stands in no layer: add it to LAYERS and to docs/ARCHITECTURE.md");
     }
 }
