@@ -1,6 +1,7 @@
 //! `StorageTarget`: where sealed recordings are brought to. One file a kind.
 
 mod folder;
+mod one_drive;
 mod sftp;
 mod smb;
 mod transfer;
@@ -12,6 +13,11 @@ use super::{FieldError, FieldPath, Secrets, field::Findings, sub_folder};
 use crate::ResourceName;
 
 pub use folder::{FolderSpec, FolderTarget};
+pub use one_drive::{
+    AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, InvalidName as InvalidOneDriveName,
+    ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, UserLogin,
+    UserLoginSpec, check_one_drive_name,
+};
 pub use sftp::{SftpSpec, SftpTarget};
 pub use transfer::{Transfer, TransferSpec};
 pub use windows::{Window, WindowError, Windows};
@@ -57,6 +63,8 @@ pub enum StorageKind {
     Folder(FolderTarget),
     /// An SFTP server.
     Sftp(SftpTarget),
+    /// A drive of Microsoft 365.
+    OneDrive(OneDriveTarget),
     /// A share on an SMB server.
     Smb(SmbTarget),
 }
@@ -73,6 +81,8 @@ pub struct StorageTargetSpec {
     pub folder: Option<FolderSpec>,
     /// An SFTP server.
     pub sftp: Option<SftpSpec>,
+    /// A drive of Microsoft 365.
+    pub one_drive: Option<OneDriveSpec>,
     /// A share on an SMB server.
     pub smb: Option<SmbSpec>,
 }
@@ -93,7 +103,7 @@ impl StorageTargetSpec {
     /// The one kind that is given.
     fn kind(&self, spec: &FieldPath, secrets: &Secrets, findings: &mut Findings) -> Option<StorageKind> {
         let given =
-            [("folder", self.folder.is_some()), ("sftp", self.sftp.is_some()), ("smb", self.smb.is_some())];
+            [("folder", self.folder.is_some()), ("sftp", self.sftp.is_some()), ("oneDrive", self.one_drive.is_some()), ("smb", self.smb.is_some())];
         if given.iter().filter(|(_, given)| *given).count() != 1 {
             let names = given.map(|(name, _)| name).join(", ");
             findings.add(spec.clone(), format!("must have exactly one of {names}"));
@@ -104,6 +114,9 @@ impl StorageTargetSpec {
         }
         if let Some(smb) = &self.smb {
             return smb.validate(&spec.key("smb"), secrets, findings).map(StorageKind::Smb);
+        }
+        if let Some(drive) = &self.one_drive {
+            return drive.validate(&spec.key("oneDrive"), secrets, findings).map(StorageKind::OneDrive);
         }
         let sftp = self.sftp.as_ref()?;
         sftp.validate(&spec.key("sftp"), secrets, findings).map(StorageKind::Sftp)
