@@ -98,3 +98,17 @@ impl TargetError {
         Self::new(ErrorKind::Source, "a file in staging is not what was sealed: its size or hash is another")
     }
 }
+
+impl From<tunnel::SshError> for TargetError {
+    fn from(error: tunnel::SshError) -> Self {
+        let kind = match error.kind() {
+            tunnel::ErrorKind::Unreachable => ErrorKind::Unreachable,
+            tunnel::ErrorKind::LoginRefused => ErrorKind::LoginRefused,
+            tunnel::ErrorKind::HostKeyChanged => ErrorKind::HostKeyChanged,
+            tunnel::ErrorKind::Incomplete => ErrorKind::Incomplete,
+            tunnel::ErrorKind::Denied => ErrorKind::Denied,
+        };
+        let sentence = error.to_string();
+        Self { kind, sentence, retry_after: None, source: error.into_source() }
+    }
+}

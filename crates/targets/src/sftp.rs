@@ -6,7 +6,6 @@
 
 mod connection;
 mod fault;
-mod host_key;
 mod rename_over;
 
 use std::{io, sync::Arc};
@@ -22,8 +21,7 @@ use tokio::{
     io::{AsyncSeekExt as _, AsyncWriteExt as _},
     sync::Mutex,
 };
-
-pub use host_key::{InvalidHostKey, check as check_host_key};
+use tunnel::Tunnel;
 
 use crate::{
     Content, Kind, Listed, TargetError,
@@ -39,6 +37,7 @@ use fault::Server;
 pub struct Sftp {
     target: SftpTarget,
     server: Server,
+    tunnel: Option<Tunnel>,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
@@ -46,7 +45,8 @@ impl Sftp {
     /// A target on the server described; it is contacted at the first use.
     pub fn new(target: SftpTarget) -> Self {
         let server = Server::new(&target.server.host, target.server.port);
-        Self { target, server, connection: Mutex::new(None) }
+        let tunnel = target.tunnel.clone().map(Tunnel::new);
+        Self { target, server, tunnel, connection: Mutex::new(None) }
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, TargetError> {
@@ -56,7 +56,8 @@ impl Sftp {
         }
         // The old one is let go before a new one is made: servers limit how many there may be.
         *kept = None;
-        let connection = Arc::new(Connection::open(&self.target.server, &self.server).await?);
+        let connection =
+            Arc::new(Connection::open(&self.target.server, &self.server, self.tunnel.as_ref()).await?);
         *kept = Some(Arc::clone(&connection));
         Ok(connection)
     }

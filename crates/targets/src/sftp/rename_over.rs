@@ -3,14 +3,13 @@
 //! The session that reads and writes files does not offer it, so it goes over a second channel of the
 //! same connection, made when it is first needed.
 
-use russh::client;
 use russh_sftp::{
     client::{RawSftpSession, error::Error as SftpError},
     extensions::HardlinkExtension,
     protocol::{Packet, StatusCode},
 };
 
-use super::connection::PinnedServer;
+use tunnel::Session;
 
 const NAME: &str = "posix-rename@openssh.com";
 
@@ -18,11 +17,9 @@ pub(super) struct RenameOver(RawSftpSession);
 
 impl RenameOver {
     /// `None` if the server does not offer it, or no second channel.
-    pub(super) async fn open(ssh: &client::Handle<PinnedServer>) -> Option<Self> {
+    pub(super) async fn open(ssh: &Session) -> Option<Self> {
         let opened = async {
-            let channel = ssh.channel_open_session().await.ok()?;
-            channel.request_subsystem(true, "sftp").await.ok()?;
-            let session = RawSftpSession::new(channel.into_stream());
+            let session = RawSftpSession::new(ssh.subsystem("sftp").await.ok()?);
             let version = session.init().await.ok()?;
             version.extensions.get(NAME).is_some_and(|version| version == "1").then_some(Self(session))
         };

@@ -19,9 +19,31 @@ enum Pin {
     Fingerprint(Fingerprint),
 }
 
-/// The pins of a target.
+/// A host key that a server has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKey {
+    /// As an entry of `hostKeys`: `ssh-ed25519 AAAA…`.
+    pub line: String,
+    /// `SHA256:…`, as `ssh-keygen -l` shows it.
+    pub fingerprint: String,
+    /// The kind: `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`.
+    pub algorithm: String,
+}
+
+impl From<PublicKey> for HostKey {
+    fn from(key: PublicKey) -> Self {
+        Self {
+            // Type and key: what a server says beside it is nobody's comment.
+            line: PublicKey::from(key.key_data().clone()).to_openssh().unwrap_or_default(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+            algorithm: key.algorithm().to_string(),
+        }
+    }
+}
+
+/// The pins of a server.
 #[derive(Debug, Clone)]
-pub(super) struct Pins(Vec<Pin>);
+pub(crate) struct Pins(Vec<Pin>);
 
 /// Says whether `entry` can be a pin.
 ///
@@ -46,11 +68,11 @@ fn parse(entry: &str) -> Result<Pin, InvalidHostKey> {
 }
 
 impl Pins {
-    pub(super) fn parse(entries: &[String]) -> Result<Self, InvalidHostKey> {
+    pub(crate) fn parse(entries: &[String]) -> Result<Self, InvalidHostKey> {
         entries.iter().map(|entry| parse(entry)).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn accept(&self, shown: &PublicKey) -> bool {
+    pub(crate) fn accept(&self, shown: &PublicKey) -> bool {
         self.0.iter().any(|pin| match pin {
             Pin::Key(key) => key.key_data() == shown.key_data(),
             Pin::Fingerprint(fingerprint) => *fingerprint == shown.fingerprint(fingerprint.algorithm()),
@@ -58,7 +80,7 @@ impl Pins {
     }
 
     /// The kinds of keys to ask a server for, best first.
-    pub(super) fn kinds(&self) -> Vec<KeyKind> {
+    pub(crate) fn kinds(&self) -> Vec<KeyKind> {
         let pinned = self.0.iter().filter_map(|pin| match pin {
             Pin::Key(key) => Some(KeyKind::of(&key.algorithm())),
             Pin::Fingerprint(_) => None,
@@ -72,7 +94,7 @@ impl Pins {
         kinds
     }
 
-    pub(super) fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let text = |pin: &Pin| match pin {
             Pin::Key(key) => text(key),
             Pin::Fingerprint(fingerprint) => fingerprint.to_string(),
@@ -82,19 +104,19 @@ impl Pins {
 }
 
 /// Fingerprint and kind, as `ssh-keygen -l` shows them.
-pub(super) fn text(key: &PublicKey) -> String {
+pub(crate) fn text(key: &PublicKey) -> String {
     format!("{} ({})", key.fingerprint(HashAlg::Sha256), key.algorithm())
 }
 
 /// A kind of host key. RSA is one kind, whatever hash it signs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum KeyKind {
+pub(crate) enum KeyKind {
     Rsa,
     Other(Algorithm),
 }
 
 impl KeyKind {
-    const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Other(Algorithm::Ed25519),
         Self::Other(Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
         Self::Other(Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 }),
@@ -102,7 +124,7 @@ impl KeyKind {
         Self::Rsa,
     ];
 
-    pub(super) fn of(algorithm: &Algorithm) -> Self {
+    pub(crate) fn of(algorithm: &Algorithm) -> Self {
         match algorithm {
             Algorithm::Rsa { .. } => Self::Rsa,
             other => Self::Other(other.clone()),
@@ -110,7 +132,7 @@ impl KeyKind {
     }
 
     /// What to offer for it. SHA-1 signatures (`ssh-rsa`) are not among them.
-    pub(super) fn algorithms(&self) -> Vec<Algorithm> {
+    pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
         match self {
             Self::Rsa => {
                 [HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec()
