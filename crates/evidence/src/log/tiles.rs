@@ -7,7 +7,7 @@ mod reader;
 pub(super) use self::reader::{read_bundle, read_leaves};
 pub use self::{
     grow::{Growth, grow},
-    reader::{TreeError, consistency, inclusion, root_at},
+    reader::{Inclusions, TreeError, consistency, inclusion, root_at},
 };
 
 /// Hashes in a full tile, and entries in a full bundle.

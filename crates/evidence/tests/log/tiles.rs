@@ -4,7 +4,9 @@ use evidence::{
     Sha256Hash,
     log::{
         Checkpoint, Frontier, is_continued, is_included, leaf_hash,
-        tiles::{bundle_path, consistency, grow, inclusion, is_immutable, root_at, tile_path, width_of},
+        tiles::{
+            Inclusions, bundle_path, consistency, grow, inclusion, is_immutable, root_at, tile_path, width_of,
+        },
     },
 };
 use proptest::prelude::*;
@@ -100,6 +102,11 @@ proptest! {
         let leaf = leaf_hash(&entries[index]);
         prop_assert!(is_included(&proof, head.size, &head.root, index as u64, &leaf));
         prop_assert!(!is_included(&proof, head.size, &head.root, index as u64, &leaf_hash(b"other")));
+        let together = Inclusions::new(&files, &head).unwrap();
+        for near in index.saturating_sub(3)..size.min(index + 4) {
+            prop_assert_eq!(together.of(near as u64).unwrap(), inclusion(&files, &head, near as u64).unwrap());
+        }
+        prop_assert!(together.of(size as u64).is_err());
         let older = older.index(size + 1);
         let older_root = root(&entries[..older]);
         let proof = consistency(&files, &head, older as u64).unwrap();

@@ -101,6 +101,9 @@ pub(super) struct Published<'a> {
     failure: RefCell<Option<TreeError>>,
     /// By level and number.
     pub(super) tiles: RefCell<HashMap<(u8, u64), Vec<u8>>>,
+    /// Hashes that were asked for, by their place in storage order: those between two tiles are computed
+    /// from up to 256 others, and the proofs of neighbours share most of them.
+    known: RefCell<HashMap<u64, Hash>>,
 }
 
 impl<'a> Published<'a> {
@@ -109,7 +112,8 @@ impl<'a> Published<'a> {
         if size == 0 || size > MAX_SIZE {
             return Err(TreeError::OutOfRange);
         }
-        Ok(Self { files, size, failure: RefCell::default(), tiles: RefCell::default() })
+        let (failure, tiles, known) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Ok(Self { files, size, failure, tiles, known })
     }
 
     /// The result of `tlog_tiles`, or why the tiles could not be read.
@@ -118,6 +122,9 @@ impl<'a> Published<'a> {
     }
 
     fn hash(&self, index: u64) -> Result<Hash, TreeError> {
+        if let Some(known) = self.known.borrow().get(&index) {
+            return Ok(*known);
+        }
         let tile = Tile::from_index(HEIGHT, index);
         let (level, number) = (tile.level(), tile.level_index());
         let width = width_of(level, number, self.size);
@@ -129,7 +136,9 @@ impl<'a> Published<'a> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(read_tile(self.files, level, number, width)?),
         };
-        tile.hash_at_index(bytes, index).map_err(|_| TreeError::Inconsistent)
+        let hash = tile.hash_at_index(bytes, index).map_err(|_| TreeError::Inconsistent)?;
+        self.known.borrow_mut().insert(index, hash);
+        Ok(hash)
     }
 
     /// The root over the first `size` entries, out of its perfect subtrees.
@@ -160,14 +169,38 @@ fn ours(hashes: Vec<Hash>) -> Vec<Sha256Hash> {
 /// # Errors
 /// See [`TreeError`].
 pub fn inclusion(files: &dyn LogFiles, head: &Checkpoint, index: u64) -> Result<Vec<Sha256Hash>, TreeError> {
-    if index >= head.size {
-        return Err(TreeError::OutOfRange);
+    Inclusions::new(files, head)?.of(index)
+}
+
+/// Proofs for many entries of one tree: what they share is read and hashed once.
+pub struct Inclusions<'a> {
+    head: &'a Checkpoint,
+    published: Published<'a>,
+}
+
+impl<'a> Inclusions<'a> {
+    /// Reads nothing yet.
+    ///
+    /// # Errors
+    /// The tree of `head` has no entry.
+    pub fn new(files: &'a dyn LogFiles, head: &'a Checkpoint) -> Result<Self, TreeError> {
+        Ok(Self { head, published: Published::new(files, head.size)? })
     }
-    let published = Published::new(files, head.size)?;
-    let hashes = ours(published.told(tlog_tiles::prove_record(head.size, index, &published))?);
-    let leaf = published.hash(tlog_tiles::stored_hash_index(0, index))?.0.into();
-    let is_proven = is_included(&hashes, head.size, &head.root, index, &leaf);
-    if is_proven { Ok(hashes) } else { Err(TreeError::Inconsistent) }
+
+    /// As [`inclusion`].
+    ///
+    /// # Errors
+    /// See [`TreeError`].
+    pub fn of(&self, index: u64) -> Result<Vec<Sha256Hash>, TreeError> {
+        let Self { head, published } = self;
+        if index >= head.size {
+            return Err(TreeError::OutOfRange);
+        }
+        let hashes = ours(published.told(tlog_tiles::prove_record(head.size, index, published))?);
+        let leaf = published.hash(tlog_tiles::stored_hash_index(0, index))?.0.into();
+        let is_proven = is_included(&hashes, head.size, &head.root, index, &leaf);
+        if is_proven { Ok(hashes) } else { Err(TreeError::Inconsistent) }
+    }
 }
 
 /// The hashes that prove the tree of `head` to begin with the tree that it was at `older` entries; none
