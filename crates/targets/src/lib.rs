@@ -15,6 +15,7 @@ mod listing;
 mod names;
 mod pump;
 pub mod sftp;
+mod smb;
 pub mod sub_folder;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
 pub use sftp::Sftp;
+pub use smb::Smb;
 
 /// A place that sealed recordings are brought to.
 #[async_trait]
@@ -187,5 +189,6 @@ pub fn open(target: &StorageTarget, around: &Surroundings) -> Box<dyn Target> {
         StorageKind::Folder(folder) => Box::new(Folder::new(around.data.join(&folder.path))),
         StorageKind::OneDrive(_) => unimplemented!("landing within minutes"),
         StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
+        StorageKind::Smb(smb) => Box::new(Smb::new(smb.clone())),
     }
 }

@@ -1,0 +1,284 @@
+//! A share on an SMB server (F-78).
+//!
+//! The protocol's rename fails when the name is taken, which is what an archive wants; what is replaced
+//! on purpose says so in the rename itself, so that the name never stands empty. Folders and files are
+//! made and found by their names as Windows has them: capitals do not tell two names apart.
+
+mod connection;
+mod fault;
+mod reader;
+mod rename;
+mod wire;
+
+use std::{collections::HashSet, io, sync::Arc};
+
+use async_trait::async_trait;
+use domain::resources::SmbTarget;
+use jiff::Timestamp;
+use smb2::{
+    DirectoryEntry, WriteBehind,
+    types::{SessionId, status::NtStatus},
+};
+use tokio::sync::Mutex;
+use tunnel::Tunnel;
+
+use crate::{
+    Content, Kind, Listed, TargetError,
+    content::Reader,
+    files::{Files, Published},
+    names,
+    pump::Checked,
+};
+use connection::Connection;
+use fault::Server;
+use rename::{Taken, rename};
+
+/// Files up to this length travel in one message, with opening and flushing them.
+const SMALL: u64 = 1 << 20;
+/// Bytes of a write request.
+const CHUNK: u32 = 1 << 20;
+/// Write requests under way at once: 16 MiB fill 4 Gbit/s at 30 ms round trip.
+const WRITES_AHEAD: usize = 16;
+
+/// A folder in a share on an SMB server as a target. One connection is kept open and made anew when
+/// it broke.
+pub struct Smb {
+    target: SmbTarget,
+    tunnel: Option<Tunnel>,
+    server: Server,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<Arc<Connection>>,
+    /// The last one; the server is told that it is over, so that it lets go of half-written files.
+    session: Option<SessionId>,
+    /// Folders that were seen over this connection.
+    folders: HashSet<String>,
+}
+
+impl Smb {
+    /// A target on the server described; it is contacted at the first use.
+    pub fn new(target: SmbTarget) -> Self {
+        let server = Server::new(&target.host, target.port);
+        let tunnel = target.tunnel.clone().map(Tunnel::new);
+        Self { target, tunnel, server, state: Mutex::default() }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, TargetError> {
+        let mut state = self.state.lock().await;
+        if let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_usable()) {
+            return Ok(Arc::clone(connection));
+        }
+        state.connection = None;
+        state.folders.clear();
+        let opened =
+            Connection::open(&self.target, self.tunnel.as_ref(), state.session, &self.server).await?;
+        let connection = Arc::new(opened);
+        state.session = Some(connection.session_id());
+        state.connection = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// A path in the share.
+    fn path(&self, path: &str) -> String {
+        match path.trim_matches('/') {
+            "" => self.target.path.clone(),
+            path => names::join(&self.target.path, path),
+        }
+    }
+
+    async fn knows(&self, folder: &str) -> bool {
+        self.state.lock().await.folders.contains(folder)
+    }
+
+    /// Whether it is a folder; something else of the name is a fault.
+    async fn is_folder(&self, connection: &Connection, path: &str) -> Result<bool, TargetError> {
+        let fault = |error| connection.fault("looking for a folder", &error);
+        match connection.tree().stat(&mut connection.smb(), path).await {
+            Ok(found) if found.is_directory => Ok(true),
+            Ok(_) => Err(fault(refused(NtStatus::NOT_A_DIRECTORY))),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    /// The content in one message; `None` if there is a file of the name already.
+    async fn write_small(
+        &self,
+        connection: &Connection,
+        path: &str,
+        content: &Content,
+    ) -> Result<Option<()>, TargetError> {
+        let mut bytes = Vec::new();
+        let mut source = Checked::open(content, 0).await?;
+        while let Some(block) = source.next().await? {
+            bytes.extend_from_slice(block);
+        }
+        match connection.tree().write_file_compound_exclusive(&mut connection.smb(), path, &bytes).await {
+            Ok(written) if written == content.size() => Ok(Some(())),
+            // The rest is written like that of any unfinished file, by the next attempt.
+            Ok(_) => Err(connection.fault("writing a file", &refused(NtStatus::DISK_FULL))),
+            Err(error) if error.status() == Some(NtStatus::OBJECT_NAME_COLLISION) => Ok(None),
+            Err(error) => Err(connection.fault("writing a file", &error)),
+        }
+    }
+
+    async fn write_from(
+        &self,
+        connection: &Connection,
+        path: &str,
+        content: &Content,
+        offset: u64,
+    ) -> Result<(), TargetError> {
+        let fault = |error| connection.fault("writing a file", &error);
+        let mut source = Checked::open(content, offset).await?;
+        let writer = connection.tree().create_file_writer_at(connection.smb(), path, offset).await;
+        let writer = writer.map_err(|error| connection.fault("making a file", &error))?;
+        let mut writer = writer.with_chunk_size(CHUNK).with_write_behind(WriteBehind::Fixed(WRITES_AHEAD));
+        loop {
+            match source.next().await {
+                Ok(Some(block)) => writer.write_chunk(block).await.map_err(fault)?,
+                Ok(None) => break,
+                Err(error) => {
+                    // Waits until nothing is under way any more: the file may be deleted next.
+                    let _ = writer.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        // Waits for all writes, then for the server's flush.
+        writer.finish().await.map_err(fault)?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Files for Smb {
+    async fn make_folder(&self, folder: &str) -> Result<(), TargetError> {
+        let whole = self.path(folder);
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let connection = self.connection().await?;
+        if self.knows(&whole).await {
+            return Ok(());
+        }
+        if !self.is_folder(&connection, &whole).await? {
+            let ends = whole.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+            for end in ends.chain([whole.len()]) {
+                let level = &whole[..end];
+                if self.is_folder(&connection, level).await? {
+                    continue;
+                }
+                if let Err(error) = connection.tree().create_directory(&mut connection.smb(), level).await {
+                    // Another writer may have made it in between; if so all is well.
+                    if !self.is_folder(&connection, level).await? {
+                        return Err(connection.fault("making a folder", &error));
+                    }
+                }
+            }
+        }
+        self.state.lock().await.folders.insert(whole);
+        Ok(())
+    }
+
+    async fn size(&self, path: &str) -> Result<Option<u64>, TargetError> {
+        let connection = self.connection().await?;
+        match connection.tree().stat(&mut connection.smb(), &self.path(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(connection.fault("looking for a file", &error)),
+        }
+    }
+
+    async fn read(&self, path: &str) -> Result<Reader, TargetError> {
+        let connection = self.connection().await?;
+        let file = connection.tree().open_file_reader(connection.smb(), &self.path(path)).await;
+        let file = file.map_err(|error| connection.fault("opening a file to read it back", &error))?;
+        Ok(reader::whole(file))
+    }
+
+    async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
+        let connection = self.connection().await?;
+        match connection.tree().list_directory(&mut connection.smb(), &self.path(folder)).await {
+            Ok(entries) => Ok(entries.iter().filter_map(listed).collect()),
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            Err(error) => Err(connection.fault("listing a folder", &error)),
+        }
+    }
+
+    async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
+        let connection = self.connection().await?;
+        let path = self.path(path);
+        let fits = content.size() <= SMALL.min(connection.smb().compound_write_limit());
+        let written = async {
+            if offset == 0 && fits && self.write_small(&connection, &path, content).await?.is_some() {
+                return Ok(());
+            }
+            self.write_from(&connection, &path, content, offset).await
+        };
+        let written = written.await;
+        if written.is_err() {
+            // The folder may be gone: it is looked for again next time.
+            self.state.lock().await.folders.clear();
+        }
+        written
+    }
+
+    async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
+        let connection = self.connection().await?;
+        let (from, to) = (self.path(from), self.path(to));
+        match rename(&connection.smb(), connection.tree(), &from, &to, Taken::Refuse).await {
+            Ok(()) => Ok(Published::Done),
+            Err(error) if error.status() == Some(NtStatus::OBJECT_NAME_COLLISION) => Ok(Published::NameTaken),
+            Err(error) => Err(connection.fault("giving a file its name", &error)),
+        }
+    }
+
+    async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError> {
+        let connection = self.connection().await?;
+        let (from, to) = (self.path(from), self.path(to));
+        let renamed = rename(&connection.smb(), connection.tree(), &from, &to, Taken::Replace).await;
+        renamed.map_err(|error| connection.fault("giving a file the name of another", &error))
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), TargetError> {
+        let connection = self.connection().await?;
+        match connection.tree().delete_file(&mut connection.smb(), &self.path(path)).await {
+            Err(error) if !is_missing(&error) => Err(connection.fault("removing a file", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn unreadable(&self, error: io::Error) -> TargetError {
+        let doing = "reading a file back";
+        match error.downcast::<smb2::Error>() {
+            Ok(error) => self.server.fault(doing, &error),
+            Err(error) => self.server.fault(doing, &smb2::Error::Io(error)),
+        }
+    }
+}
+
+fn listed(entry: &DirectoryEntry) -> Option<Listed> {
+    let kind = if entry.is_directory {
+        // A junction could lead round in a circle.
+        (!entry.is_link()).then_some(Kind::Folder)?
+    } else {
+        let modified = entry.modified.to_system_time().and_then(|at| Timestamp::try_from(at).ok());
+        Kind::File { size: entry.size, modified }
+    };
+    Some(Listed { name: entry.name.clone(), kind })
+}
+
+const fn refused(status: NtStatus) -> smb2::Error {
+    smb2::Error::Protocol { status, command: smb2::types::Command::Create }
+}
+
+fn is_missing(error: &smb2::Error) -> bool {
+    matches!(
+        error.status(),
+        Some(NtStatus::OBJECT_NAME_NOT_FOUND | NtStatus::OBJECT_PATH_NOT_FOUND | NtStatus::NO_SUCH_FILE)
+    )
+}
