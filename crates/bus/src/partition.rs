@@ -9,6 +9,7 @@ use async_nats::jetstream::{
     stream::LastRawMessageErrorKind,
 };
 use bytes::Bytes;
+use domain::TenantId;
 use futures::StreamExt;
 use prost::Message;
 use tracing::debug;
@@ -28,13 +29,14 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub struct Partition {
     bus: Bus,
+    number: u16,
     subjects: String,
 }
 
 impl Bus {
     /// Partition `partition`, 0 to `domain::partition::PARTITIONS` − 1.
     pub fn partition(&self, partition: u16) -> Partition {
-        Partition { bus: self.clone(), subjects: subjects::partition(partition) }
+        Partition { bus: self.clone(), number: partition, subjects: subjects::partition(partition) }
     }
 }
 
@@ -48,11 +50,20 @@ impl Partition {
     /// Deletes everything up to and including `last_sequence`, of this partition only. Can be
     /// repeated. Error: not certain to be deleted.
     pub async fn purge_to(&self, last_sequence: u64) -> Result<(), BusError> {
+        self.purge(&self.subjects, last_sequence).await
+    }
+
+    /// The same for the messages of one tenant. Error: not certain to be deleted.
+    pub async fn purge_tenant_to(&self, tenant: &TenantId, last_sequence: u64) -> Result<(), BusError> {
+        self.purge(&subjects::partition_of_tenant(self.number, tenant), last_sequence).await
+    }
+
+    async fn purge(&self, subjects: &str, last_sequence: u64) -> Result<(), BusError> {
         let stream = self.stream().await?;
         // The server deletes what is below the sequence.
         stream
             .purge()
-            .filter(self.subjects.as_str())
+            .filter(subjects)
             .sequence(last_sequence.saturating_add(1))
             .await
             .map(drop)

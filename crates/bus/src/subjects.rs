@@ -49,6 +49,11 @@ pub fn partition(partition: u16) -> String {
     format!("calls.{partition:02}.>")
 }
 
+/// What of a partition belongs to one tenant: `calls.<partition>.<tenant>.*`.
+pub fn partition_of_tenant(partition: u16, tenant: &TenantId) -> String {
+    format!("calls.{partition:02}.{tenant}.*")
+}
+
 /// Where a sealed recording is announced: `sealed.<tenant>.<recording>`.
 pub fn sealed(sealed: &RecordingSealed) -> String {
     format!("sealed.{}.{}", tenant_token(&sealed.tenant), recording_token(&sealed.recording_id))

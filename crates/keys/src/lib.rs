@@ -56,6 +56,15 @@ pub trait SigningKey: Send + Sync {
         ""
     }
 
+    /// The certificate as it lies where the key lies now: a CA's may have been imported since the key was
+    /// opened.
+    ///
+    /// # Errors
+    /// It cannot be asked for, or there is none any more.
+    fn certificate_now(&self) -> Result<String, KeyError> {
+        Ok(self.certificate_pem().to_owned())
+    }
+
     /// RSASSA-PKCS1-v1_5 with SHA-256 over `message` (RFC 8017 § 8.2): the same message gives the same
     /// signature. Each one is verified with the public key before it is handed out: a damaged token can
     /// report success and return a wrong signature.

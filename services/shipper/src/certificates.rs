@@ -3,19 +3,27 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+use domain::TenantId;
 use targets::{Target, TargetError};
 
 use crate::{small_file::put_numbered, staging::Staging};
 
-/// The ids of keys whose certificate lies in a target.
-pub type Brought = BTreeSet<String>;
+/// The certificates that lie in a target. A key may get another one: of a CA.
+pub type Brought = BTreeSet<Bytes>;
 
-/// Puts those of the signer's certificates into `target` that are not among `brought`.
+/// Puts those of the signer's certificates into `target`, which is one of `tenant`, that are not among
+/// `brought`: the installation's and the tenant's own. Who else records here is nobody's business there.
 ///
 /// # Errors
 /// The target did not take one.
-pub async fn bring(staging: &Staging, target: &dyn Target, brought: &mut Brought) -> Result<(), TargetError> {
-    let certificates = match staging.certificates().await {
+pub async fn bring(
+    staging: &Staging,
+    tenant: &TenantId,
+    target: &dyn Target,
+    brought: &mut Brought,
+) -> Result<(), TargetError> {
+    let certificates = match staging.certificates(tenant).await {
         Ok(certificates) => certificates,
         Err(error) => {
             // Recordings are worth more than the certificate beside them.
@@ -23,11 +31,11 @@ pub async fn bring(staging: &Staging, target: &dyn Target, brought: &mut Brought
             return Ok(());
         }
     };
-    for (key_id, pem) in certificates {
-        if !brought.contains(&key_id) {
+    for pem in certificates {
+        if !brought.contains(&pem) {
             // `callseal.pem`, and `callseal (2).pem` … after changes of the key.
             put_numbered(target, "callseal", "pem", &pem).await?;
-            brought.insert(key_id);
+            brought.insert(pem);
         }
     }
     Ok(())

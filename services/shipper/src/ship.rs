@@ -63,18 +63,19 @@ impl Shipping {
         let Some(opened) = self.targets.get(&order.destination).await else {
             // The engine is about to stop this worker and to orphan the order.
             let problem = "is not in the configuration any more".to_owned();
-            return Err(Fault::Destination { problem, permanent: false });
+            return Err(Fault::passing(problem));
         };
         let start = Timestamp::from_millisecond(sealed.started_unix_ms)
             .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
         let zone = TimeZone::get(&sealed.time_zone)
             .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
         let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone).map_err(|error| {
-            Fault::Destination { problem: format!("subFolder: {error}"), permanent: true }
+            Fault::permanent(format!("subFolder: {error}"))
         })?;
 
         let mut known = opened.certificates.lock().await;
-        certificates::bring(&self.staging, &*opened.target, &mut known).await.map_err(fault)?;
+        let tenant = &order.destination.tenant;
+        certificates::bring(&self.staging, tenant, &*opened.target, &mut known).await.map_err(fault)?;
         drop(known);
         // The signer lists audio first and the signature last: a signature stands in an archive only
         // when everything that it speaks for does.
@@ -119,7 +120,7 @@ impl Work for Shipping {
             Err(Fault::Record { .. }) if !self.staging.is_there().await => {
                 let problem =
                     "the staging folder holds nothing of the signer's: is its disk mounted?".to_owned();
-                Err(Fault::Destination { problem, permanent: false })
+                Err(Fault::passing(problem))
             }
             outcome => outcome,
         }
@@ -162,6 +163,6 @@ fn fault(error: TargetError) -> Fault {
     let problem = error.to_string();
     match error.kind() {
         ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict => Fault::Record { problem },
-        _ => Fault::Destination { problem, permanent: error.is_permanent() },
+        _ => Fault::Destination { problem, permanent: error.is_permanent(), not_before: error.retry_after() },
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use domain::TenantId;
 use object_store::{
     Error, GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem,
     path::Path as Key,
@@ -101,20 +101,22 @@ impl Staging {
         Ok(found)
     }
 
-    /// The certificates that the signer has put into staging: their key ids, and the PEM texts.
+    /// The certificates that the signer has put into staging for this tenant's recordings, the
+    /// installation's and its own, as PEM texts.
     ///
     /// # Errors
     /// They cannot be listed or read.
-    pub async fn certificates(&self) -> Result<Vec<(String, Bytes)>, Error> {
+    pub async fn certificates(&self, tenant: &TenantId) -> Result<Vec<Bytes>, Error> {
         let mut found = Vec::new();
-        let mut listed: Vec<_> = self.store.list(Some(&Key::from("certificates"))).try_collect().await?;
+        let mut listed = Vec::new();
+        for folder in ["certificates".to_owned(), format!("certificates/{tenant}")] {
+            listed.extend(self.store.list_with_delimiter(Some(&Key::from(folder))).await?.objects);
+        }
         // The oldest first: it keeps the plain name at the target when keys are rotated.
         listed.sort_by_key(|object| (object.last_modified, object.location.clone()));
         for object in listed {
-            let key_id =
-                object.location.filename().and_then(|name| name.strip_suffix(".pem")).map(str::to_owned);
-            if let Some(key_id) = key_id {
-                found.push((key_id, self.store.get(&object.location).await?.bytes().await?));
+            if object.location.filename().is_some_and(|name| name.ends_with(".pem")) {
+                found.push(self.store.get(&object.location).await?.bytes().await?);
             }
         }
         Ok(found)

@@ -228,6 +228,74 @@ async fn a_forked_log_that_has_outgrown_the_archive_writes_nothing_over() {
 }
 
 #[tokio::test]
+async fn a_target_whose_checkpoint_was_taken_away_still_knows_a_fork_by_its_copies() {
+    let mut world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let archive = world.path("data/archive");
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(30);
+    let shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 30).await;
+    shipper.stop(PATIENCE).unwrap();
+    fs::remove_file(archive.join("log/acme/checkpoint")).unwrap();
+    let before = bytes(&archive);
+
+    // Of another history, and of the same one that is set back.
+    for (fork, size) in [(true, 40), (false, 20)] {
+        fs::remove_dir_all(world.path("staging/log")).unwrap();
+        let other = Log::new(&world.path("staging"), "acme", 1);
+        let mut other = if fork { other.fork() } else { other };
+        other.grow(size);
+        let shipper = mirroring(&world, &[]);
+        let words = format!("(with 30 entries) that the signer's log (with {size}) does not continue");
+        let refused = |what| fault(what).filter(|fault| fault.problem.contains(&words));
+        world.event(&words, refused).await;
+        shipper.stop(PATIENCE).unwrap();
+        assert!(bytes(&archive) == before, "a file of the log in the archive was changed");
+    }
+
+    // The log that goes on from the copy brings the checkpoint back.
+    fs::remove_dir_all(world.path("staging/log")).unwrap();
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(30);
+    log.grow(5);
+    let _shipper = mirroring(&world, &[]);
+    until_audited(&archive, "acme", 35).await;
+}
+
+#[tokio::test]
+async fn a_target_gets_the_certificates_of_the_installation_and_of_its_tenant_and_no_others() {
+    let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
+    let put = |path: &str, text: &str| {
+        let path = world.path("staging/certificates").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("acme/0c0c.pem", "of acme");
+    put("other/0d0d.pem", "of another tenant");
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(1);
+    let _shipper = mirroring(&world, &[]);
+    let archive = world.path("data/archive");
+    until_audited(&archive, "acme", 1).await;
+    let there = || {
+        let files = files_below(&archive).into_iter().filter(|path| path.ends_with(".pem"));
+        let mut texts: Vec<String> = files.map(|path| fs::read_to_string(archive.join(path)).unwrap()).collect();
+        texts.sort();
+        texts
+    };
+    assert_eq!(there(), ["of acme", "the certificate"]);
+    // A new one of its own comes while the log stands still; those of others do not, though they were
+    // there before it.
+    put("other/0e0e.pem", "of another tenant, too");
+    put("acme/0f0f.pem", "of acme, too");
+    wait::until("the tenant's new certificate", PATIENCE, || async {
+        (there() == ["of acme", "of acme, too", "the certificate"]).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
 async fn a_change_of_key_comes_with_its_statement_and_both_signatures_and_is_never_written_over() {
     let world = World::new(&format!("{ARCHIVE}{RULE}")).await;
     let archive = world.path("data/archive");

@@ -6,12 +6,14 @@ use bus::with_sources;
 use jiff::Timestamp;
 use runtime::{Condition, Service};
 
-use crate::{context::Context, state::Phase};
+use crate::{context::Context, key::Look, state::Phase};
 
 /// How often the bus and the database are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 /// How often each key signs a test message (F-57), in rounds.
 const KEY_EVERY: u32 = 30;
+/// How often it is looked for a certificate that was imported, in rounds.
+const CERTIFICATE_EVERY: u32 = 5;
 
 /// Keeps the conditions of `service` true to life, for as long as the task runs.
 pub async fn conditions(context: Arc<Context>, service: Service) {
@@ -31,7 +33,12 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
             Ok(_) => database.set_ok(),
             Err(error) => database.set_failed(with_sources(&error)),
         }
-        match context.keys.look_after_all(round.is_multiple_of(KEY_EVERY)).await {
+        let look = match round {
+            round if round.is_multiple_of(KEY_EVERY) => Look::Signing,
+            round if round.is_multiple_of(CERTIFICATE_EVERY) => Look::Certificate,
+            _ => Look::Brief,
+        };
+        match context.keys.look_after_all(look).await {
             Ok(()) => {}
             Err(error) => tracing::debug!(error = with_sources(&error), "the keys were not looked after"),
         }

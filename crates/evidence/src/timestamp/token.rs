@@ -97,6 +97,11 @@ impl TimeStampToken {
         self.info.time
     }
 
+    /// The hash that it claims to stamp (SHA-256); `None`: it stamps one of another kind.
+    pub const fn claimed_hash(&self) -> Option<&Sha256Hash> {
+        self.info.imprint.as_ref()
+    }
+
     /// Whether it is the answer to `request` and no older one.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use evidence::{KeyId, PublicKey, Sha256Hash, Signature, log::LogPublicKey};
 
 use super::{
     error::CloudError,
-    files::CertificateFile,
+    files::{CertificateFile, KeyFiles},
     patience::{Again, Limits, Patience},
     runtime::wait_for,
     service::{KeyKind, KeyService, RemoteKey},
@@ -87,6 +87,7 @@ pub(crate) struct CloudKey {
     name: String,
     key: RemoteKey,
     files: CertificateFile,
+    folder: KeyFiles,
 }
 
 impl CloudKey {
@@ -95,8 +96,9 @@ impl CloudKey {
         name: String,
         key: RemoteKey,
         files: CertificateFile,
+        folder: KeyFiles,
     ) -> Self {
-        Self { connection, name, key, files }
+        Self { connection, name, key, files, folder }
     }
 }
 
@@ -111,6 +113,13 @@ impl SigningKey for CloudKey {
 
     fn chain_pem(&self) -> &str {
         &self.files.chain
+    }
+
+    fn certificate_now(&self) -> Result<String, KeyError> {
+        let there = self.folder.certificate(&self.name)?;
+        // One of another key is told when the key is opened the next time.
+        let ours = there.filter(|there| there.certificate.public_key().id() == self.key_id());
+        Ok(ours.map_or_else(|| self.files.pem.clone(), |ours| ours.pem))
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {

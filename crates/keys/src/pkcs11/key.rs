@@ -12,6 +12,7 @@ use crate::{KeyError, KeyName, SigningKey};
 /// the pool.
 pub struct Pkcs11Key {
     pool: Arc<Pool>,
+    name: KeyName,
     label: String,
     certificate: Certificate,
     certificate_pem: String,
@@ -50,7 +51,8 @@ impl Pkcs11Key {
             }
         });
         let Found { label, certificate, certificate_pem, chain_pem } = found;
-        let key = Self { pool, label, certificate, certificate_pem, chain_pem };
+        let name = options.key.clone();
+        let key = Self { pool, name, label, certificate, certificate_pem, chain_pem };
         key.check()?;
         Ok(key)
     }
@@ -112,6 +114,17 @@ impl SigningKey for Pkcs11Key {
 
     fn chain_pem(&self) -> &str {
         &self.chain_pem
+    }
+
+    fn certificate_now(&self) -> Result<String, KeyError> {
+        self.pool.with(|session, _| {
+            let (token, key) = (self.pool.token().label(), self.name.to_string());
+            let missing = || KeyError::CertificateMissing { token: token.to_owned(), key };
+            let object = objects::find_key(session, token, &self.name)?;
+            let found = object.map(|object| objects::find_certificate(session, &object)).transpose()?;
+            let certificate = found.flatten().ok_or_else(missing)?;
+            certificate.to_pem().map_err(|error| KeyError::Certificate(error.to_string()))
+        })
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {

@@ -166,8 +166,10 @@ fn certificates(args: &AuditArgs, place: &Path) -> anyhow::Result<Keyring> {
         let mut above = Folder::new();
         let place = fs::canonicalize(place).with_context(|| format!("{} cannot be read", place.display()))?;
         for folder in place.ancestors() {
-            // In staging they lie in a folder of their own.
-            for folder in [folder.to_owned(), folder.join("certificates")] {
+            // In staging they lie in a folder of their own, and a tenant's own ones in one below.
+            let of_all = folder.join("certificates");
+            let tenant = place.file_name().unwrap_or_default();
+            for folder in [folder.to_owned(), of_all.join(tenant), of_all] {
                 for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                     let path = entry.path();
                     if path.extension().is_some_and(|ending| ending == "pem") && path.is_file() {

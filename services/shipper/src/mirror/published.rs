@@ -28,11 +28,12 @@ const MOST_OVERTAKEN: u32 = 20;
 pub struct Published {
     log: PathBuf,
     certificates: PathBuf,
+    own_certificates: PathBuf,
 }
 
 /// When the log last changed, as its folders say: the cheapest thing to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp([Option<SystemTime>; 4]);
+pub struct Stamp([Option<SystemTime>; 5]);
 
 impl Stamp {
     /// True if everything that this stamp speaks of had been written when it was taken.
@@ -93,7 +94,8 @@ impl Published {
     /// The log of a tenant. `None` if the tenant has no name that a folder could have.
     pub fn new(staging: &Staging, tenant: &TenantId) -> Option<Self> {
         let log = staging.folder(&format!("log/{tenant}"))?;
-        Some(Self { log, certificates: staging.folder("certificates")? })
+        let certificates = staging.folder("certificates")?;
+        Some(Self { log, own_certificates: certificates.join(tenant.as_str()), certificates })
     }
 
     /// When it last changed; `None` if nothing is published.
@@ -106,6 +108,7 @@ impl Published {
             modified(&self.log.join("checkpoints")).await,
             modified(&self.log.join("keys")).await,
             modified(&self.certificates).await,
+            modified(&self.own_certificates).await,
         ]))
     }
 

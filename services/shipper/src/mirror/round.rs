@@ -129,7 +129,8 @@ impl Mirror {
     async fn bring(&mut self, opened: &Opened, published: &Published) -> Result<u64, Trouble> {
         let target = &*opened.target;
         let log = format!("log/{}", self.destination.tenant);
-        certificates::bring(&self.shared.staging, target, &mut *opened.certificates.lock().await).await?;
+        let (staged, tenant) = (&self.shared.staging, &self.destination.tenant);
+        certificates::bring(staged, tenant, target, &mut *opened.certificates.lock().await).await?;
         let mut ours = published.snapshot().await.map_err(staging)?;
         let mut theirs = compare(target, &log, &ours).await?;
         if matches!(theirs, Theirs::Newer(_)) {

@@ -2,15 +2,15 @@
 
 use std::cmp::Ordering;
 
-use evidence::log::{SignedCheckpoint, tiles::TreeError};
+use evidence::log::{CheckpointError, SignedCheckpoint, tiles::TreeError};
 use targets::Target;
 
-use super::{published::Snapshot, standing::Trouble};
+use super::{files::names, published::Snapshot, standing::Trouble};
 use crate::small_file;
 
 /// The `checkpoint` in a target, held against the one in staging.
 pub enum Theirs {
-    /// There is none.
+    /// There is none; what copies of earlier ones are there, ours continues.
     None,
     /// It is of a smaller tree, with so many entries, that ours continues.
     Older(u64),
@@ -28,15 +28,46 @@ pub enum Theirs {
 /// It cannot be read. Evidence is never written over: another log, or a forked state of this one, is a fault for a person.
 pub async fn compare(target: &dyn Target, log: &str, ours: &Snapshot) -> Result<Theirs, Trouble> {
     let needs_person = |problem: String| Trouble { problem, needs_person: true, forked: false };
-    let Some(bytes) = small_file::read(target, log, "checkpoint").await? else { return Ok(Theirs::None) };
+    let Some(bytes) = small_file::read(target, log, "checkpoint").await? else {
+        // Whoever took it away has not taken away what the target knows of the log.
+        let Some((path, copy)) = newest_copy(target, log).await? else { return Ok(Theirs::None) };
+        let copy = copy.map_err(|_| needs_person(damaged(&path)))?;
+        return match hold_against(log, copy, ours).await? {
+            // Not further than this copy, as it is for whoever comes to it now.
+            Theirs::Newer(size) => Ok(Theirs::Newer(size)),
+            _ => Ok(Theirs::None),
+        };
+    };
     if bytes == ours.checkpoint {
         return Ok(Theirs::Same);
     }
     let Ok(theirs) = SignedCheckpoint::parse(&bytes) else {
-        return Err(needs_person(format!(
-            "the file {log}/checkpoint in it is damaged; move it away, and it is written anew"
-        )));
+        return Err(needs_person(damaged(&format!("{log}/checkpoint"))));
     };
+    hold_against(log, theirs, ours).await
+}
+
+fn damaged(path: &str) -> String {
+    format!("the file {path} in it is damaged; move it away, and it is written anew")
+}
+
+/// Its path, and what it says.
+type FoundCopy = (String, Result<SignedCheckpoint, CheckpointError>);
+
+/// The copy in the target of the checkpoint with the most entries.
+async fn newest_copy(target: &dyn Target, log: &str) -> Result<Option<FoundCopy>, Trouble> {
+    let folder = format!("{log}/checkpoints");
+    let names = names(target, &folder).await?;
+    // Their names are their sizes, all of one length; time stamps have an ending.
+    let is_copy = |name: &&String| name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(name) = names.iter().rev().find(is_copy) else { return Ok(None) };
+    let bytes = small_file::read(target, &folder, name).await?.unwrap_or_default();
+    Ok(Some((format!("{folder}/{name}"), SignedCheckpoint::parse(&bytes))))
+}
+
+/// Compares a checkpoint of the target that is not byte for byte ours.
+async fn hold_against(log: &str, theirs: SignedCheckpoint, ours: &Snapshot) -> Result<Theirs, Trouble> {
+    let needs_person = |problem: String| Trouble { problem, needs_person: true, forked: false };
     let (theirs, head) = (theirs.checkpoint, &ours.head);
     if theirs.origin != head.origin {
         return Err(needs_person(format!(

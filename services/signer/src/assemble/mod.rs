@@ -8,7 +8,8 @@
 //!    names; the replay makes the same or others; they go with the recording's other segments.
 //! 3. *One transaction*: mark, state of each open recording, list of segments; the partition's fence
 //!    is compared in it. Crash: the stream still holds what the mark covers; it is never read again.
-//! 4. *The stream is purged* up to the mark. Only now are messages gone.
+//! 4. *The stream is purged* up to the mark. Only now are messages gone. While a log is halted, not all
+//!    of them go ([`purge`]).
 //!
 //! A finished recording does 2 and 3 for itself alone, without moving the mark: its row says that it
 //! is finished, so a replay passes over its messages. Messages are applied in the order of their
@@ -19,6 +20,7 @@ mod empty;
 pub mod laid;
 pub mod numbers;
 pub mod partition;
+mod purge;
 pub mod recording;
 pub mod section;
 pub mod segments;

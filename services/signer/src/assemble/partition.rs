@@ -17,7 +17,7 @@ use wire::{
 
 use super::{
     directory::Directory,
-    empty,
+    empty, purge,
     recording::{Assembler, Offered},
     segments,
 };
@@ -102,6 +102,10 @@ struct Worker {
     directory: Directory,
     /// Everything up to here is stored.
     mark: u64,
+    /// Tenants of which there were messages since the stream was purged as a whole.
+    unpurged: BTreeSet<TenantId>,
+    /// Something in the stream may not be needed any more.
+    purge_due: bool,
     /// Everything up to here was read.
     read: u64,
     flushed: Instant,
@@ -116,7 +120,8 @@ impl Worker {
         let reader = partition.read_from(mark + 1).await?;
         tracing::debug!(part, mark, open = directory.open_count(), "assembling a partition");
         context.metrics.open.add(gauge(directory.open_count()));
-        Ok(Self { context, part, lease, partition, reader, directory, mark, read: mark, flushed: now })
+        let unpurged = BTreeSet::new();
+        Ok(Self { context, part, lease, partition, reader, directory, mark, unpurged, purge_due: true, read: mark, flushed: now })
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), AssembleError> {
@@ -156,9 +161,12 @@ impl Worker {
         stored_unix_us: i64,
         message: CallMessage,
     ) -> Result<(), AssembleError> {
-        let (Ok(recording), Ok(_tenant)) = (message.recording(), message.tenant.parse::<TenantId>()) else {
+        let (Ok(recording), Ok(tenant)) = (message.recording(), message.tenant.parse::<TenantId>()) else {
             return self.bury(sequence, "its ids are not valid", &message.encode_to_vec()).await;
         };
+        if !self.unpurged.contains(&tenant) {
+            self.unpurged.insert(tenant);
+        }
         let origin = format!("{recording}/{}", message.epoch);
         if self.directory.get_mut(&origin).is_some_and(|open| open.has_given_up(message.number)) {
             // A section is laid in the order of its numbers: this one begins the next section.
@@ -271,7 +279,7 @@ impl Worker {
             }
         }
         let ready: usize = self.directory.open().map(Assembler::ready_bytes).sum();
-        if self.read > self.mark
+        if (self.read > self.mark || self.purge_due)
             && (self.flushed.elapsed() >= self.context.options.flush_every() || ready >= READY_BYTES)
         {
             self.flush().await?;
@@ -326,22 +334,18 @@ impl Worker {
             self.context.state.commit_flush(&self.lease, self.part, mark, &updates).await?;
             fail_point::reached("flush-committed");
             self.mark = mark;
-            // Can wait: the next flush purges this, too.
-            if self.may_purge().await
-                && let Err(error) = self.partition.purge_to(mark).await
-            {
-                tracing::debug!(part = self.part, %error, "the stream could not be purged yet");
+            self.purge_due = true;
+        }
+        if self.purge_due {
+            let up_to = (self.mark, self.read);
+            match purge::to(&self.context, &self.partition, &mut self.unpurged, up_to).await {
+                Ok(is_done) => self.purge_due = !is_done,
+                // Can wait: the next flush purges this, too.
+                Err(error) => tracing::debug!(part = self.part, %error, "the stream could not be purged yet"),
             }
         }
         self.flushed = Instant::now();
         Ok(())
-    }
-
-    /// While a log is halted, this may be an older copy of the database. What it takes in stays in the
-    /// stream then: the one that is put in its place has to read it, too.
-    async fn may_purge(&self) -> bool {
-        let logs = self.context.state.logs().await;
-        logs.is_ok_and(|logs| logs.iter().all(|log| log.halted.is_empty()))
     }
 
     async fn finish(&mut self, origin: &str, interrupted: String) -> Result<(), AssembleError> {

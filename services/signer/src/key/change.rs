@@ -13,13 +13,14 @@
 use bytes::Bytes;
 use domain::TenantId;
 use evidence::{
-    Certificate, KeyChangeStatement, KeyId, Sha256Hash, Signature,
+    Certificate, KeyChangeStatement, Sha256Hash, Signature,
     key_change::statement_path,
-    log::{Entry, KeyChange, KeyEntry, LogKey, LogPublicKey, What},
+    log::{Entry, KeyChange, KeyEntry, LogKey, What},
 };
 use jiff::Timestamp;
 use keys::KeySet;
 use object_store::path::Path as Key;
+use wire::{Message, evidence_v1::ChangeKeyRequest};
 
 use super::{NoKey, publish, ring::row_of};
 use crate::{
@@ -49,8 +50,8 @@ pub(super) struct Change {
 pub(super) struct Place {
     /// In whose log.
     pub tenant: TenantId,
-    /// From 0.
-    pub number: u64,
+    /// From 0; `None`: the log is halted, and takes it in when it goes on.
+    pub number: Option<u64>,
 }
 
 /// The keys that sign for `tenant`, when the log says so: the first key of a log is entered, and a change
@@ -73,18 +74,19 @@ pub async fn in_log(context: &Context, lease: &Held, tenant: &TenantId) -> Resul
                 by_configuration(context, lease, tenant, (label, set), old).await?;
             }
             _ => {
-                context.state.commit_key(lease, &row_of(Some(tenant), &label, &set), &[]).await?;
+                context.state.commit_key(lease, &row_of(Some(tenant), &label, &set), None, &[]).await?;
             }
         }
     }
     let set = ring.of(tenant).await?;
     if entered.is_none() {
-        let entry = entry(&log, KeyChange::First, &set, None, None, "the first key of this log");
-        let entries = [(log.tenant, entry?)];
+        let entry = first(&log, &set)?;
         let in_force = context.state.key_in_force(Some(tenant)).await?;
         if let Some(row) = in_force {
-            context.state.commit_key(lease, &row, &entries).await?;
+            context.state.commit_key(lease, &row, None, &[(log.tenant, entry)]).await?;
         }
+    } else if entered != Some(set.signing.key_id().to_string()) {
+        catch_up(context, lease, &log).await?;
     }
     Ok(set)
 }
@@ -116,7 +118,8 @@ async fn by_configuration(
     Ok(())
 }
 
-/// Puts a change in force that was checked; says where it was written.
+/// Puts a change in force that was checked; says where it was written. A log that is halted holds up
+/// nobody: it takes the change in when it goes on ([`catch_up`]).
 ///
 /// # Errors
 /// Staging or the state refused; nothing has changed then.
@@ -130,67 +133,121 @@ pub(super) async fn carry_out(context: &Context, lease: &Held, change: Change) -
     if statement.tenant.is_none() {
         let mut concerned = Vec::new();
         for log in logs {
-            if !context.keys.has_own(&log.tenant).await? {
+            // A log that was begun anew names its first key when it is used, with the reason.
+            let is_to_name_one = log.key_id.is_empty() && !log.follows.is_empty();
+            if !is_to_name_one && !context.keys.has_own(&log.tenant).await? {
                 concerned.push(log);
             }
         }
         logs = concerned;
     }
-    let hash = Sha256Hash::of(text.as_bytes());
-    publish::certificate(&set.signing, &context.staging).await.map_err(|_| NoKey::Staging)?;
-    for log in &logs {
-        let files = [
-            (".txt", Some(text.clone().into_bytes())),
-            (".old.sig", old_signature.as_ref().map(Signature::to_file)),
-            (".new.sig", Some(new_signature.to_file())),
-        ];
-        for (ending, content) in files {
-            let key = Key::from(format!("log/{}/{}{ending}", log.tenant, statement_path(&hash)));
-            if let Some(content) = content {
-                let put =
-                    context.staging.put_once(&key, Bytes::from(content), "a key change statement").await;
-                put.map_err(|_| NoKey::Staging)?;
-            }
-        }
+    let bytes = |signature: &Signature| signature.as_bytes().to_vec();
+    let request = ChangeKeyRequest {
+        tenant: statement.tenant.as_ref().map(TenantId::to_string).unwrap_or_default(),
+        key: label.clone(),
+        certificate_pem: set.signing.certificate_pem().to_owned(),
+        statement: text.into_bytes(),
+        old_signature: old_signature.as_ref().map(bytes).unwrap_or_default(),
+        new_signature: bytes(&new_signature),
+    };
+    publish::certificate(set.signing.certificate_pem(), statement.tenant.as_ref(), &context.staging)
+        .await
+        .map_err(|_| NoKey::Staging)?;
+    for log in logs.iter().filter(|log| log.halted.is_empty()) {
+        put_papers(context, log, &request).await?;
     }
     fail_point::key_change_reached("key-change-published");
-    let kind = if old_signature.is_some() { KeyChange::Rotated } else { KeyChange::Replaced };
     let mut entries = Vec::new();
     for log in &logs {
-        let entry = entry(log, kind, &set, Some(statement.old), Some(hash), &statement.reason)?;
-        entries.push((log.tenant.clone(), entry));
+        let log_key = LogKey { name: log.origin.clone(), public: set.log.public() };
+        entries.push((log.tenant.clone(), changed(log, &request, &statement, &log_key)));
     }
     let row = row_of(statement.tenant.as_ref(), &label, &set);
-    let numbers = context.state.commit_key(lease, &row, &entries).await?;
+    let asked = request.encode_to_vec();
+    let numbers = context.state.commit_key(lease, &row, Some(&asked), &entries).await?;
     fail_point::key_change_reached("key-change-committed");
     context.keys.took_over(&label, set).await;
     context.to_seal.notify_one();
     tracing::warn!(
-        key = %statement.new, former = %statement.old, change = %kind,
+        key = %statement.new, former = %statement.old, change = %kind(&request),
         "another key signs from now on; its certificate is published"
     );
     let places = logs.into_iter().zip(numbers);
     Ok(places.map(|(log, number)| Place { tenant: log.tenant, number }).collect())
 }
 
-fn entry(
-    log: &LogHead,
-    change: KeyChange,
-    set: &KeySet,
-    previous: Option<KeyId>,
-    statement: Option<Sha256Hash>,
-    reason: &str,
-) -> Result<Entry, NoKey> {
+/// Statement and signatures, for readers of this log.
+async fn put_papers(context: &Context, log: &LogHead, request: &ChangeKeyRequest) -> Result<(), NoKey> {
+    let path = statement_path(&Sha256Hash::of(&request.statement));
+    let file = |signature: &[u8]| Signature::new(signature.to_vec()).to_file();
+    let files = [
+        (".txt", request.statement.clone()),
+        (".old.sig", if request.old_signature.is_empty() { Vec::new() } else { file(&request.old_signature) }),
+        (".new.sig", file(&request.new_signature)),
+    ];
+    for (ending, content) in files.into_iter().filter(|(_, content)| !content.is_empty()) {
+        let key = Key::from(format!("log/{}/{path}{ending}", log.tenant));
+        let put = context.staging.put_once(&key, Bytes::from(content), "a key change statement").await;
+        put.map_err(|_| NoKey::Staging)?;
+    }
+    Ok(())
+}
+
+/// Enters the changes of key that were carried out while this log was halted, each with its papers. It
+/// may be asked for at any time: what is entered already is not entered again.
+///
+/// # Errors
+/// Staging or the state refused.
+async fn catch_up(context: &Context, lease: &Held, log: &LogHead) -> Result<(), NoKey> {
+    let own = context.state.key_changes(Some(&log.tenant)).await?;
+    let installation = context.state.key_changes(None).await?;
+    // One that has a key of its own since is not concerned by those of the installation.
+    let keys = if own.is_empty() { installation } else { own };
+    let known = keys.iter().position(|(row, _)| row.key_id == log.key_id);
+    let missed = keys.iter().skip(known.map_or(0, |at| at + 1));
+    // A first key was not changed to.
+    for (row, asked) in missed.filter(|(_, asked)| !asked.is_empty()) {
+        let request = ChangeKeyRequest::decode(asked.as_slice()).map_err(|_| NoKey::Certificate)?;
+        let text = str::from_utf8(&request.statement).map_err(|_| NoKey::Certificate)?;
+        let statement = KeyChangeStatement::parse(text).map_err(|_| NoKey::Certificate)?;
+        let log_key = LogKey { name: log.origin.clone(), public: statement.new_log_key.clone() };
+        put_papers(context, log, &request).await?;
+        let entry = (log.tenant.clone(), changed(log, &request, &statement, &log_key));
+        let numbers = context.state.commit_key(lease, row, None, &[entry]).await?;
+        tracing::warn!(tenant = %log.tenant, key = row.key_id, entry = ?numbers.first(), "the log takes in a change of key");
+    }
+    Ok(())
+}
+
+fn kind(request: &ChangeKeyRequest) -> KeyChange {
+    if request.old_signature.is_empty() { KeyChange::Replaced } else { KeyChange::Rotated }
+}
+
+/// What a log says of a change.
+fn changed(log: &LogHead, request: &ChangeKeyRequest, statement: &KeyChangeStatement, key: &LogKey) -> Entry {
+    let entry = KeyEntry {
+        change: kind(request),
+        key_id: statement.new,
+        previous: Some(statement.old),
+        certificate: statement.new_certificate,
+        log_key: key.vkey(),
+        statement: Some(Sha256Hash::of(&request.statement)),
+        reason: statement.reason.clone(),
+    };
+    Entry { at: Timestamp::now(), tenant: log.tenant.clone(), what: What::Key(Box::new(entry)) }
+}
+
+/// What a log says of its first key.
+fn first(log: &LogHead, set: &KeySet) -> Result<Entry, NoKey> {
     let certificate = Certificate::from_pem(set.signing.certificate_pem()).map_err(|_| NoKey::Certificate)?;
-    let public: LogPublicKey = set.log.public();
     let key = KeyEntry {
-        change,
+        change: KeyChange::First,
         key_id: set.signing.key_id(),
-        previous,
+        previous: None,
         certificate: certificate.fingerprint(),
-        log_key: LogKey { name: log.origin.clone(), public }.vkey(),
-        statement,
-        reason: reason.to_owned(),
+        log_key: LogKey { name: log.origin.clone(), public: set.log.public() }.vkey(),
+        statement: None,
+        reason: crate::log::anew::reason(log),
     };
     Ok(Entry { at: Timestamp::now(), tenant: log.tenant.clone(), what: What::Key(Box::new(key)) })
 }

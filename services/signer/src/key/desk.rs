@@ -14,7 +14,9 @@ use super::{
     change::{self, Change, Place},
 };
 use crate::{
+    answering,
     context::Context,
+    log::words,
     state::{Held, signing_key::KeyRow},
 };
 
@@ -25,6 +27,8 @@ const QUEUE: &str = "signer";
 enum Refused {
     #[error("the request cannot be understood: {0}")]
     Format(&'static str),
+    #[error("{0}")]
+    Reason(&'static str),
     #[error("{0}")]
     Statement(#[from] evidence::KeyChangeError),
     #[error("the certificate is not the one that the statement names")]
@@ -49,35 +53,43 @@ impl From<NoKey> for Refused {
 
 /// Answers until `stop`.
 pub async fn run(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
-    let (context, lease) = (context.clone(), lease.clone());
-    let bus = context.bus.clone();
-    let answer = move |request: ChangeKeyRequest| {
+    let serve = || {
         let (context, lease) = (context.clone(), lease.clone());
-        async move {
-            match change(&context, &lease, &request).await {
-                Ok(places) => ChangeKeyResponse {
-                    problem: String::new(),
-                    places: places.into_iter().map(wire_place).collect(),
-                },
-                Err(refused) => {
-                    tracing::warn!(reason = %refused, "a change of key was refused");
-                    ChangeKeyResponse { problem: refused.to_string(), places: Vec::new() }
-                }
-            }
-        }
+        let bus = context.bus.clone();
+        let answer = move |request: ChangeKeyRequest| {
+            let (context, lease) = (context.clone(), lease.clone());
+            async move { answer(&context, &lease, &request).await }
+        };
+        async move { bus.serve(SIGNER_CHANGE_KEY, QUEUE, stop.clone(), answer).await }
     };
-    if let Err(error) = bus.serve(SIGNER_CHANGE_KEY, QUEUE, stop.clone(), answer).await {
-        tracing::error!(error = with_sources(&error), "changes of keys cannot be listened for");
+    answering::always("changes of keys", stop, serve).await;
+}
+
+async fn answer(context: &Context, lease: &Held, request: &ChangeKeyRequest) -> ChangeKeyResponse {
+    match change(context, lease, request).await {
+        Ok(places) => answer_of(places),
+        Err(refused) => {
+            tracing::warn!(reason = %refused, "a change of key was refused");
+            ChangeKeyResponse { problem: refused.to_string(), ..ChangeKeyResponse::default() }
+        }
     }
 }
 
-fn wire_place(place: Place) -> LogPlace {
-    LogPlace { tenant: place.tenant.to_string(), index: place.number }
+fn answer_of(places: Vec<Place>) -> ChangeKeyResponse {
+    let mut answer = ChangeKeyResponse::default();
+    for Place { tenant, number } in places {
+        match number {
+            Some(index) => answer.places.push(LogPlace { tenant: tenant.to_string(), index }),
+            None => answer.pending.push(tenant.to_string()),
+        }
+    }
+    answer
 }
 
 async fn change(context: &Context, lease: &Held, request: &ChangeKeyRequest) -> Result<Vec<Place>, Refused> {
     let text = str::from_utf8(&request.statement).map_err(|_| Refused::Format("the statement"))?;
     let statement = KeyChangeStatement::parse(text)?;
+    words::look_at(&statement.reason).map_err(|found| Refused::Reason(found.as_str()))?;
     if request.tenant != statement.tenant.as_ref().map_or("", TenantId::as_str) {
         return Err(Refused::Format("the statement is about another tenant"));
     }

@@ -17,7 +17,10 @@ use std::sync::Arc;
 use domain::{ResourceName, TenantId};
 use keys::{KeyError, KeyName, KeyOptions, KeySet};
 
-pub use self::{change::in_log, ring::KeyRing};
+pub use self::{
+    change::in_log,
+    ring::{KeyRing, Look},
+};
 use crate::state::StateError;
 
 /// Where keys are opened. Blocking.

@@ -1,7 +1,7 @@
 //! The key ring.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -10,6 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bus::{Bus, with_sources};
 use domain::TenantId;
 use evidence::KeyId;
+use futures::future;
 use jiff::Timestamp;
 use keys::{KeyError, KeyName, KeySet};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
@@ -33,11 +34,28 @@ pub struct KeyRing {
     staging: Staging,
     bus: Bus,
     metrics: Metrics,
-    /// Those that are open. Held while one is opened: the token is asked once, not by every lane.
-    open: AsyncMutex<BTreeMap<String, KeySet>>,
+    /// Those that are open, by label.
+    open: Mutex<BTreeMap<String, Slot>>,
+    /// The certificates that lie in staging, by owner.
+    published: Mutex<BTreeSet<(Option<TenantId>, String)>>,
     away: Mutex<Away>,
     back: Notify,
 }
+
+/// How closely keys are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Whether they are there.
+    Brief,
+    /// And which certificate they have now.
+    Certificate,
+    /// And whether they sign: each a test message (F-57).
+    Signing,
+}
+
+/// A key, if it is open. Held while it is opened: its token is asked once, not by every lane; and whoever
+/// signs with another key does not wait.
+type Slot = Arc<AsyncMutex<Option<KeySet>>>;
 
 /// Which key is to sign for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +76,19 @@ impl KeyRing {
         default: KeyName,
         (state, staging, bus, metrics): (State, Staging, Bus, Metrics),
     ) -> Self {
-        let (open, away) = (AsyncMutex::default(), Mutex::default());
-        Self { source, wishes, default, state, staging, bus, metrics, open, away, back: Notify::new() }
+        Self {
+            source,
+            wishes,
+            default,
+            state,
+            staging,
+            bus,
+            metrics,
+            open: Mutex::default(),
+            published: Mutex::default(),
+            away: Mutex::default(),
+            back: Notify::new(),
+        }
     }
 
     /// The keys that sign for `tenant` now: recordings and log.
@@ -74,7 +103,7 @@ impl KeyRing {
     /// A key of `tenant` failed in use: it is opened anew when it is needed next.
     pub async fn lost(&self, tenant: &TenantId, error: &KeyError) {
         let Ok(in_force) = self.in_force(Some(tenant)).await else { return };
-        self.open.lock().await.remove(&in_force.label);
+        *self.slot(&in_force.label).lock().await = None;
         self.report(&in_force.label, error);
     }
 
@@ -89,34 +118,64 @@ impl KeyRing {
     }
 
     /// Asks for each key that is in use, so that one that is away is noticed, and noticed again when it
-    /// is back. With `thoroughly`, each signs a test message (F-57).
+    /// is back. More of it with `look`.
     ///
     /// # Errors
     /// The state cannot be read.
-    pub async fn look_after_all(&self, thoroughly: bool) -> Result<(), NoKey> {
+    pub async fn look_after_all(&self, look: Look) -> Result<(), NoKey> {
         let tenants = self.wishes.tenants();
         // Before there is a tenant: the key that its calls will be sealed with.
         let owners = if tenants.is_empty() { vec![None] } else { tenants.into_iter().map(Some).collect() };
         let mut seen = BTreeMap::new();
         for owner in owners {
             let in_force = self.in_force(owner.as_ref()).await?;
-            seen.entry(in_force.label.clone()).or_insert(in_force);
+            seen.entry((in_force.label.clone(), in_force.owner.clone())).or_insert(in_force);
         }
-        for in_force in seen.values() {
+        // Beside each other: one that answers slowly keeps nobody from noticing that another one is back.
+        let looks = seen.values().map(|in_force| async {
             match self.opened(in_force).await {
-                Ok(set) if thoroughly => self.check(in_force, set).await,
+                Ok(set) if look != Look::Brief => self.check(in_force, set, look).await,
                 Err(fault @ NoKey::State(_)) => return Err(fault),
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        future::join_all(looks).await.into_iter().collect()
     }
 
-    async fn check(&self, in_force: &InForce, set: KeySet) {
-        let work = move || set.signing.check().and_then(|()| set.log.check());
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
-            self.open.lock().await.remove(&in_force.label);
-            self.report(&in_force.label, &error);
+    /// Publishes a certificate that was imported since the key was opened.
+    async fn check(&self, in_force: &InForce, set: KeySet, look: Look) {
+        let work = move || {
+            if look == Look::Signing {
+                set.signing.check()?;
+                set.log.check()?;
+            }
+            set.signing.certificate_now()
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(pem)) => self.publish(in_force.owner.as_ref(), &pem).await,
+            Ok(Err(error)) => {
+                *self.slot(&in_force.label).lock().await = None;
+                self.report(&in_force.label, &error);
+            }
+            // The process is ending.
+            Err(_) => {}
+        }
+    }
+
+    /// Puts a certificate into staging, unless it was put there before. What fails is tried again when the
+    /// key is needed the next time.
+    async fn publish(&self, owner: Option<&TenantId>, pem: &str) {
+        let this = (owner.cloned(), pem.to_owned());
+        if self.published().contains(&this) {
+            return;
+        }
+        match publish::certificate(pem, owner, &self.staging).await {
+            Ok(()) => drop(self.published().insert(this)),
+            Err(error) => {
+                let problem = error.to_string();
+                tracing::warn!(error = problem, "the certificate could not be put into staging");
+            }
         }
     }
 
@@ -154,14 +213,15 @@ impl KeyRing {
     pub(super) async fn former(&self, tenant: &TenantId, key_id: &str) -> Result<KeySet, NoKey> {
         let mut rows = self.state.keys_of(Some(tenant)).await?;
         rows.extend(self.state.keys_of(None).await?);
-        let label = rows.iter().find(|row| row.key_id == key_id).map(|row| row.label.clone());
-        let label = label.unwrap_or_else(|| self.default.to_string());
-        self.opened(&InForce { owner: None, label, key_id: key_id.parse().ok() }).await
+        let row = rows.iter().find(|row| row.key_id == key_id);
+        let owner = row.filter(|row| !row.tenant.is_empty()).map(|_| tenant.clone());
+        let label = row.map_or_else(|| self.default.to_string(), |row| row.label.clone());
+        self.opened(&InForce { owner, label, key_id: key_id.parse().ok() }).await
     }
 
     /// Another set of keys signs from now on.
     pub(super) async fn took_over(&self, label: &str, set: KeySet) {
-        self.open.lock().await.insert(label.to_owned(), set);
+        *self.slot(label).lock().await = Some(set);
         // Keys that are not in use any more may stay away.
         *self.away() = Away::default();
         self.count();
@@ -171,8 +231,10 @@ impl KeyRing {
     /// The keys of that label, opened when they are not.
     pub(super) async fn opened(&self, in_force: &InForce) -> Result<KeySet, NoKey> {
         let label = in_force.label.as_str();
-        let mut open = self.open.lock().await;
-        if let Some(set) = open.get(label) {
+        let slot = self.slot(label);
+        let mut open = slot.lock().await;
+        if let Some(set) = &*open {
+            self.publish(in_force.owner.as_ref(), set.signing.certificate_pem()).await;
             return Ok(set.clone());
         }
         if let Some(problem) = self.away().not_yet(label, Instant::now()) {
@@ -195,12 +257,8 @@ impl KeyRing {
         if in_force.key_id.is_none() && in_force.owner.is_none() {
             self.state.store_first_key(&row_of(None, label, &set)).await?;
         }
-        if let Err(error) = publish::certificate(&set.signing, &self.staging).await {
-            // It is tried again when the key is opened the next time.
-            let problem = error.to_string();
-            tracing::warn!(error = problem, "the certificate could not be put into staging");
-        }
-        open.insert(label.to_owned(), set.clone());
+        self.publish(in_force.owner.as_ref(), set.signing.certificate_pem()).await;
+        *open = Some(set.clone());
         if self.away().is_back(label) {
             tracing::warn!(key = label, "the signing key is back: what waits is sealed");
             self.back.notify_one();
@@ -240,6 +298,15 @@ impl KeyRing {
 
     fn count(&self) {
         self.metrics.keys_away.set(i64::try_from(self.away().count()).unwrap_or(i64::MAX));
+    }
+
+    fn slot(&self, label: &str) -> Slot {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.entry(label.to_owned()).or_default().clone()
+    }
+
+    fn published(&self) -> MutexGuard<'_, BTreeSet<(Option<TenantId>, String)>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn away(&self) -> MutexGuard<'_, Away> {

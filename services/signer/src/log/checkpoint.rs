@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wire::event_v1::{Fault, event::What as Happened};
 
 use super::{
-    LogError, blocking,
+    LogError, anew, blocking,
     folder::{LogFolder, NEWEST},
     refusal::{self, Refusal, Verdict},
     statement, thin,
@@ -59,14 +59,23 @@ pub(super) async fn begin(context: &Context, lease: &Held) -> Result<(), LogErro
 }
 
 async fn look_at(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(), LogError> {
-    if let Some(head) = context.state.log_head(tenant).await?
-        && is_held_by_witness(context, &head)
-    {
-        say_halted(context, tenant, head.halted);
-        return Ok(());
+    if let Some(head) = context.state.log_head(tenant).await?.filter(|head| !head.halted.is_empty()) {
+        let is_held = match anew::folder(context, tenant).await? {
+            anew::Folder::MovedAway => return anew::begin(context, lease, &head).await,
+            anew::Folder::Lost => true,
+            anew::Folder::There => is_held_by_witness(context, &head),
+        };
+        if is_held {
+            context.state.set_log_halted(lease, tenant, &head.halted, &head.halted_by).await?;
+            say_halted(context, tenant, head.halted);
+            return Ok(());
+        }
     }
     match begin_one(context, lease, tenant).await {
-        Ok(()) => context.state.set_log_halted(lease, tenant, "", "").await?,
+        Ok(()) => {
+            context.state.set_log_halted(lease, tenant, "", "").await?;
+            anew::take_notice_away(context, tenant).await;
+        }
         Err(LogError::Refused(refusal)) => halt(context, lease, tenant, &refusal).await?,
         Err(error @ LogError::State(_)) => return Err(error),
         // Nothing is signed before it can be read; nothing says that it must not grow.
@@ -82,7 +91,7 @@ async fn look_at(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(
 /// right database back, which is not halted, or has taken that witness out of the configuration.
 fn is_held_by_witness(context: &Context, head: &LogHead) -> bool {
     let members = context.logs.wishes_of(&head.tenant).witnesses.members;
-    !head.halted.is_empty() && members.iter().any(|member| member.name.as_str() == head.halted_by)
+    members.iter().any(|member| member.name.as_str() == head.halted_by)
 }
 
 async fn begin_one(context: &Context, lease: &Held, tenant: &TenantId) -> Result<(), LogError> {
@@ -103,7 +112,7 @@ async fn begin_one(context: &Context, lease: &Held, tenant: &TenantId) -> Result
     let last = context.state.last_checkpoint(tenant).await?;
     let last = match refusal::judge(&context.state, &folder, &head, last.as_ref(), published).await? {
         Verdict::Known => last,
-        Verdict::Adopt(signed) => Some(store(context, lease, tenant, signed).await?),
+        Verdict::Adopt(signed) => Some(adopt(context, lease, &head, signed).await?),
     };
     let Some(last) = last else { return Ok(()) };
     if newest.is_none_or(|newest| newest.checkpoint.size < last.size) {
@@ -159,6 +168,7 @@ async fn halt(
 ) -> Result<(), StateError> {
     let problem = refusal.to_string();
     context.state.set_log_halted(lease, tenant, &problem, refusal.witness()).await?;
+    anew::put_notice(context, tenant, &problem).await;
     say_halted(context, tenant, problem);
     Ok(())
 }
@@ -261,7 +271,7 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
         // One that SQL does not have was found at the start, or the database was changed since.
         match refusal::judge(&context.state, &folder, &head, last.as_ref(), newest).await? {
             Verdict::Known => {}
-            Verdict::Adopt(signed) => drop(store(context, lease, tenant, signed).await?),
+            Verdict::Adopt(signed) => drop(adopt(context, lease, &head, signed).await?),
         }
     }
     let growth = grow(context, &folder, &head, size, root).await?;
@@ -271,6 +281,15 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
 
     // 2: the signature.
     let keys = context.keys.of(tenant).await?;
+    if !head.key_id.is_empty() && head.key_id != keys.signing.key_id().to_string() {
+        // It changed while this log was halted, or the configuration names another one. The next round
+        // signs, with the entry that says so.
+        crate::key::in_log(context, lease, tenant).await?;
+        if context.state.ensure_log(tenant, "").await?.size() != head.size() {
+            context.logs.grown.notify_one();
+            return Ok(());
+        }
+    }
     let key = LogKey { name: head.origin.clone(), public: keys.log.public() };
     statement::publish(&folder, &keys, &key).await?;
     let checkpoint = Checkpoint { origin: head.origin.clone(), size: growth.size, root: growth.root };
@@ -314,10 +333,10 @@ async fn grow(
         Ok(growth) => Ok(growth),
         // Published files were lost: everything is published again, if all entries are still known.
         Err(tiles::TreeError::Missing(path)) if size > 0 => {
-            let entries = refusal::entries(&context.state, &head.tenant, 0, head.size()).await?;
-            if entries.len() as u64 != head.size() {
-                return Err(tiles::TreeError::Missing(path).into());
-            }
+            let entries = match refusal::entries(&context.state, &head.tenant, 0, head.size()).await {
+                Err(LogError::Hole(entry)) => return Err(LogError::Lost { path, entry }),
+                entries => entries?,
+            };
             tracing::warn!(tenant = %head.tenant, path, "a file of the log was lost; all are published anew");
             let (files, nothing) = (folder.clone(), Sha256Hash::of(b""));
             Ok(blocking(move || tiles::grow(&files, 0, nothing, &entries)).await??)
@@ -383,6 +402,23 @@ async fn store(
     };
     context.state.commit_checkpoint(lease, tenant, &stored).await?;
     Ok(stored)
+}
+
+/// Takes over a checkpoint that lies in staging and that the database does not have. Its tree is ours; who
+/// signed it is to be seen yet.
+async fn adopt(
+    context: &Context,
+    lease: &Held,
+    head: &LogHead,
+    signed: SignedCheckpoint,
+) -> Result<StoredCheckpoint, LogError> {
+    let mut keys = context.state.keys_of(Some(&head.tenant)).await?;
+    keys.extend(context.state.keys_of(None).await?);
+    let is_ours = keys.iter().filter_map(|row| row.log_key_of(&head.origin)).any(|key| signed.is_signed_by(&key));
+    if !is_ours {
+        return Err(LogError::ForeignCheckpoint(signed.checkpoint.size));
+    }
+    store(context, lease, &head.tenant, signed).await
 }
 
 async fn is_to_be_stamped(context: &Context, tenant: &TenantId, now: i64) -> Result<bool, StateError> {

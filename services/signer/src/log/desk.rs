@@ -16,7 +16,9 @@ use wire::evidence_v1::{
     note_request::What as Note,
 };
 
+use super::words;
 use crate::{
+    answering,
     context::Context,
     state::{
         Held, StateError,
@@ -31,20 +33,24 @@ const LONGEST_TEXT: usize = 500;
 
 /// Answers until `stop`, or until the lease is lost.
 pub(super) async fn run(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
-    let (for_notes, lease) = (context.clone(), lease.clone());
-    let notes = context.bus.serve(SIGNER_NOTE, QUEUE, stop.clone(), move |request: NoteRequest| {
-        let (context, lease) = (for_notes.clone(), lease.clone());
-        async move { note(&context, &lease, request).await }
+    let notes = answering::always("notes for the logs", stop, || {
+        let (context, lease) = (context.clone(), lease.clone());
+        let bus = context.bus.clone();
+        let answer = move |request: NoteRequest| {
+            let (context, lease) = (context.clone(), lease.clone());
+            async move { note(&context, &lease, request).await }
+        };
+        async move { bus.serve(SIGNER_NOTE, QUEUE, stop.clone(), answer).await }
     });
-    let for_states = context.clone();
-    let states = context.bus.serve(SIGNER_LOG_STATE, QUEUE, stop.clone(), move |request: LogStateRequest| {
-        let context = for_states.clone();
-        async move { state(&context, &request).await }
+    let states = answering::always("how the logs stand", stop, || {
+        let (context, bus) = (context.clone(), context.bus.clone());
+        let answer = move |request: LogStateRequest| {
+            let context = context.clone();
+            async move { state(&context, &request).await }
+        };
+        async move { bus.serve(SIGNER_LOG_STATE, QUEUE, stop.clone(), answer).await }
     });
-    let (notes, states) = tokio::join!(notes, states);
-    for error in [notes, states].into_iter().filter_map(Result::err) {
-        tracing::error!(error = with_sources(&error), "questions about the logs are not answered");
-    }
+    tokio::join!(notes, states);
 }
 
 async fn note(context: &Context, lease: &Held, request: NoteRequest) -> NoteResponse {
@@ -76,6 +82,7 @@ fn entry(request: NoteRequest) -> Result<(TenantId, Entry, String), &'static str
     let at = Timestamp::now();
     let said =
         |text: String| (!text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT).then_some(text);
+    let public = |text: &str| words::look_at(text).map_err(|found| found.as_str());
     let (what, source) = match request.what.ok_or("it is not said what happened")? {
         Note::Deletion(deletion) => {
             let reason = said(deletion.reason).ok_or("a reason of at most 500 characters is needed")?;
@@ -83,12 +90,15 @@ fn entry(request: NoteRequest) -> Result<(TenantId, Entry, String), &'static str
             if !deletion.targets.iter().all(|name| name.parse::<domain::ResourceName>().is_ok()) {
                 return Err("the name of a target is not valid");
             }
+            public(&reason)?;
+            public(&by)?;
             let source = source::told("deleted", &recording, at.as_microsecond(), &by);
             (What::Deleted { recording, targets: deletion.targets, reason, by }, source)
         }
         Note::Access(access) => {
             let how = access.how.parse().map_err(|_| "an access is \"played\" or \"exported\"")?;
             let by = said(access.by).ok_or("it is not said (in at most 500 characters) who did it")?;
+            public(&by)?;
             let source = source::told(&access.how, &recording, at.as_microsecond(), &by);
             (What::Accessed { recording, how, by }, source)
         }

@@ -22,6 +22,7 @@
 //!
 //! [`seal::announce`]: crate::seal::announce
 
+pub(crate) mod anew;
 pub mod checkpoint;
 pub mod desk;
 pub mod folder;
@@ -33,6 +34,7 @@ mod statement;
 mod thin;
 mod trouble;
 pub mod witness;
+pub(crate) mod words;
 
 use std::sync::{Arc, OnceLock};
 
@@ -122,6 +124,23 @@ pub enum LogError {
     /// An entry is missing in the database.
     #[error("entry {0} of the log is missing in the state database")]
     Hole(u64),
+    /// A published file is missing, and cannot be made anew.
+    #[error(
+        "the file {path} of the published log is missing in staging, and the state database holds no more what is in it \
+         (from entry {entry} on: old rows are deleted after 35 days). Bring it back from an archive of this tenant"
+    )]
+    Lost {
+        /// The file, below the log's folder.
+        path: String,
+        /// The first entry that the database does not hold.
+        entry: u64,
+    },
+    /// Somebody else wrote it.
+    #[error(
+        "a checkpoint over {0} entries lies in staging that no key of this log has signed, and the state database does \
+         not know it: it is not taken over. Who else writes to staging? Look at it, and move it away"
+    )]
+    ForeignCheckpoint(u64),
     /// The process is ending.
     #[error("the work was stopped")]
     Stopped,

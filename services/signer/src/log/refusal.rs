@@ -4,7 +4,11 @@
 //! An old copy of the database, restored after a loss, knows less than was published, or goes on from
 //! there with other entries. Both show in staging, where each signed checkpoint lies under its size and
 //! is never overwritten. The log is halted then: its tenant's recordings are taken and wait, nothing is
-//! sealed and nothing signed, until somebody has looked.
+//! sealed and nothing signed, until somebody has looked. Each start looks again.
+//!
+//! When the right database is lost for good, a person moves the log's folder out of staging. That cannot
+//! happen by itself while the log is halted: a log of another name takes its place then, its first entry
+//! says whose, and what waited goes on ([`anew`](super::anew)).
 
 use domain::TenantId;
 use evidence::{
@@ -21,9 +25,8 @@ pub enum Refusal {
     /// Less is known than was published.
     #[error(
         "an older copy of the state database was restored: it knows {known} entries of this log, and a checkpoint \
-         over {published} is published. Restore the newest copy of the database. If there is none that knows \
-         {published} entries, begin anew with an empty state database and an empty staging folder (keep both): \
-         the published log ends where it ends, and a new one begins beside it"
+         over {published} is published. Restore the newest copy of the database and restart. If there is none that \
+         knows {published} entries: {}", TO_BEGIN_ANEW
     )]
     RolledBack {
         /// Entries in the database.
@@ -44,7 +47,8 @@ pub enum Refusal {
     /// Another log is published.
     #[error(
         "the log {published} is published, and the state database has another one, {known}. The database is new or \
-         that of another installation: restore the right one, or give this one an empty staging folder"
+         that of another installation: restore the right one and restart, or give this one the staging folder that \
+         belongs to it. If the right one is lost: {}", TO_BEGIN_ANEW
     )]
     OtherLog {
         /// Its name.
@@ -56,7 +60,7 @@ pub enum Refusal {
     #[error(
         "staging holds another content under the name of a file of this log that is written once ({0}): an older copy \
          of the state database was restored and went on, or somebody changed the file. Restore the database that was \
-         published from, or the file from an archive"
+         published from, or the file from an archive, and restart. If both are lost: {anew}", anew = TO_BEGIN_ANEW
     )]
     Overwritten(&'static str),
     /// A witness has cosigned more than is known.
@@ -87,10 +91,16 @@ pub enum Refusal {
     },
 }
 
+/// What is to be done when the right database will not come back. The rest of staging stays where it is:
+/// segments and recordings wait in it that lie nowhere else.
+const TO_BEGIN_ANEW: &str = "move this tenant's folder below log/ (that one alone) out of staging, keep it, and restart. The published log then \
+     ends where it ends, a new one begins, and its first entries say so";
+
 /// What is to be done when a witness knows better.
-const TO_DECIDE: &str = "Going on would fork the log. Restore the newest copy of both: all goes on then by itself. This stays so over \
-     restarts until that is done, or until somebody takes the witness out of the tenant's configuration and restarts, \
-     which makes the fork lasting";
+const TO_DECIDE: &str = "Going on would fork the log. Restore the newest copy of both and restart: all goes on then by itself. If there is \
+     none, move this tenant's folder below log/ (that one alone) out of staging, keep it, and restart: a new log begins \
+     and says so. Until then this stays so, also over restarts; taking the witness out of the tenant's configuration \
+     makes the fork lasting";
 
 impl Refusal {
     /// The witness that is the reason; empty: none is.
@@ -174,12 +184,18 @@ pub async fn entries(state: &State, tenant: &TenantId, from: u64, to: u64) -> Re
     let mut next = from;
     while next < to {
         let limit = u32::try_from((to - next).min(ROWS)).unwrap_or(u32::MAX);
-        let rows = state.log_entries(tenant, next, limit).await?;
+        let rows = state.numbered_entries(tenant, next, limit).await?;
         if rows.is_empty() {
             return Err(LogError::Hole(next));
         }
-        next += rows.len() as u64;
-        all.extend(rows);
+        for (number, entry) in rows {
+            // Old rows are forgotten, those of full bundles: what is asked for may begin among them.
+            if number != next {
+                return Err(LogError::Hole(next));
+            }
+            all.push(entry);
+            next += 1;
+        }
     }
     Ok(all)
 }

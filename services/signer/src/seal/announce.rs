@@ -6,33 +6,33 @@
 //! that the proof of that is delivered with it.
 //!
 //! 1. *Info, journal text, hash list, signature to staging* beside the audio, then the log's proof and,
-//!    where the tenant wants it, a time stamp. Crash: the repeat finds its own bytes, or makes another
-//!    proof and has another stamp made. Nobody knows of the files yet, so nobody has deleted them.
+//!    where the tenant wants it, a time stamp; each is made once. Crash: the repeat finds its own bytes. Of
+//!    proof and stamp it would make others, under a later checkpoint and of a later time: it takes those
+//!    that lie there, if they prove the same; if they do not, somebody else wrote them, and people are told.
+//!    Nobody knows of the files yet, so nobody has deleted them.
 //! 2. *Stage 1 is stored*, with the files that came last. From here on files are not put again: the shipper may have taken them away.
 //! 3. *The message is published*, under the recording's id. Crash: it is published again; the stream
 //!    knows the id for a while, and its readers for ever.
 //! 4. *Segments are deleted.* Crash: what is left of them is deleted by the repeat.
-//! 5. *Stage 2 is stored*, rows of segments and the stored bytes go.
+//! 5. *The row goes*, and those of segments. From here on the chain alone knows the recording: that it is
+//!    sealed once, and so announced once.
 
 use std::time::Duration;
 
 use bus::{BusError, with_sources};
-use bytes::Bytes;
 use domain::{RecordingId, TenantId, resources::tenant::evidence::Stamp};
-use evidence::{HashedFile, Section, Sha256Hash};
-use futures::{StreamExt, TryStreamExt, future, stream};
+use evidence::Sha256Hash;
+use futures::future;
 use object_store::path::Path as Key;
 use tokio_util::sync::CancellationToken;
-use wire::{
-    event_v1::{Fault, event::What},
-    recording_v1::SealedFile,
-};
+use wire::event_v1::{Fault, event::What};
 
+use super::lay_out::lay_out;
 use crate::{
     assemble::segments,
     context::{Context, unix_us},
     fail_point,
-    log::{LogError, proof},
+    log::LogError,
     staging::StagingError,
     state::{
         Held, Phase, StateError,
@@ -40,9 +40,6 @@ use crate::{
     },
 };
 
-/// Recordings whose files are written at the same time: what takes its time is the disk's sync, and
-/// syncs that come together cost little more than one.
-const AT_ONCE: usize = 16;
 const BATCH: u32 = 128;
 const POLL: Duration = Duration::from_millis(500);
 
@@ -82,7 +79,7 @@ pub async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = context.to_announce.notified(), if wait == POLL => context.logs.grown.notify_one(),
+            () = context.to_announce.notified(), if wait == POLL => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -111,7 +108,7 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     }
     let (new, earlier): (Vec<Unsent>, Vec<Unsent>) =
         unsent.into_iter().partition(|row| row.stage == Stage::Committed);
-    let (new, failed) = laid_out(context, new).await;
+    let (new, failed) = lay_out(context, new).await;
     if earlier.is_empty() && new.is_empty() {
         return failed.into_iter().next().map_or(Ok(0), |(_, error)| Err(error));
     }
@@ -120,6 +117,7 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
         context.fault("outbox", "", &recording.to_string(), &error);
     }
     if !new.is_empty() {
+        fail_point::log_reached("proof-put");
         fail_point::reached("outbox-files-put");
         context.state.commit_files_put(lease, &new).await?;
         fail_point::reached("outbox-stage-stored");
@@ -129,96 +127,17 @@ async fn batch(context: &Context, lease: &Held) -> Result<usize, AnnounceError> 
     let published: Vec<_> = all.iter().map(|row| context.bus.publish_sealed(&row.message)).collect();
     future::try_join_all(published).await?;
     fail_point::reached("outbox-published");
-    in_parallel(&all, |row| delete_segments(context, row)).await?;
+    let folders: Vec<Key> = all.iter().map(|row| segments::folder(&row.recording)).collect();
+    context.staging.delete_folders(&folders).await?;
     fail_point::reached("outbox-segments-deleted");
     let ids: Vec<RecordingId> = all.iter().map(|row| row.recording).collect();
     context.state.commit_announced(lease, &ids).await?;
     Ok(all.len())
 }
 
-/// Puts the files of each row, a few rows at a time: those that lie in staging now, and those that
-/// could not be put there. A row that waits for its time stamp is in neither.
-async fn laid_out(context: &Context, rows: Vec<Unsent>) -> (Vec<Unsent>, Vec<(RecordingId, AnnounceError)>) {
-    let put = |mut row: Unsent| async move {
-        let outcome = put_files(context, &mut row).await;
-        (row, outcome)
-    };
-    let work: Vec<_> = rows.into_iter().map(put).collect();
-    let (mut there, mut failed) = (Vec::new(), Vec::new());
-    let mut outcomes = stream::iter(work).buffered(AT_ONCE);
-    while let Some((row, outcome)) = outcomes.next().await {
-        match outcome {
-            Ok(true) => there.push(row),
-            Ok(false) => {}
-            Err(error) => failed.push((row.recording, error)),
-        }
-    }
-    (there, failed)
-}
-
-/// Does `work` for each row, a few at a time; the first error ends it.
-async fn in_parallel<'a, F>(rows: &'a [Unsent], work: impl Fn(&'a Unsent) -> F) -> Result<(), AnnounceError>
-where
-    F: Future<Output = Result<(), AnnounceError>>,
-{
-    let work: Vec<F> = rows.iter().map(work).collect();
-    stream::iter(work).map(Ok).try_for_each_concurrent(AT_ONCE, |one| one).await
-}
-
-async fn delete_segments(context: &Context, row: &Unsent) -> Result<(), AnnounceError> {
-    Ok(context.staging.delete_all(&segments::folder(&row.recording)).await?)
-}
-
-/// Whether all files of the row lie in staging; if not, it waits.
-async fn put_files(context: &Context, row: &mut Unsent) -> Result<bool, AnnounceError> {
-    // First what may make it wait: a row that waits costs one question.
-    let Some(stamp) = time_stamp(context, row).await else { return Ok(false) };
-    let prepared = &row.prepared;
-    let put = |(section, content): (Section, &Vec<u8>)| {
-        let key = key_of(row, section);
-        let content = Bytes::from(content.clone());
-        async move { context.staging.put_once(&key, content, "a sealed file").await }
-    };
-    let files = [
-        (Section::Info, &prepared.info),
-        (Section::Journal, &prepared.journal),
-        (Section::HashList, &prepared.hash_list),
-        (Section::Signature, &prepared.signature_file),
-    ];
-    future::try_join_all(files.map(put)).await?;
-    if let Ok(tenant) = row.message.tenant.parse::<TenantId>()
-        && let Some(proof) = proof::of(context, &tenant, &row.recording).await?
-    {
-        add(context, row, Section::LogProof, proof).await?;
-        fail_point::log_reached("proof-put");
-    }
-    if let Some(token) = stamp {
-        add(context, row, Section::TimeStamp, token).await?;
-    }
-    Ok(true)
-}
-
-/// A file that comes after the signature. One that an attempt before has left is replaced.
-async fn add(
-    context: &Context,
-    row: &mut Unsent,
-    section: Section,
-    content: Vec<u8>,
-) -> Result<(), AnnounceError> {
-    let file = HashedFile::of(format!("{}{section}", row.message.base_name), &content);
-    context.staging.replace(&key_of(row, section), Bytes::from(content)).await?;
-    let sha256 = file.sha256.as_bytes().to_vec();
-    row.message.files.push(SealedFile { name: file.name, size: file.size, sha256 });
-    Ok(())
-}
-
-fn key_of(row: &Unsent, section: Section) -> Key {
-    Key::from(row.message.staging_key(&format!("{}{section}", row.message.base_name)))
-}
-
 /// The time stamp of the hash list, if the tenant wants one: `None` to wait for it, `Some(None)` to go
 /// on without.
-async fn time_stamp(context: &Context, row: &Unsent) -> Option<Option<Vec<u8>>> {
+pub(super) async fn time_stamp(context: &Context, row: &Unsent) -> Option<Option<Vec<u8>>> {
     let Ok(tenant) = row.message.tenant.parse::<TenantId>() else { return Some(None) };
     let wanted = context.logs.wishes_of(&tenant).time_stamps;
     let Some(wanted) = wanted.filter(|wanted| wanted.stamp == Stamp::Recordings) else { return Some(None) };

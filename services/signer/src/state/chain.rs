@@ -5,7 +5,12 @@ use evidence::log::Entry;
 use prost::Message;
 use sqlx::Row;
 
-use super::{Held, Phase, State, StateError, log, seal_queue::Prepared, signed, signing_key, unsigned};
+use super::{
+    Held, Phase, State, StateError, log,
+    rows::{list, placeholders},
+    seal_queue::Prepared,
+    signed, signing_key, unsigned,
+};
 use sql::Transaction;
 
 /// A recording that was signed, to be committed.
@@ -144,32 +149,12 @@ async fn commit_rows(tx: &mut Transaction, lane: &str, batch: &[SealedRow]) -> R
     insert.execute(&mut **tx).await?;
     let states = format!(
         "UPDATE recording SET state = $1, timeline = NULL WHERE id IN {}",
-        placeholders(2, 1, batch.len())
+        list(2, batch.len())
     );
     let update = sqlx::query(sqlx::AssertSqlSafe(states)).bind(Phase::Sealed.as_str());
     ids.iter().fold(update, |update, id| update.bind(id)).execute(&mut **tx).await?;
-    let queue = format!("DELETE FROM seal_queue WHERE recording IN {}", placeholders(1, 1, batch.len()));
+    let queue = format!("DELETE FROM seal_queue WHERE recording IN {}", list(1, batch.len()));
     let delete = sqlx::query(sqlx::AssertSqlSafe(queue));
     ids.iter().fold(delete, |delete, id| delete.bind(id)).execute(&mut **tx).await?;
     Ok(())
-}
-
-/// `($1, $2), ($3, $4)` for two rows of two columns from 1 on.
-fn placeholders(first: usize, rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let numbers = (0..columns).map(|column| format!("${}", first + row * columns + column));
-        format!("({})", numbers.collect::<Vec<_>>().join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_counted_over_all_rows() {
-        assert_eq!(placeholders(1, 2, 2), "($1, $2), ($3, $4)");
-        assert_eq!(placeholders(2, 1, 3), "($2, $3, $4)");
-    }
 }

@@ -7,17 +7,15 @@
 use domain::{RecordingId, TenantId};
 use evidence::{
     Sha256Hash,
-    log::{Entry, Frontier, Origin, What, leaf_hash},
+    log::{Entry, Frontier, Origin, What},
 };
 use jiff::Timestamp;
-use sql::Transaction;
 use sqlx::{Row, any::AnyRow};
 
 use super::{Held, State, StateError, signed, unsigned};
 
-/// Clocks of replicas differ by less than this: within it a log's time stands still rather than
-/// goes back. A clock that was further ahead shows in the log.
-const CLOCKS_DIFFER_MS: i64 = 120_000;
+pub use super::log_append::{append, append_all, append_with};
+
 const SALT_BYTES: usize = 32;
 
 /// A log as it stands.
@@ -37,7 +35,17 @@ pub struct LogHead {
     pub halted: String,
     /// The witness that is the reason, by its name in the tenant's configuration; empty: none is.
     pub halted_by: String,
+    /// When it was halted, or found to be so (or not) at a start, by the clock of the replica that seals,
+    /// Unix milliseconds.
+    pub halted_ms: i64,
+    /// The signing key that it names last; empty: none yet.
+    pub key_id: String,
+    /// Name of the log whose place this one has taken ([`State::begin_log_anew`]); empty: none.
+    pub follows: String,
 }
+
+pub(super) const COLUMNS: &str =
+    "tenant, origin, salt, size, frontier, last_ms, halted, halted_by, halted_ms, key_id, follows";
 
 impl LogHead {
     /// Number of entries.
@@ -55,119 +63,6 @@ impl std::fmt::Debug for LogHead {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LogHead({}, {} entries)", self.origin, self.size())
     }
-}
-
-/// Adds an entry and returns its number. `source` says where it comes from ([`source`]): what is
-/// there already is not added again, and its number is returned.
-///
-/// Nothing waits for the commit but the caller: the number is certain only then. The entry's time
-/// is set to that of the last entry if it lies up to two minutes before it.
-///
-/// # Errors
-/// [`StateError::NoLog`] if the tenant has none yet (see [`State::ensure_log`]),
-/// [`StateError::LogHalted`] if it must not grow, or the database refused.
-pub async fn append(
-    tx: &mut Transaction,
-    tenant: &TenantId,
-    entry: &Entry,
-    source: &str,
-) -> Result<u64, StateError> {
-    let numbers = append_all(tx, tenant, &[(entry.clone(), source.to_owned())]).await?;
-    Ok(numbers.first().copied().unwrap_or_default())
-}
-
-/// The same for several entries of one log; a number for each.
-///
-/// # Errors
-/// As [`append`].
-pub async fn append_all(
-    tx: &mut Transaction,
-    tenant: &TenantId,
-    entries: &[(Entry, String)],
-) -> Result<Vec<u64>, StateError> {
-    append_with(tx, tenant, |_| entries.to_vec()).await
-}
-
-/// The same for entries that are made from the log's salt.
-///
-/// # Errors
-/// As [`append`].
-pub async fn append_with(
-    tx: &mut Transaction,
-    tenant: &TenantId,
-    make: impl FnOnce(&LogHead) -> Vec<(Entry, String)>,
-) -> Result<Vec<u64>, StateError> {
-    // Locks the row on either database, and reads what the last commit wrote.
-    let locked = sqlx::query(
-        "UPDATE log SET size = size WHERE tenant = $1 \
-         RETURNING tenant, origin, salt, size, frontier, last_ms, halted, halted_by",
-    )
-    .bind(tenant.as_str())
-    .fetch_optional(&mut **tx)
-    .await?;
-    let mut head = read(&locked.ok_or_else(|| StateError::NoLog(tenant.to_string()))?)?;
-    if !head.halted.is_empty() {
-        return Err(StateError::LogHalted(tenant.to_string()));
-    }
-    let before = head.size();
-    let mut key_id = None;
-    let entries = make(&head);
-    let mut numbers = Vec::with_capacity(entries.len());
-    for (mut entry, source) in entries {
-        let at_ms = entry.at.as_millisecond();
-        let is_behind = (head.last_ms - CLOCKS_DIFFER_MS..head.last_ms).contains(&at_ms);
-        let at_ms = if is_behind { head.last_ms } else { at_ms };
-        entry.at = Timestamp::from_millisecond(at_ms).unwrap_or(entry.at);
-        let bytes = entry.to_bytes();
-        let leaf = leaf_hash(&bytes);
-        let added = sqlx::query(
-            "INSERT INTO log_entry (tenant, number, entry, leaf, source, at_ms) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (tenant, source) DO NOTHING",
-        )
-        .bind(tenant.as_str())
-        .bind(signed(head.size()))
-        .bind(bytes)
-        .bind(leaf.as_bytes().to_vec())
-        .bind(&source)
-        .bind(at_ms)
-        .execute(&mut **tx)
-        .await?;
-        if added.rows_affected() == 1 {
-            numbers.push(head.size());
-            head.frontier.append(leaf);
-            head.last_ms = at_ms;
-            if let What::Key(key) = &entry.what {
-                key_id = Some(key.key_id.to_string());
-            }
-        } else {
-            numbers.push(number_of(tx, tenant, &source).await?);
-        }
-    }
-    if head.size() == before {
-        return Ok(numbers);
-    }
-    let moved = sqlx::query(
-        "UPDATE log SET size = $1, frontier = $2, last_ms = $3, key_id = COALESCE($4, key_id) \
-         WHERE tenant = $5 AND size = $6",
-    )
-    .bind(signed(head.size()))
-    .bind(head.frontier.to_bytes())
-    .bind(head.last_ms)
-    .bind(key_id)
-    .bind(tenant.as_str())
-    .bind(signed(before))
-    .execute(&mut **tx)
-    .await?;
-    if moved.rows_affected() == 1 { Ok(numbers) } else { Err(StateError::HeadMoved(tenant.to_string())) }
-}
-
-async fn number_of(tx: &mut Transaction, tenant: &TenantId, source: &str) -> Result<u64, StateError> {
-    let row = sqlx::query("SELECT number FROM log_entry WHERE tenant = $1 AND source = $2")
-        .bind(tenant.as_str())
-        .bind(source)
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(unsigned(row.try_get("number")?))
 }
 
 impl State {
@@ -208,9 +103,7 @@ impl State {
     /// # Errors
     /// The database refused, or the row cannot be read.
     pub async fn log_head(&self, tenant: &TenantId) -> Result<Option<LogHead>, StateError> {
-        let row = sqlx::query(
-            "SELECT tenant, origin, salt, size, frontier, last_ms, halted, halted_by FROM log WHERE tenant = $1",
-        )
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM log WHERE tenant = $1")))
         .bind(tenant.as_str())
         .fetch_optional(self.db.pool())
         .await?;
@@ -222,9 +115,7 @@ impl State {
     /// # Errors
     /// The database refused, or a row cannot be read.
     pub async fn logs(&self) -> Result<Vec<LogHead>, StateError> {
-        let rows = sqlx::query(
-            "SELECT tenant, origin, salt, size, frontier, last_ms, halted, halted_by FROM log ORDER BY tenant",
-        )
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM log ORDER BY tenant")))
         .fetch_all(self.db.pool())
         .await?;
         rows.iter().map(read).collect()
@@ -241,14 +132,28 @@ impl State {
         from: u64,
         limit: u32,
     ) -> Result<Vec<Vec<u8>>, StateError> {
+        let rows = self.numbered_entries(tenant, from, limit).await?;
+        Ok(rows.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The same, each with its number.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn numbered_entries(
+        &self,
+        tenant: &TenantId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StateError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT entry FROM log_entry WHERE tenant = $1 AND number >= $2 ORDER BY number LIMIT {limit}"
+            "SELECT number, entry FROM log_entry WHERE tenant = $1 AND number >= $2 ORDER BY number LIMIT {limit}"
         )))
         .bind(tenant.as_str())
         .bind(signed(from))
         .fetch_all(self.db.pool())
         .await?;
-        rows.iter().map(|row| Ok(row.try_get("entry")?)).collect()
+        rows.iter().map(|row| Ok((unsigned(row.try_get("number")?), row.try_get("entry")?))).collect()
     }
 
     /// Number and bytes of the entry from `source`; `None`: there is none (any more).
@@ -281,13 +186,66 @@ impl State {
         witness: &str,
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        sqlx::query("UPDATE log SET halted = $1, halted_by = $2 WHERE tenant = $3")
+        // By the clock of whoever signs checkpoints now: the two are compared.
+        sqlx::query("UPDATE log SET halted = $1, halted_by = $2, halted_ms = $3 WHERE tenant = $4")
             .bind(why)
             .bind(witness)
+            .bind(Timestamp::now().as_millisecond())
             .bind(tenant.as_str())
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Puts a new, empty log of the name `origin` in the place of one that must not go on, whose published
+    /// files a person has moved away. Entries that no checkpoint in this database covers, and those of
+    /// recordings that wait for their proof, are taken over: nothing that waits is left without an entry.
+    /// The salt stays, so that they mean the same calls.
+    ///
+    /// # Errors
+    /// [`StateError::Fenced`] if another replica seals now, or a row cannot be read.
+    pub async fn begin_log_anew(
+        &self,
+        lease: &Held,
+        tenant: &TenantId,
+        origin: &str,
+    ) -> Result<u64, StateError> {
+        let mut tx = self.begin_fenced(lease).await?;
+        let rows = sqlx::query(
+            "SELECT entry, source FROM log_entry WHERE tenant = $1 AND (number >= \
+               (SELECT COALESCE(MAX(size), 0) FROM log_checkpoint WHERE tenant = $2) \
+               OR source IN (SELECT 'sealed:' || recording FROM outbox WHERE stage = 0)) ORDER BY number",
+        )
+        .bind(tenant.as_str())
+        .bind(tenant.as_str())
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut taken_over = Vec::new();
+        for row in rows {
+            let (bytes, source): (Vec<u8>, String) = (row.try_get("entry")?, row.try_get("source")?);
+            let damaged = |_| StateError::Damaged(format!("log of {tenant}: an entry cannot be read"));
+            let entry = Entry::parse(&bytes).map_err(damaged)?;
+            // Its key is named anew, first of all.
+            if !matches!(entry.what, What::Key(_) | What::Heartbeat) {
+                taken_over.push((entry, source));
+            }
+        }
+        for table in ["log_entry", "log_checkpoint"] {
+            let delete = format!("DELETE FROM {table} WHERE tenant = $1");
+            sqlx::query(sqlx::AssertSqlSafe(delete)).bind(tenant.as_str()).execute(&mut *tx).await?;
+        }
+        sqlx::query(
+            "UPDATE log SET follows = origin, origin = $1, size = 0, frontier = $2, last_ms = 0, \
+             halted = '', halted_by = '', key_id = '' WHERE tenant = $3",
+        )
+        .bind(origin)
+        .bind(Frontier::default().to_bytes())
+        .bind(tenant.as_str())
+        .execute(&mut *tx)
+        .await?;
+        append_all(&mut tx, tenant, &taken_over).await?;
+        tx.commit().await?;
+        Ok(taken_over.len() as u64)
     }
 
     /// Adds entries to a log in a transaction of their own, under a lease.
@@ -330,7 +288,7 @@ impl State {
     }
 }
 
-fn read(row: &AnyRow) -> Result<LogHead, StateError> {
+pub(super) fn read(row: &AnyRow) -> Result<LogHead, StateError> {
     let tenant: String = row.try_get("tenant")?;
     let damaged = |what: &str| StateError::Damaged(format!("log of {tenant}: {what}"));
     let frontier: Vec<u8> = row.try_get("frontier")?;
@@ -342,6 +300,9 @@ fn read(row: &AnyRow) -> Result<LogHead, StateError> {
         last_ms: row.try_get("last_ms")?,
         halted: row.try_get("halted")?,
         halted_by: row.try_get("halted_by")?,
+        halted_ms: row.try_get("halted_ms")?,
+        key_id: row.try_get("key_id")?,
+        follows: row.try_get("follows")?,
     };
     let size = unsigned(row.try_get("size")?);
     if head.size() == size { Ok(head) } else { Err(damaged("its size is not that of its tree")) }

@@ -1,5 +1,7 @@
 //! Signed checkpoints of the logs.
 
+use std::collections::BTreeMap;
+
 use domain::TenantId;
 use evidence::Sha256Hash;
 use sqlx::{Row, any::AnyRow};
@@ -79,6 +81,22 @@ impl State {
         .fetch_one(self.db.pool())
         .await?;
         Ok(row.try_get("at_ms")?)
+    }
+
+    /// When the newest checkpoint of each log was stored. Unix time, milliseconds, by the signer's clock.
+    ///
+    /// # Errors
+    /// The database refused, or a row cannot be read.
+    pub async fn newest_checkpoints(&self) -> Result<BTreeMap<TenantId, i64>, StateError> {
+        let rows = sqlx::query("SELECT tenant, MAX(at_ms) AS at_ms FROM log_checkpoint GROUP BY tenant")
+            .fetch_all(self.db.pool())
+            .await?;
+        let one = |row: &AnyRow| {
+            let tenant: String = row.try_get("tenant")?;
+            let tenant = tenant.parse().map_err(|_| StateError::Damaged("a checkpoint of no tenant".to_owned()))?;
+            Ok((tenant, row.try_get("at_ms")?))
+        };
+        rows.iter().map(one).collect()
     }
 
     /// Stores a checkpoint, unless one of this size is there: then only its note (more cosignatures).

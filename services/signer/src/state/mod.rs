@@ -7,12 +7,16 @@ pub mod call_record;
 pub mod chain;
 pub mod lease;
 pub mod log;
+mod log_append;
 pub mod log_checkpoint;
 pub mod outbox;
+mod proven;
 pub mod recording;
+mod rows;
 mod schema;
 pub mod seal_queue;
 pub mod signing_key;
+pub mod unsealed;
 
 use sql::{Database, Kind, Transaction};
 

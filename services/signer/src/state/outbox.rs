@@ -5,7 +5,11 @@ use prost::Message;
 use sqlx::Row;
 use wire::recording_v1::RecordingSealed;
 
-use super::{Held, State, StateError, seal_queue::Prepared};
+use super::{
+    Held, State, StateError,
+    rows::{list, placeholders},
+    seal_queue::Prepared,
+};
 
 /// How far the announcement is. Kept so that a repeat after a crash never puts files back that the
 /// shipper has already taken away.
@@ -15,8 +19,6 @@ pub enum Stage {
     Committed = 0,
     /// All files lie in staging.
     FilesPut = 1,
-    /// Announced; segments are deleted.
-    Announced = 2,
 }
 
 /// A row that is not done.
@@ -88,31 +90,34 @@ impl State {
     /// [`StateError::Fenced`] if another replica seals now.
     pub async fn commit_files_put(&self, lease: &Held, rows: &[Unsent]) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        for row in rows {
-            sqlx::query("UPDATE outbox SET stage = $1, message = $2 WHERE recording = $3")
-                .bind(Stage::FilesPut as i64)
-                .bind(row.message.encode_to_vec())
-                .bind(row.recording.to_string())
-                .execute(&mut *tx)
-                .await?;
+        if !rows.is_empty() {
+            let put = format!(
+                "UPDATE outbox SET stage = $1, message = put.column2 FROM (VALUES {}) AS put \
+                 WHERE outbox.recording = put.column1",
+                placeholders(2, rows.len(), 2)
+            );
+            let mut put = sqlx::query(sqlx::AssertSqlSafe(put)).bind(Stage::FilesPut as i64);
+            for row in rows {
+                put = put.bind(row.recording.to_string()).bind(row.message.encode_to_vec());
+            }
+            put.execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
     }
 
-    /// These are announced: the rows of their segments and the stored bytes go.
+    /// These are announced: their rows and those of their segments go. That none is sealed or announced
+    /// twice, the chain sees to, which has a row for each recording for ever.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now.
     pub async fn commit_announced(&self, lease: &Held, recordings: &[RecordingId]) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        for id in recordings {
-            let id = id.to_string();
-            sqlx::query("UPDATE outbox SET stage = $1, prepared = NULL WHERE recording = $2")
-                .bind(Stage::Announced as i64)
-                .bind(&id)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("DELETE FROM segment WHERE recording = $1").bind(&id).execute(&mut *tx).await?;
+        let tables: &[&str] = if recordings.is_empty() { &[] } else { &["outbox", "segment"] };
+        for table in tables {
+            let delete = format!("DELETE FROM {table} WHERE recording IN {}", list(1, recordings.len()));
+            let delete = sqlx::query(sqlx::AssertSqlSafe(delete));
+            let ids = recordings.iter().map(ToString::to_string);
+            ids.fold(delete, |delete, id| delete.bind(id)).execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -150,15 +150,6 @@ impl State {
             .bind(id.to_string())
             .fetch_all(self.db.pool())
             .await?;
-        let segment = |row: &AnyRow| {
-            Ok(Segment {
-                track: u32::try_from(row.try_get::<i64, _>("track")?).unwrap_or(0),
-                start_sample: unsigned(row.try_get("start_sample")?),
-                length: unsigned(row.try_get("length")?),
-                object: row.try_get("object")?,
-                sha256: row.try_get("sha256")?,
-            })
-        };
         rows.iter().map(segment).collect()
     }
 
@@ -297,6 +288,16 @@ async fn store(tx: &mut Transaction, part: u16, update: &Update) -> Result<(), S
         .await?;
     }
     Ok(())
+}
+
+pub(super) fn segment(row: &AnyRow) -> Result<Segment, StateError> {
+    Ok(Segment {
+        track: u32::try_from(row.try_get::<i64, _>("track")?).unwrap_or(0),
+        start_sample: unsigned(row.try_get("start_sample")?),
+        length: unsigned(row.try_get("length")?),
+        object: row.try_get("object")?,
+        sha256: row.try_get("sha256")?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<Stored, StateError> {

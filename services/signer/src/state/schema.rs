@@ -56,4 +56,13 @@ CREATE TABLE log_checkpoint (
 CREATE TABLE signing_key (
   tenant TEXT NOT NULL, label TEXT NOT NULL, key_id TEXT NOT NULL, certificate_pem TEXT NOT NULL,
   log_key TEXT NOT NULL, from_ms BIGINT NOT NULL, PRIMARY KEY (tenant, key_id));
+", "
+-- follows: name of the log whose place this one has taken; empty: none. halted_ms: when it was halted, or was
+-- found to be so at a start, by the clock of the replica that seals.
+ALTER TABLE log ADD COLUMN follows TEXT NOT NULL DEFAULT '';
+ALTER TABLE log ADD COLUMN halted_ms BIGINT NOT NULL DEFAULT 0;
+-- change: how the key came into force, for logs that are halted meanwhile, and take it in later (a ChangeKeyRequest).
+ALTER TABLE signing_key ADD COLUMN change {blob};
+-- What is announced has no row any more.
+DELETE FROM outbox WHERE stage = 2;
 "];

@@ -7,7 +7,7 @@ use prost::Message;
 use sqlx::Row;
 use wire::recording_v1::RecordingSealed;
 
-use super::{Held, State, StateError, signed};
+use super::{Held, State, StateError, rows::placeholders, signed};
 
 /// The exact bytes of everything that gets signed, as they were fixed before signing.
 #[derive(Clone, PartialEq, Message)]
@@ -51,6 +51,8 @@ pub struct Waiting {
     pub prepared: Option<Prepared>,
     /// Since when it waits. Unix time, milliseconds, by the database's clock.
     pub queued_ms: i64,
+    /// Its place in the queue.
+    pub ordinal: i64,
 }
 
 impl State {
@@ -77,19 +79,20 @@ impl State {
             .collect()
     }
 
-    /// Those of a lane that are due: prepared ones first, by their place in the chain, then in order of
-    /// completion.
+    /// Those of a lane that are due and stand behind place `after` of the queue (0: all): prepared ones
+    /// first, by their place in the chain, then in order of completion.
     ///
     /// # Errors
     /// The database refused, or a row cannot be read.
-    pub async fn waiting(&self, lane: &Lane, limit: u32) -> Result<Vec<Waiting>, StateError> {
+    pub async fn waiting(&self, lane: &Lane, after: i64, limit: u32) -> Result<Vec<Waiting>, StateError> {
         let due = format!(
-            "SELECT recording, prepared, queued_ms FROM seal_queue WHERE lane = $1 AND not_before_ms <= {} \
+            "SELECT ordinal, recording, prepared, queued_ms FROM seal_queue \
+             WHERE lane = $1 AND ordinal > $2 AND not_before_ms <= {} \
              ORDER BY CASE WHEN prepared IS NULL THEN 1 ELSE 0 END, ordinal LIMIT {limit}",
             self.now()
         );
         let rows =
-            sqlx::query(sqlx::AssertSqlSafe(due)).bind(lane.to_string()).fetch_all(self.db.pool()).await?;
+            sqlx::query(sqlx::AssertSqlSafe(due)).bind(lane.to_string()).bind(after).fetch_all(self.db.pool()).await?;
         let waiting = rows.iter().map(|row| {
             let id: String = row.try_get("recording")?;
             let damaged = || StateError::Damaged(format!("seal queue, recording {id}"));
@@ -101,6 +104,7 @@ impl State {
                     .transpose()
                     .map_err(|_| damaged())?,
                 queued_ms: row.try_get("queued_ms")?,
+                ordinal: row.try_get("ordinal")?,
             })
         });
         let mut waiting: Vec<Waiting> = waiting.collect::<Result<_, StateError>>()?;
@@ -128,12 +132,18 @@ impl State {
         batch: &[(RecordingId, &Prepared)],
     ) -> Result<(), StateError> {
         let mut tx = self.begin_fenced(lease).await?;
-        for (recording, prepared) in batch {
-            sqlx::query("UPDATE seal_queue SET prepared = $1 WHERE recording = $2")
-                .bind(prepared.encode_to_vec())
-                .bind(recording.to_string())
-                .execute(&mut *tx)
-                .await?;
+        if !batch.is_empty() {
+            // The columns of VALUES have these names on either database.
+            let fix = format!(
+                "UPDATE seal_queue SET prepared = fixed.column2 FROM (VALUES {}) AS fixed \
+                 WHERE seal_queue.recording = fixed.column1",
+                placeholders(1, batch.len(), 2)
+            );
+            let mut fix = sqlx::query(sqlx::AssertSqlSafe(fix));
+            for (recording, prepared) in batch {
+                fix = fix.bind(recording.to_string()).bind(prepared.encode_to_vec());
+            }
+            fix.execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -1,7 +1,8 @@
 //! Keys that sign or have signed: those of the installation, and those of tenants that have their own.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::TenantId;
-use evidence::log::Entry;
+use evidence::log::{Entry, LogKey, LogPublicKey};
 use sql::Transaction;
 use sqlx::{Row, any::AnyRow};
 
@@ -18,10 +19,18 @@ pub struct KeyRow {
     pub key_id: String,
     /// Its certificate.
     pub certificate_pem: String,
-    /// The verifier key of its log key; empty: it has none.
+    /// Its log key: type and public key, in base64; empty: it has none.
     pub log_key: String,
     /// From when on it signs. Unix time, milliseconds.
     pub from_ms: i64,
+}
+
+impl KeyRow {
+    /// Its log key as that of the log `origin`; `None`: it has none.
+    pub fn log_key_of(&self, origin: &str) -> Option<LogKey> {
+        let public = LogPublicKey::from_typed_bytes(&BASE64_STANDARD.decode(&self.log_key).ok()?).ok()?;
+        Some(LogKey { name: origin.to_owned(), public })
+    }
 }
 
 const COLUMNS: &str = "tenant, label, key_id, certificate_pem, log_key, from_ms";
@@ -93,7 +102,8 @@ impl State {
     }
 
     /// Puts a key in force, and says so in these logs, in one transaction. Returns the numbers of the
-    /// entries. What is there already stays.
+    /// entries; `None` for a log that is halted, which takes it in when it goes on. What is there already
+    /// stays. `change`: what was asked for, for those logs.
     ///
     /// # Errors
     /// [`StateError::Fenced`] if another replica seals now, or what [`log::append`] says.
@@ -101,16 +111,45 @@ impl State {
         &self,
         lease: &Held,
         row: &KeyRow,
+        change: Option<&[u8]>,
         entries: &[(TenantId, Entry)],
-    ) -> Result<Vec<u64>, StateError> {
+    ) -> Result<Vec<Option<u64>>, StateError> {
         let mut tx = self.begin_fenced(lease).await?;
         store(&mut tx, row).await?;
+        if let Some(change) = change {
+            sqlx::query("UPDATE signing_key SET change = $1 WHERE tenant = $2 AND key_id = $3")
+                .bind(change.to_vec())
+                .bind(&row.tenant)
+                .bind(&row.key_id)
+                .execute(&mut *tx)
+                .await?;
+        }
         let mut numbers = Vec::new();
         for (tenant, entry) in entries {
-            numbers.push(log::append(&mut tx, tenant, entry, &log::source::key(&row.key_id)).await?);
+            match log::append(&mut tx, tenant, entry, &log::source::key(&row.key_id)).await {
+                Ok(number) => numbers.push(Some(number)),
+                // It wrote nothing: the transaction goes on.
+                Err(StateError::LogHalted(_)) => numbers.push(None),
+                Err(error) => return Err(error),
+            }
         }
         tx.commit().await?;
         Ok(numbers)
+    }
+
+    /// The keys that came into force for this tenant (`None`: for the installation), oldest first, each
+    /// with the change that was asked for; empty where none was: the first one.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn key_changes(&self, tenant: Option<&TenantId>) -> Result<Vec<(KeyRow, Vec<u8>)>, StateError> {
+        let all = format!("SELECT {COLUMNS}, change FROM signing_key WHERE tenant = $1 ORDER BY from_ms");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(all))
+            .bind(tenant.map_or("", TenantId::as_str))
+            .fetch_all(self.db.pool())
+            .await?;
+        let change = |row: &AnyRow| row.try_get::<Option<Vec<u8>>, _>("change").map(Option::unwrap_or_default);
+        rows.iter().map(|row| Ok((read(row)?, change(row)?))).collect()
     }
 
     /// Writes down the installation's first key, if none was there before.

@@ -30,7 +30,7 @@ fn lane() -> Lane {
 
 /// What is fixed of each recording that waits.
 async fn fixed(state: &State) -> BTreeMap<RecordingId, Prepared> {
-    let waiting = state.waiting(&lane(), 1000).await.unwrap();
+    let waiting = state.waiting(&lane(), 0, 1000).await.unwrap();
     waiting.into_iter().filter_map(|one| Some((one.recording, one.prepared?))).collect()
 }
 

@@ -3,7 +3,9 @@
 use domain::{Consent, ConsentMode, ConsentOutcome, ConsentSource};
 use evidence::ParsedInfo;
 use wire::{
-    call_v1::{CallEnded, CallMessage, CallStarted, EndReason, Recorded, StoppedBy, call_message::Body},
+    call_v1::{
+        CallEnded, CallMessage, CallStarted, EndReason, Recorded, StartedBy, StoppedBy, call_message::Body,
+    },
     recording_v1::RecordingSealed,
 };
 
@@ -89,7 +91,9 @@ async fn f32_a_stop_is_signed_with_who_wanted_it_and_a_new_start_is_another_reco
     let by = StoppedBy { way: "API".to_owned(), user: "erika".to_owned() };
     bench.publish(stopped(&first, Some(by))).await;
     let before = bench.announced(1).await.remove(0);
-    bench.publish(second.messages()).await;
+    let at_unix_us = "2026-11-22T09:15:40Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    let by = StartedBy { at_unix_us, way: "phone button".to_owned(), user: "max".to_owned() };
+    bench.publish(begun(&second, |call| recorded(call).started_by = Some(by))).await;
     let after = bench.announced(1).await.remove(0);
 
     for (key, value) in [
@@ -104,6 +108,11 @@ async fn f32_a_stop_is_signed_with_who_wanted_it_and_a_new_start_is_another_reco
     let stop = &journal(&bench, &before)["stopped"];
     assert_eq!((&stop["way"], &stop["user"]), (&"API".into(), &"erika".into()));
     assert_eq!(bench.info_value(&after, "Stopped"), None);
+    assert_eq!(bench.info_value(&before, "Started"), None, "by itself");
+    let said = ["Started", "StartedBy"].map(|key| bench.info_value(&after, key).unwrap());
+    assert_eq!(said, ["2026-11-22T10:15:40.000+01:00 by phone button", "max"]);
+    let start = &journal(&bench, &after)["started"];
+    assert_eq!((&start["way"], &start["user"]), (&"phone button".into(), &"max".into()));
     let call_ids = [&before, &after].map(|sealed| bench.info_value(sealed, "CallId"));
     assert_eq!(call_ids, [Some("call-1@pbx".to_owned()), Some("call-1@pbx".to_owned())]);
     assert_eq!((before.chain_position, after.chain_position), (1, 2));

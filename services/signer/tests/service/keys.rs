@@ -1,26 +1,34 @@
 //! Which key signs: lost and found again, changed at the command line, changed by the configuration.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use callseal_signer::state::State;
+use bus::server::NatsServer;
+use callseal_signer::{key::KeySource, state::State};
 use evidence::{
     Certificate, KeyChangeStatement, KeyId,
     log::{Entry, KeyChange, KeyEntry, What},
 };
 use jiff::Timestamp;
-use keys::{LogSigningKey as _, SigningKey as _};
-use wire::evidence_v1::{ChangeKeyRequest, ChangeKeyResponse};
+use keys::{KeyError, KeyName, KeySet, LogSigningKey as _, SigningKey as _};
+use wire::evidence_v1::{ChangeKeyRequest, ChangeKeyResponse, LogStateRequest, LogStateResponse};
 
 use crate::support::{
-    bench::Bench,
+    bench::{Bench, files_below},
     call::{Call, said},
-    key::FileKey,
+    key::{FileKey, Keys},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request as `callseal key rotate` makes it.
-fn request(old: &FileKey, new: &FileKey, label: &str, tenant: &str) -> (ChangeKeyRequest, String) {
+pub fn request(old: &FileKey, new: &FileKey, label: &str, tenant: &str) -> (ChangeKeyRequest, String) {
     let statement = KeyChangeStatement {
         tenant: (!tenant.is_empty()).then(|| tenant.parse().unwrap()),
         old: old.key_id(),
@@ -42,7 +50,7 @@ fn request(old: &FileKey, new: &FileKey, label: &str, tenant: &str) -> (ChangeKe
     (request, text)
 }
 
-async fn ask(bench: &Bench, request: &ChangeKeyRequest) -> ChangeKeyResponse {
+pub async fn ask(bench: &Bench, request: &ChangeKeyRequest) -> ChangeKeyResponse {
     bench.bus.request(bus::subjects::SIGNER_CHANGE_KEY, request, PATIENCE).await.unwrap()
 }
 
@@ -231,5 +239,132 @@ async fn a_tenant_that_names_its_own_key_is_signed_by_it_and_the_old_one_agrees(
     assert_eq!((statement.old, statement.new), (old.key_id(), new.key_id()));
     assert!(bench.audit(&bench.keys.certificates()).is_good());
     bench.keys.unplugged.store(true, Ordering::SeqCst);
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_was_imported_is_published_while_the_signer_runs() {
+    let bench = Bench::start().await;
+    let key = bench.keys.of("callseal");
+    let signer = bench.signer(bench.options());
+    bench.publish(Call::new(1).messages()).await;
+    sealed_by(&bench).await;
+    let published = bench.path("staging/certificates").join(format!("{}.pem", key.key_id()));
+    let before = std::fs::read_to_string(&published).unwrap();
+    let issued = key.certify_anew();
+    assert_ne!(issued, before);
+    harness::wait::until("the certificate to be published", PATIENCE, || async {
+        (std::fs::read_to_string(&published).unwrap() == issued).then_some(())
+    })
+    .await
+    .unwrap();
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_own_certificate_lies_apart_from_those_of_the_installation() {
+    let bench = Bench::start().await;
+    bench.add_other(", evidence: {signingKey: other-2026}");
+    let (ours, own) = (bench.keys.of("callseal"), bench.keys.make("other-2026"));
+    let signer = bench.signer(bench.options());
+    bench.publish(Call::new(1).messages()).await;
+    assert_eq!(sealed_by(&bench).await, [ours.key_id()]);
+    bench.publish(Call::of_other(1).messages()).await;
+    assert_eq!(sealed_by(&bench).await, [own.key_id()]);
+    signer.stop().await;
+    let certificates = bench.path("staging/certificates");
+    let mut names: Vec<PathBuf> = files_below(&certificates);
+    names.iter_mut().for_each(|path| *path = path.strip_prefix(&certificates).unwrap().to_owned());
+    let mut expected =
+        [PathBuf::from(format!("{}.pem", ours.key_id())), PathBuf::from(format!("other/{}.pem", own.key_id()))];
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+/// A key service that answers for one key only when it is let.
+struct Slow {
+    keys: Arc<Keys>,
+    label: &'static str,
+    asked: AtomicBool,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Slow {
+    fn let_it(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+}
+
+impl KeySource for Slow {
+    fn open(&self, key: &KeyName) -> Result<KeySet, KeyError> {
+        if key.to_string() == self.label {
+            self.asked.store(true, Ordering::SeqCst);
+            let is_open = self.is_open.lock().unwrap();
+            drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+        }
+        self.keys.open(key)
+    }
+}
+
+/// Nothing is kept waiting when a test fails.
+struct AtEnd(Arc<Slow>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        self.0.let_it();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_key_takes_its_time_to_open_what_other_keys_sign_goes_on() {
+    let bench = Bench::start().await;
+    bench.add_other(", evidence: {signingKey: other-2026}");
+    bench.keys.make("other-2026");
+    let (keys, label) = (bench.keys.clone(), "other-2026");
+    let (asked, is_open, opened) = (AtomicBool::new(false), Mutex::new(false), Condvar::new());
+    let slow = Arc::new(Slow { keys, label, asked, is_open, opened });
+    let at_end = AtEnd(slow.clone());
+    let signer = bench.signer_with(bench.options(), slow.clone());
+    let waiting = Call::of_other(1);
+    bench.publish(waiting.messages()).await;
+    harness::wait::until("the slow key to be asked for", PATIENCE, || async {
+        slow.asked.load(Ordering::SeqCst).then_some(())
+    })
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        let call = Call::new(1);
+        bench.publish(call.messages()).await;
+        assert_eq!(bench.announced(1).await[0].recording_id, call.recording.to_string());
+    }
+    drop(at_end);
+    assert_eq!(bench.announced(1).await[0].recording_id, waiting.recording.to_string());
+    signer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_are_answered_again_when_the_bus_was_restarted() {
+    let mut bench = Bench::start().await;
+    let signer = bench.signer(bench.options());
+    let state = async |bench: &Bench| -> Option<LogStateResponse> {
+        let asked = LogStateRequest::default();
+        bench.bus.request(bus::subjects::SIGNER_LOG_STATE, &asked, Duration::from_secs(2)).await.ok()
+    };
+    for round in 0..2 {
+        harness::wait::until("an answer", PATIENCE, || state(&bench)).await.unwrap_or_else(|e| panic!("{round}: {e}"));
+        let (program, port) = (bus::server::find_program().unwrap(), bench.nats.port());
+        bench.nats.stop();
+        bench.nats = NatsServer::start(&program, &bench.path("nats"), Some(port)).unwrap();
+    }
+    let stranger = bench.keys.make("stranger");
+    let (asked, _) = request(&stranger, &stranger, "stranger", "");
+    harness::wait::until("an answer about keys", PATIENCE, || async {
+        let asking = bench.bus.request(bus::subjects::SIGNER_CHANGE_KEY, &asked, Duration::from_secs(2));
+        asking.await.ok().filter(|answer: &ChangeKeyResponse| !answer.problem.is_empty())
+    })
+    .await
+    .unwrap();
     signer.stop().await;
 }

@@ -2,8 +2,10 @@
 
 mod assembling;
 mod batches;
+mod begun_anew;
 mod consent;
 mod crashes;
+mod halted_alone;
 mod key_changes;
 mod keys;
 mod late;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bus::{Bus, BusOptions, server::NatsServer};
-use callseal_signer::{Options, state::State};
+use callseal_signer::{Options, key::KeySource, state::State};
 use evidence::{
     Certificate,
     verify::{Folder, Keyring, Report, verify},
@@ -67,10 +67,20 @@ impl Bench {
         options
     }
 
+    /// A second tenant, `other`; `evidence` as in its configuration.
+    pub fn add_other(&self, evidence: &str) {
+        let other = TENANT.replace("name: acme", "name: other").replace("record}", &format!("record{evidence}}}"));
+        std::fs::write(self.path("config/other.yaml"), other).unwrap();
+    }
+
     /// Runs a signer in this process.
     pub fn signer(&self, options: Options) -> Signer {
+        self.signer_with(options, self.keys.clone())
+    }
+
+    /// The same with keys that behave in another way.
+    pub fn signer_with(&self, options: Options, keys: Arc<dyn KeySource>) -> Signer {
         let service = Service::new("signer");
-        let keys = self.keys.clone();
         let task =
             tokio::spawn(callseal_signer::run_with_keys(options, self.bus.clone(), service.clone(), keys));
         Signer { service, task }

@@ -36,6 +36,11 @@ impl Call {
         }
     }
 
+    /// The same of the tenant `other`.
+    pub fn of_other(seconds: u64) -> Self {
+        Self { tenant: "other".parse().unwrap(), ..Self::new(seconds) }
+    }
+
     /// All messages in order: started, a message for each second, ended.
     pub fn messages(&self) -> Vec<CallMessage> {
         let mut bodies = vec![self.started()];

@@ -69,6 +69,7 @@ impl KeySource for Keys {
 pub struct FileKey {
     rsa: PathBuf,
     p256: PathBuf,
+    certificate_file: PathBuf,
     certificate: String,
     id: KeyId,
     public: LogPublicKey,
@@ -93,7 +94,21 @@ impl FileKey {
         let certificate = std::fs::read_to_string(&public).unwrap();
         let id = Certificate::from_pem(&certificate).unwrap().public_key().id();
         let public = LogPublicKey::P256(std::fs::read(log).unwrap());
-        Self { rsa, p256, certificate, id, public, unplugged, is_lost: AtomicBool::new(false) }
+        Self { rsa, p256, certificate_file: file("cert.pem"), certificate, id, public, unplugged, is_lost: AtomicBool::new(false) }
+    }
+
+    /// Lays another certificate of the same key into its file, as a CA would issue it.
+    pub fn certify_anew(&self) -> String {
+        let script = "openssl req -x509 -new -key \"$1\" -days 30 -subj /CN=issued-by-a-ca -out \"$2\" 2>/dev/null";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).args([&self.rsa, &self.certificate_file]);
+        assert!(command.status().unwrap().success());
+        std::fs::read_to_string(&self.certificate_file).unwrap()
+    }
+
+    /// Signs a checkpoint or another note with the log key.
+    pub fn sign_note_by_hand(&self, message: &[u8]) -> Vec<u8> {
+        openssl_signs(&self.p256, message)
     }
 
     /// Signs with RSA as its owner would, whatever the signer can do.
@@ -122,6 +137,10 @@ impl SigningKey for FileKey {
 
     fn certificate_pem(&self) -> &str {
         &self.certificate
+    }
+
+    fn certificate_now(&self) -> Result<String, KeyError> {
+        Ok(std::fs::read_to_string(&self.certificate_file).unwrap())
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
