@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use domain::{RecordingId, TenantId};
 use jiff::Timestamp;
 
 use crate::{DeliveryError, Destination, WorkList};
@@ -50,6 +51,69 @@ impl WorkList {
         Ok(released.rows_affected())
     }
 
+    /// Gives up a destination's orphaned orders for good, by a person's word; `note` says whose and why.
+    /// Returns the recordings.
+    ///
+    /// # Errors
+    /// The database cannot be used; nothing was changed.
+    pub async fn abandon(
+        &self,
+        destination: &Destination,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<Vec<RecordingId>, DeliveryError> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "UPDATE delivery_orders SET state = 'abandoned', done_at = $1, payload = $2, note = $3 \
+             WHERE tenant = $4 AND destination = $5 AND state = 'orphaned' RETURNING recording",
+        )
+        .bind(now.as_millisecond())
+        .bind(Vec::new())
+        .bind(note)
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .fetch_all(self.db.pool())
+        .await?;
+        Ok(rows.iter().filter_map(|(recording,)| recording.parse().ok()).collect())
+    }
+
+    /// Makes a recording's waiting orders due now, also those that were set aside, and their
+    /// destinations with them, by a person's word. Returns how many orders that are.
+    ///
+    /// # Errors
+    /// The database cannot be used; nothing was changed.
+    pub async fn retry_recording(
+        &self,
+        tenant: &TenantId,
+        recording: RecordingId,
+        now: Timestamp,
+    ) -> Result<u64, DeliveryError> {
+        let mut tx = self.db.begin_write().await?;
+        sqlx::query(
+            "UPDATE delivery_destinations SET next_attempt_at = $1 WHERE tenant = $2 AND destination IN \
+             (SELECT destination FROM delivery_orders WHERE tenant = $3 AND recording = $4 \
+              AND state IN ('queued', 'set_aside'))",
+        )
+        .bind(now.as_millisecond())
+        .bind(tenant.as_str())
+        .bind(tenant.as_str())
+        .bind(recording.to_string())
+        .execute(&mut *tx)
+        .await?;
+        // Never tried counts as least tried: it is the one that a failing destination is probed with.
+        let due = sqlx::query(
+            "UPDATE delivery_orders SET state = 'queued', record_faults = 0, accused = 0, attempts = 0, next_attempt_at = $1 \
+             WHERE tenant = $2 AND recording = $3 AND state IN ('queued', 'set_aside')",
+        )
+        .bind(now.as_millisecond())
+        .bind(tenant.as_str())
+        .bind(recording.to_string())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.announce();
+        Ok(due.rows_affected())
+    }
+
     /// Makes everything of a destination due now, also what was set aside, by a person's word.
     /// Returns how many orders that are.
     ///
@@ -66,7 +130,7 @@ impl WorkList {
         .execute(&mut *tx)
         .await?;
         let due = sqlx::query(
-            "UPDATE delivery_orders SET state = 'queued', record_faults = 0, next_attempt_at = $1 \
+            "UPDATE delivery_orders SET state = 'queued', record_faults = 0, accused = 0, next_attempt_at = $1 \
              WHERE tenant = $2 AND destination = $3 AND state IN ('queued', 'set_aside')",
         )
         .bind(now.as_millisecond())
@@ -93,17 +157,20 @@ impl WorkList {
         Ok(())
     }
 
-    /// Forgets orders that were done longer than `age` ago, of recordings that have no open order.
-    /// Until then they keep a message that is delivered again from being carried out again.
+    /// Forgets orders that were done longer than `age` ago, of recordings that have no open order, and
+    /// with them those that were abandoned. Until then they keep a message that is delivered again from
+    /// being carried out again. A recording whose orders were all abandoned is not forgotten.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn forget_done(&self, age: Duration, now: Timestamp) -> Result<u64, DeliveryError> {
         let before = now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let forgotten = sqlx::query(
-            "DELETE FROM delivery_orders WHERE state = 'done' AND done_at < $1 AND NOT EXISTS \
+            "DELETE FROM delivery_orders WHERE state IN ('done', 'abandoned') AND done_at < $1 AND NOT EXISTS \
              (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_orders.tenant \
-              AND o.recording = delivery_orders.recording AND o.state <> 'done')",
+              AND o.recording = delivery_orders.recording AND o.state NOT IN ('done', 'abandoned')) AND EXISTS \
+             (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_orders.tenant \
+              AND o.recording = delivery_orders.recording AND o.state = 'done')",
         )
         .bind(before)
         .execute(self.db.pool())

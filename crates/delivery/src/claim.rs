@@ -17,11 +17,22 @@ pub enum Claim {
     NotBefore(Option<Timestamp>),
 }
 
+/// Whether a destination is failing.
+enum Held {
+    /// It is not.
+    Not,
+    /// It is, and is left alone until then (Unix ms).
+    Until(i64),
+    /// It is, and one order may be tried.
+    Probe,
+}
+
 impl WorkList {
     /// Takes the oldest order of `destination` that is due, under a lease: if the worker neither
     /// renews it nor says how it went, the order is free again after `lease`.
     ///
-    /// While a destination is failing, one order at a time is tried, after its back-off.
+    /// While a destination is failing, one order at a time is tried, after its back-off; each time
+    /// another, so that no order that is itself at fault can keep the others waiting.
     ///
     /// # Errors
     /// The database cannot be used; nothing was taken.
@@ -31,37 +42,60 @@ impl WorkList {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Claim, DeliveryError> {
+        self.claim_arrived(destination, lease, now, None).await
+    }
+
+    /// The same of the orders that came until `arrived_by`; `None`: of all.
+    ///
+    /// # Errors
+    /// The database cannot be used; nothing was taken.
+    pub async fn claim_arrived(
+        &self,
+        destination: &Destination,
+        lease: Duration,
+        now: Timestamp,
+        arrived_by: Option<Timestamp>,
+    ) -> Result<Claim, DeliveryError> {
         let mut tx = self.db.begin_write().await?;
         let now_ms = now.as_millisecond();
-        if let Some(not_before) = self.held_back(&mut tx, destination, now_ms).await? {
-            return Ok(Claim::NotBefore(Some(at(not_before))));
-        }
+        let order_by = match self.held_back(&mut tx, destination, now_ms).await? {
+            Held::Until(not_before) => return Ok(Claim::NotBefore(Some(at(not_before)))),
+            Held::Probe => "attempts, position",
+            Held::Not => "position",
+        };
         // Several replicas take from the same list: each passes over what another has in hand.
         let skip = if self.db.kind() == Kind::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let next = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT position, recording, payload, attempts, claim, progress FROM delivery_orders \
+            "SELECT position, recording, payload, attempts, claim FROM delivery_orders \
              WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running') AND \
-             ((state = 'queued' AND next_attempt_at <= $3) OR (state = 'running' AND lease_until <= $4)) \
-             ORDER BY position LIMIT 1 {skip}"
+             ((state = 'queued' AND next_attempt_at <= $3) OR (state = 'running' AND lease_until <= $4)) AND \
+             enqueued_at <= $5 ORDER BY {order_by} LIMIT 1 {skip}"
         )))
         .bind(destination.tenant.as_str())
         .bind(destination.name.as_str())
         .bind(now_ms)
         .bind(now_ms)
+        .bind(arrived_by.map_or(i64::MAX, |arrived_by| arrived_by.as_millisecond()))
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = next else {
             return Ok(Claim::NotBefore(self.next_due(&mut tx, destination).await?));
         };
-        let recording: String = row.try_get("recording")?;
+        let Ok(recording) = row.try_get::<String, _>("recording")?.parse() else {
+            // It would be the first for ever, and the others behind it would wait as long.
+            sqlx::query("UPDATE delivery_orders SET state = 'set_aside', last_error = $1 WHERE position = $2")
+                .bind("its row in the state database is damaged")
+                .bind(row.try_get::<i64, _>("position")?)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            return Ok(Claim::NotBefore(Some(now)));
+        };
         let order = Order {
             destination: destination.clone(),
-            recording: recording
-                .parse()
-                .map_err(|e: domain::InvalidId| DeliveryError::Unreadable(e.to_string()))?,
+            recording,
             payload: row.try_get("payload")?,
             attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
-            progress: row.try_get("progress")?,
             position: row.try_get("position")?,
             claim: row.try_get::<i64, _>("claim")? + 1,
         };
@@ -78,13 +112,13 @@ impl WorkList {
         Ok(Claim::Order(Box::new(order)))
     }
 
-    /// Until when a failing destination is left alone (Unix ms).
+    /// Whether a destination is failing, and until when it is left alone.
     async fn held_back(
         &self,
         tx: &mut Transaction,
         destination: &Destination,
         now_ms: i64,
-    ) -> Result<Option<i64>, DeliveryError> {
+    ) -> Result<Held, DeliveryError> {
         // The lock keeps a second replica from probing at the same moment.
         let lock = if self.db.kind() == Kind::Postgres { "FOR UPDATE" } else { "" };
         let failing = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -94,10 +128,10 @@ impl WorkList {
         .bind(destination.name.as_str())
         .fetch_optional(&mut **tx)
         .await?;
-        let Some(row) = failing else { return Ok(None) };
+        let Some(row) = failing else { return Ok(Held::Not) };
         let next_attempt_at: i64 = row.try_get("next_attempt_at")?;
         if next_attempt_at > now_ms {
-            return Ok(Some(next_attempt_at));
+            return Ok(Held::Until(next_attempt_at));
         }
         let probing = sqlx::query(
             "SELECT lease_until FROM delivery_orders \
@@ -109,7 +143,10 @@ impl WorkList {
         .bind(now_ms)
         .fetch_optional(&mut **tx)
         .await?;
-        Ok(probing.map(|row| row.try_get("lease_until")).transpose()?)
+        Ok(match probing {
+            Some(row) => Held::Until(row.try_get("lease_until")?),
+            None => Held::Probe,
+        })
     }
 
     async fn next_due(
@@ -142,20 +179,6 @@ impl WorkList {
         .execute(self.db.pool())
         .await?;
         Ok(renewed.rows_affected() > 0)
-    }
-
-    /// Notes how far the work has come, for the next attempt. No numbers or names in it.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn note_progress(&self, order: &Order, progress: &str) -> Result<(), DeliveryError> {
-        sqlx::query("UPDATE delivery_orders SET progress = $1 WHERE position = $2 AND claim = $3")
-            .bind(progress)
-            .bind(order.position)
-            .bind(order.claim)
-            .execute(self.db.pool())
-            .await?;
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers a person's questions over NATS: what waits where, and "try that again".
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use bus::{Bus, BusError, subjects};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use wire::delivery_v1::{
     self as proto, Change, ChangeRequest, ChangeResponse, ListDestinationsRequest, ListDestinationsResponse,
 };
 
-use crate::{DeliveryError, Destination, Role, Standing, WorkList};
+use crate::{DeliveryError, Destination, Role, Standing, Terms, WorkList};
 
 /// Pause before the subjects are listened on anew.
 const RETRY: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 struct Desk {
     list: WorkList,
-    existing: watch::Receiver<BTreeSet<Destination>>,
+    existing: watch::Receiver<BTreeMap<Destination, Terms>>,
 }
 
 /// Answers until `shutdown`. Replicas share the questions: all of them know the same list.
@@ -27,7 +27,7 @@ pub(crate) async fn serve(
     role: Role,
     bus: Bus,
     list: WorkList,
-    existing: watch::Receiver<BTreeSet<Destination>>,
+    existing: watch::Receiver<BTreeMap<Destination, Terms>>,
     shutdown: CancellationToken,
 ) {
     let desk = Desk { list, existing };
@@ -62,7 +62,7 @@ async fn keep<F: Future<Output = Result<(), BusError>>>(shutdown: &CancellationT
 impl Desk {
     async fn destinations(&self) -> ListDestinationsResponse {
         let existing = self.existing.borrow().clone();
-        match self.list.standings(&existing).await {
+        match self.list.standings(&existing.keys().cloned().collect()).await {
             Ok(standings) => {
                 let destinations = standings.into_iter().map(|standing| told(standing, &existing)).collect();
                 ListDestinationsResponse { destinations, error: String::new() }
@@ -88,7 +88,7 @@ impl Desk {
         let now = Timestamp::now();
         let orders = match request.change() {
             Change::Retry => self.list.retry(&destination, now).await.map_err(failed)?,
-            Change::Release if !self.existing.borrow().contains(&destination) => {
+            Change::Release if !self.existing.borrow().contains_key(&destination) => {
                 return Err("it is not in the configuration: put it there again, then release".to_owned());
             }
             Change::Release => self.list.release(&destination, now).await.map_err(failed)?,
@@ -99,7 +99,7 @@ impl Desk {
     }
 }
 
-fn told(standing: Standing, existing: &BTreeSet<Destination>) -> proto::Destination {
+fn told(standing: Standing, existing: &BTreeMap<Destination, Terms>) -> proto::Destination {
     let waiting = standing.backlog.into_iter().map(|backlog| proto::Waiting {
         state: backlog.state.as_str().to_owned(),
         orders: backlog.orders,
@@ -109,7 +109,7 @@ fn told(standing: Standing, existing: &BTreeSet<Destination>) -> proto::Destinat
     proto::Destination {
         tenant: standing.destination.tenant.to_string(),
         name: standing.destination.name.to_string(),
-        configured: existing.contains(&standing.destination),
+        configured: existing.contains_key(&standing.destination),
         waiting: waiting.collect(),
         trouble: standing.trouble.map(|trouble| proto::Trouble {
             problem: trouble.problem,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{Backoff, Destination, NewOrder, State};
 
-// The last two indexes are small while most orders are done, and give the oldest due order without
+// The indexes of the due and of the open are small while most orders are done, and give the oldest due order without
 // sorting a long backlog.
 const STEPS: &[&str] = &["
 CREATE TABLE delivery_orders (
@@ -47,7 +47,25 @@ CREATE TABLE delivery_destinations (
 DROP INDEX delivery_orders_open;
 CREATE INDEX delivery_orders_due ON delivery_orders (tenant, destination, position) WHERE state IN ('queued', 'running');
 CREATE INDEX delivery_orders_not_done ON delivery_orders (tenant, destination, state) WHERE state <> 'done';
+", "
+ALTER TABLE delivery_orders ADD COLUMN accused BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE delivery_orders ADD COLUMN note TEXT;
+DROP INDEX delivery_orders_not_done;
+CREATE INDEX delivery_orders_still_open ON delivery_orders (tenant, destination, state) WHERE state NOT IN ('done', 'abandoned');
+CREATE INDEX delivery_orders_accused ON delivery_orders (tenant, destination) WHERE accused > 0;
+CREATE TABLE delivery_files (
+    position BIGINT NOT NULL REFERENCES delivery_orders (position) ON DELETE CASCADE,
+    file TEXT NOT NULL,
+    bookmark {blob},
+    stored_name TEXT,
+    verified_by TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (position, file)
+);
 "];
+
+/// An order that somebody or something still has to do with. Word for word that of an index.
+pub(crate) const OPEN: &str = "state NOT IN ('done', 'abandoned')";
 
 /// Why the list could not be read or written. The work is safe: it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -164,38 +182,40 @@ impl WorkList {
         .bind(recording.to_string())
         .fetch_all(self.db.pool())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let word: String = row.try_get("state")?;
-                let state = State::parse(&word).ok_or(DeliveryError::Unreadable(word))?;
-                Ok((destination_of(row)?, state))
-            })
-            .collect()
+        let read = rows.iter().map(|row| {
+            let word: String = row.try_get("state")?;
+            let state = State::parse(&word).ok_or(DeliveryError::Unreadable(word))?;
+            Ok((destination_of(row)?, state))
+        });
+        Ok(readable(read))
     }
 
-    /// The recordings that have an order which is not done, by tenant and recording id.
+    /// The recordings that have an open order, by tenant and recording id.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn open_recordings(&self) -> Result<BTreeSet<(String, String)>, DeliveryError> {
+        let open = format!("SELECT DISTINCT tenant, recording FROM delivery_orders WHERE {OPEN}");
         let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT DISTINCT tenant, recording FROM delivery_orders WHERE state <> 'done'")
-                .fetch_all(self.db.pool())
-                .await?;
+            sqlx::query_as(sqlx::AssertSqlSafe(open)).fetch_all(self.db.pool()).await?;
         Ok(rows.into_iter().collect())
     }
 
-    /// Every destination that has orders which are not done.
+    /// Every destination that has open orders.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn destinations(&self) -> Result<BTreeSet<Destination>, DeliveryError> {
-        let rows =
-            sqlx::query("SELECT DISTINCT tenant, destination FROM delivery_orders WHERE state <> 'done'")
-                .fetch_all(self.db.pool())
-                .await?;
-        rows.iter().map(destination_of).collect()
+        let open = format!("SELECT DISTINCT tenant, destination FROM delivery_orders WHERE {OPEN}");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(open)).fetch_all(self.db.pool()).await?;
+        Ok(readable(rows.iter().map(destination_of)).into_iter().collect())
     }
+}
+
+/// What can be read of a table: one damaged row must not hide all others.
+pub(crate) fn readable<T>(rows: impl Iterator<Item = Result<T, DeliveryError>>) -> Vec<T> {
+    let shown = |error: DeliveryError| tracing::warn!(%error, "a row of the work list is left out");
+    rows.filter_map(|row| row.map_err(shown).ok()).collect()
 }
 
 pub(crate) fn destination_of(row: &sqlx::any::AnyRow) -> Result<Destination, DeliveryError> {

@@ -17,11 +17,14 @@ pub enum State {
     SetAside,
     /// Its destination is not in the configuration any more.
     Orphaned,
+    /// Given up for good by a person, after it was orphaned.
+    Abandoned,
 }
 
 impl State {
     /// All states, in the order of an order's life.
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Done, Self::SetAside, Self::Orphaned];
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Done, Self::SetAside, Self::Orphaned, Self::Abandoned];
 
     /// The word in the database and in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +34,7 @@ impl State {
             Self::Done => "done",
             Self::SetAside => "set_aside",
             Self::Orphaned => "orphaned",
+            Self::Abandoned => "abandoned",
         }
     }
 
@@ -61,8 +65,6 @@ pub struct Order {
     pub payload: Vec<u8>,
     /// How often it was tried before.
     pub attempts: u32,
-    /// What an earlier attempt noted with [`WorkList::note_progress`](crate::WorkList::note_progress).
-    pub progress: Option<String>,
     /// Position in the list: the order of arrival.
     pub(crate) position: i64,
     /// Which claim this is: a later claim of the same order makes this one void.

@@ -1,7 +1,7 @@
 //! What all services that deliver have in common: announcements in, orders carried out by workers,
 //! the configuration followed, questions answered.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bus::Bus;
 use config::Watched;
@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Destination, Engine, EngineOptions, Intake, Metrics, Role, Work, WorkList, desk, intake};
+use crate::{
+    Destination, Engine, EngineOptions, Intake, Metrics, Role, Terms, Work, WorkList, desk, intake,
+};
 
 /// The parts of a service that delivers.
 pub struct Delivering<W, I> {
@@ -50,7 +52,7 @@ impl<W: Work, I: Intake> Delivering<W, I> {
 async fn follow(
     role: Role,
     mut config: Watched,
-    tell: watch::Sender<BTreeSet<Destination>>,
+    tell: watch::Sender<BTreeMap<Destination, Terms>>,
     list: WorkList,
     shutdown: CancellationToken,
 ) {

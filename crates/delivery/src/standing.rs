@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sqlx::Row as _;
 
-use crate::{DeliveryError, Destination, State, WorkList, claim::at, list::destination_of};
+use crate::{
+    DeliveryError, Destination, State, WorkList,
+    claim::at,
+    list::{OPEN, destination_of, readable},
+};
 
 /// What lies on the list for one destination in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,30 +51,29 @@ pub struct Standing {
 }
 
 impl WorkList {
-    /// Everything on the list that is not done, by destination and state.
+    /// Everything on the list that is open, by destination and state.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn backlog(&self) -> Result<Vec<Backlog>, DeliveryError> {
-        let rows = sqlx::query(
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT tenant, destination, state, count(*) AS orders, MIN(enqueued_at) AS oldest, \
              MAX(last_error) AS last_error FROM delivery_orders \
-             WHERE state <> 'done' GROUP BY tenant, destination, state ORDER BY tenant, destination, state",
-        )
+             WHERE {OPEN} GROUP BY tenant, destination, state ORDER BY tenant, destination, state"
+        )))
         .fetch_all(self.db.pool())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let word: String = row.try_get("state")?;
-                Ok(Backlog {
-                    destination: destination_of(row)?,
-                    state: State::parse(&word).ok_or(DeliveryError::Unreadable(word))?,
-                    orders: row.try_get::<i64, _>("orders")?.unsigned_abs(),
-                    oldest: at(row.try_get("oldest")?),
-                    last_error: row.try_get("last_error")?,
-                })
+        let read = rows.iter().map(|row| {
+            let word: String = row.try_get("state")?;
+            Ok(Backlog {
+                destination: destination_of(row)?,
+                state: State::parse(&word).ok_or(DeliveryError::Unreadable(word))?,
+                orders: row.try_get::<i64, _>("orders")?.unsigned_abs(),
+                oldest: at(row.try_get("oldest")?),
+                last_error: row.try_get("last_error")?,
             })
-            .collect()
+        });
+        Ok(readable(read))
     }
 
     /// How the destinations stand: those of `existing`, and those that something waits for.
@@ -98,16 +101,15 @@ impl WorkList {
         )
         .fetch_all(self.db.pool())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let trouble = Trouble {
-                    problem: row.try_get("problem")?,
-                    since: at(row.try_get("failing_since")?),
-                    next_attempt: at(row.try_get("next_attempt_at")?),
-                    needs_person: row.try_get::<i64, _>("paused")? != 0,
-                };
-                Ok((destination_of(row)?, trouble))
-            })
-            .collect()
+        let read = rows.iter().map(|row| {
+            let trouble = Trouble {
+                problem: row.try_get("problem")?,
+                since: at(row.try_get("failing_since")?),
+                next_attempt: at(row.try_get("next_attempt_at")?),
+                needs_person: row.try_get::<i64, _>("paused")? != 0,
+            };
+            Ok((destination_of(row)?, trouble))
+        });
+        Ok(readable(read).into_iter().collect())
     }
 }

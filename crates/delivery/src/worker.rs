@@ -11,10 +11,14 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sql::Transaction;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Claim, DeliveryError, Destination, Failed, Fault, Metrics, Notice, Order, WorkList};
+use crate::{
+    Claim, DeliveryError, Destination, Failed, Fault, Gate, Metrics, Notice, Order, Terms, WorkList,
+    turns::Turns,
+};
 
 /// What a service does with an order.
 #[async_trait]
@@ -23,11 +27,26 @@ pub trait Work: Send + Sync + 'static {
     type Report: Send;
 
     /// Carries out an order. It must be repeatable: a crash right after it lets it be done again.
-    /// Dropped in the middle when the service drains.
+    /// Dropped in the middle when the service drains, or when nothing may be sent there any more.
     ///
     /// # Errors
     /// What went wrong, and whose fault it is.
     async fn carry_out(&self, order: &Order) -> Result<Self::Report, Fault>;
+
+    /// Stores what the service itself has to know of an order that is carried out, in the transaction
+    /// that notes it as done: where it lies, and how that was verified.
+    ///
+    /// # Errors
+    /// It cannot be stored; the order is carried out again.
+    async fn store_done_in(
+        &self,
+        _tx: &mut Transaction,
+        _order: &Order,
+        _report: &Self::Report,
+        _now: Timestamp,
+    ) -> Result<(), DeliveryError> {
+        Ok(())
+    }
 
     /// The order is noted as done, for good. Told at most once. Must not block.
     fn carried_out(&self, order: &Order, report: Self::Report);
@@ -44,37 +63,90 @@ pub trait Work: Send + Sync + 'static {
 /// orders on the list.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How often the clock is asked whether a window has closed.
+const ASK_THE_CLOCK: Duration = Duration::from_secs(20);
+
 pub(crate) struct Worker<W> {
     pub(crate) destination: Destination,
     pub(crate) list: WorkList,
     pub(crate) work: Arc<W>,
     pub(crate) metrics: Metrics,
     pub(crate) lease: Duration,
+    pub(crate) turns: Turns,
+    pub(crate) terms: watch::Receiver<Terms>,
+}
+
+/// When a worker ends.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    /// At once: what is under way is broken off.
+    pub(crate) now: CancellationToken,
+    /// When it has carried out what it has in hand: fewer are wanted.
+    pub(crate) soon: CancellationToken,
+}
+
+impl Stop {
+    fn is_told(&self) -> bool {
+        self.now.is_cancelled() || self.soon.is_cancelled()
+    }
+
+    async fn told(&self) {
+        tokio::select! {
+            () = self.now.cancelled() => {}
+            () = self.soon.cancelled() => {}
+        }
+    }
 }
 
 impl<W: Work> Worker<W> {
-    /// Works until `stop`. What is under way then is broken off and free for the next worker.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Works until it is told to stop. What is broken off is free for the next worker.
+    pub(crate) async fn run(mut self, stop: Stop) {
         let mut changes = self.list.changes();
-        while !stop.is_cancelled() {
+        while !stop.is_told() {
             changes.mark_unchanged();
-            let pause = match self.list.claim(&self.destination, self.lease, Timestamp::now()).await {
-                Ok(Claim::Order(order)) => match self.handle(&order, &stop).await {
-                    Ok(()) => continue,
+            let gate = self.terms.borrow_and_update().gate(Timestamp::now());
+            let pause = match gate {
+                Gate::Closed(opens) => until(opens),
+                Gate::Open { arrived_by, .. } => match self.next(arrived_by, &stop).await {
+                    Ok(None) => continue,
+                    Ok(Some(pause)) => pause,
                     Err(error) => self.list_unusable(&error),
                 },
-                Ok(Claim::NotBefore(due)) => until(due),
-                Err(error) => self.list_unusable(&error),
             };
-            wait(pause, &mut changes, &stop).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // Never closed: the worker's own list holds the sender.
+                _ = changes.changed() => {}
+                Ok(()) = self.terms.changed() => {}
+                () = stop.told() => {}
+            }
         }
     }
 
-    async fn handle(&self, order: &Order, stop: &CancellationToken) -> Result<(), DeliveryError> {
+    /// Carries out the next order, or says for how long there is none.
+    async fn next(
+        &self,
+        arrived_by: Option<Timestamp>,
+        stop: &Stop,
+    ) -> Result<Option<Duration>, DeliveryError> {
+        // Before the claim: an order in hand is one that is being carried out.
+        let _turn = tokio::select! {
+            turn = self.turns.wait(&self.destination.tenant) => turn,
+            () = stop.told() => return Ok(None),
+        };
+        let now = Timestamp::now();
+        match self.list.claim_arrived(&self.destination, self.lease, now, arrived_by).await? {
+            Claim::Order(order) => self.handle(&order, stop).await.map(|()| None),
+            Claim::NotBefore(due) => Ok(Some(until(due))),
+        }
+    }
+
+    async fn handle(&self, order: &Order, stop: &Stop) -> Result<(), DeliveryError> {
         let outcome = tokio::select! {
             outcome = self.carry_out(order) => outcome,
             () = self.keep(order) => return Ok(()),
-            () = stop.cancelled() => Err(Fault::BrokenOff),
+            () = self.closed() => Err(Fault::BrokenOff),
+            () = stop.now.cancelled() => Err(Fault::BrokenOff),
         };
         match outcome {
             Ok(report) => self.succeeded(order, report).await,
@@ -95,9 +167,19 @@ impl<W: Work> Worker<W> {
     }
 
     async fn succeeded(&self, order: &Order, report: W::Report) -> Result<(), DeliveryError> {
-        let done = self.list.done(order, Timestamp::now()).await?;
+        let now = Timestamp::now();
+        let mut tx = self.list.database().begin_write().await?;
+        self.work.store_done_in(&mut tx, order, &report, now).await?;
+        let done = self.list.done_in(&mut tx, order, now).await?;
+        tx.commit().await?;
         self.metrics.done(&self.destination);
         self.work.carried_out(order, report);
+        let done = self.list.completed(order, done).await?;
+        for (recording, problem) in done.set_aside {
+            let destination = order.destination.clone();
+            tracing::error!(%destination, %recording, "set aside until somebody looks: {problem}");
+            self.work.notice(Notice::SetAside { destination, recording, problem });
+        }
         if done.recovered {
             tracing::info!(destination = %self.destination, "works again");
             let (destination, recording) = (order.destination.clone(), order.recording);
@@ -114,7 +196,7 @@ impl<W: Work> Worker<W> {
         let (destination, recording) = (order.destination.clone(), order.recording);
         match (fault, failed) {
             (Fault::BrokenOff, _) | (_, Failed::Superseded) => return Ok(()),
-            (Fault::Destination { problem, permanent }, Failed::Retry { news: true, at }) => {
+            (Fault::Destination { problem, permanent, .. }, Failed::Retry { news: true, at }) => {
                 tracing::warn!(%destination, %recording, permanent, next_attempt = %at, "fails: {problem}");
                 self.work.notice(Notice::Failing { destination, recording, problem: problem.clone() });
             }
@@ -135,6 +217,22 @@ impl<W: Work> Worker<W> {
         }
         self.metrics.failed(&self.destination);
         Ok(())
+    }
+
+    /// Returns when nothing may be sent there any more.
+    async fn closed(&self) {
+        let mut terms = self.terms.clone();
+        loop {
+            let now = Timestamp::now();
+            let gate = terms.borrow_and_update().gate(now);
+            let Gate::Open { until, .. } = gate else { return };
+            // The clock may be set: it is asked again now and then.
+            let left = until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+            tokio::select! {
+                () = tokio::time::sleep(left.unwrap_or(ASK_THE_CLOCK).min(ASK_THE_CLOCK)) => {}
+                Ok(()) = terms.changed() => {}
+            }
+        }
     }
 
     /// Renews the lease while the work goes on; returns when another worker has the order.
@@ -164,13 +262,4 @@ fn until(due: Option<Timestamp>) -> Duration {
     let Some(due) = due else { return LOOK_AGAIN };
     let wait = due.duration_since(Timestamp::now());
     Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(5), LOOK_AGAIN)
-}
-
-async fn wait(pause: Duration, changes: &mut watch::Receiver<u64>, stop: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        // Never closed: the worker's own list holds the sender.
-        _ = changes.changed() => {}
-        () = stop.cancelled() => {}
-    }
 }

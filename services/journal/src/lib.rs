@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bus::Bus;
-use delivery::{Delivering, EngineOptions, Metrics, Reporter, Role, WorkList};
+use delivery::{Delivering, EngineOptions, Metrics, Reporter, Role, Terms, WorkList};
 use runtime::Service;
 use sql::Database;
 
@@ -34,7 +34,7 @@ const ROLE: Role = Role {
     service: "journal",
     destination: "journal",
     cargo: "rows",
-    names: |tenant| tenant.journal_targets.keys().cloned().collect(),
+    terms: |tenant| tenant.journal_targets.keys().map(|name| (name.clone(), Terms::default())).collect(),
 };
 
 /// Runs the journal until the service is shut down.
@@ -58,6 +58,8 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     // Rows of one journal are written one after the other: they are small, and their order is kept.
     let options = EngineOptions {
         concurrency: 1,
+        // A row is nothing beside a recording: nobody has to wait for a turn.
+        transfers: usize::MAX,
         orphan_after: options.retry.orphan_after(),
         ..EngineOptions::default()
     };

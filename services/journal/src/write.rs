@@ -45,7 +45,7 @@ impl Writing {
         let Some(described) = journals.and_then(|journals| journals.get(&destination.name)) else {
             // The engine is about to stop this worker and to orphan the order.
             let problem = "is not in the configuration any more".to_owned();
-            return Err(Fault::Destination { problem, permanent: false });
+            return Err(Fault::passing(problem));
         };
         let mut open = self.open.lock().await;
         if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
@@ -105,6 +105,6 @@ fn fault(error: JournalError) -> Fault {
     if error.concerns_row() {
         Fault::Record { problem }
     } else {
-        Fault::Destination { problem, permanent: error.is_permanent() }
+        Fault::Destination { problem, permanent: error.is_permanent(), not_before: None }
     }
 }

@@ -25,6 +25,7 @@ mod settle;
 mod ship;
 mod small_file;
 mod staging;
+mod terms;
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,7 +51,7 @@ const ROLE: Role = Role {
     service: "shipper",
     destination: "target",
     cargo: "recordings",
-    names: |tenant| tenant.storage_targets.keys().cloned().collect(),
+    terms: terms::of_tenant,
 };
 
 /// How often recordings are looked for whose files could have been deleted from staging.
@@ -77,6 +78,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let reporter = Reporter::new(bus.clone(), ROLE);
     let engine = EngineOptions {
         concurrency: options.concurrency,
+        transfers: options.transfers,
         orphan_after: options.retry.orphan_after(),
         ..EngineOptions::default()
     };

@@ -24,6 +24,9 @@ pub struct Options {
     /// Recordings brought to one target at the same time.
     #[arg(long, env = "CALLSEAL_SHIPPER_CONCURRENCY", default_value_t = 2, value_name = "N")]
     pub concurrency: usize,
+    /// Recordings brought at the same time in all; tenants take turns.
+    #[arg(long, env = "CALLSEAL_SHIPPER_TRANSFERS", default_value_t = 16, value_name = "N")]
+    pub transfers: usize,
     /// How long destinations are left alone after a fault.
     #[command(flatten)]
     pub retry: RetryArgs,

@@ -1,0 +1,63 @@
+//! On what terms a destination is brought something: how much at once, and when.
+
+use domain::resources::Windows;
+use jiff::{Timestamp, tz::TimeZone};
+
+/// The terms of one destination. They may change at any time, and then hold at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Orders carried out at the same time; `None`: as many as
+    /// [`EngineOptions::concurrency`](crate::EngineOptions::concurrency) says.
+    pub concurrency: Option<usize>,
+    /// When anything may be sent.
+    pub hours: Hours,
+    /// Why nothing can be sent at all, whatever its state (F-75): its description is incomplete. Its
+    /// orders wait.
+    pub incomplete: Option<String>,
+}
+
+/// When anything may be sent to a destination.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Hours {
+    /// At any time.
+    #[default]
+    Always,
+    /// Within these windows alone.
+    Windows {
+        /// Of the week.
+        windows: Windows,
+        /// Whose clock they mean.
+        zone: TimeZone,
+    },
+}
+
+/// What the hours say of a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Orders may go.
+    Open {
+        /// What is under way then is broken off; `None`: never.
+        until: Option<Timestamp>,
+        /// Only orders that came until then; `None`: all.
+        arrived_by: Option<Timestamp>,
+    },
+    /// Nothing before that time; `None`: nothing at all.
+    Closed(Option<Timestamp>),
+}
+
+impl Terms {
+    /// What these terms say of the moment `now`.
+    pub fn gate(&self, now: Timestamp) -> Gate {
+        if self.incomplete.is_some() {
+            return Gate::Closed(None);
+        }
+        match &self.hours {
+            Hours::Always => Gate::Open { until: None, arrived_by: None },
+            Hours::Windows { windows, zone } => match windows.next_opening(now, zone) {
+                Some(opens) if opens > now => Gate::Closed(Some(opens)),
+                Some(_) => Gate::Open { until: windows.closes(now, zone), arrived_by: None },
+                None => Gate::Closed(None),
+            },
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! On what terms recordings are brought to a target: its `transfer`, and whether it can be used at all.
+
+use delivery::{Hours, Terms};
+use domain::{
+    ResourceName,
+    resources::{StorageTarget, TenantResources},
+};
+
+/// The storage targets of a tenant, and their terms.
+pub fn of_tenant(tenant: &TenantResources) -> Vec<(ResourceName, Terms)> {
+    let each = tenant.storage_targets.iter();
+    each.map(|(name, target)| (name.clone(), of_target(tenant, target))).collect()
+}
+
+fn of_target(tenant: &TenantResources, target: &StorageTarget) -> Terms {
+    let windows = target.transfer.windows.clone();
+    let zone = tenant.tenant.time_zone.clone();
+    let hours = if windows.is_always() { Hours::Always } else { Hours::Windows { windows, zone } };
+    let incomplete = target.incomplete().map(str::to_owned);
+    Terms { concurrency: target.transfer.concurrency, hours, incomplete }
+}
