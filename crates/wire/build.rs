@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "callseal.call.v1.Stream",
         "callseal.call.v1.Packet",
         "callseal.call.v1.StoppedBy",
+        "callseal.call.v1.StartedBy",
         "callseal.call.v1.Consent",
         "callseal.control.v1.SetMembershipRequest",
         "callseal.control.v1.Membership",

@@ -14,6 +14,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Call<'p> {
     pub direction: Direction,
+    /// The PBX said the direction; else it was found by numbers, of which the caller's can be a lie.
+    is_direction_told: bool,
     /// A feature code (F-13).
     pub has_star: bool,
     /// Begun by one of the tenant's own (F-10).
@@ -41,6 +43,7 @@ impl<'p> Call<'p> {
         let direction = facts.direction.unwrap_or_else(|| direction(&caller, &callee));
         Self {
             direction,
+            is_direction_told: facts.direction.is_some(),
             has_star: holds_star(&facts.caller) || holds_star(&facts.callee),
             from_inside: caller.is_known() || begun_inside(direction),
             covered: scopes.covered(&caller, &callee, memberships, people),
@@ -50,13 +53,20 @@ impl<'p> Call<'p> {
         }
     }
 
-    /// The sides that are the tenant's own (F-32). By the direction: who calls from outside can
-    /// show any number, also one of ours.
-    pub const fn own_sides(&self) -> &'static [Side] {
-        match self.direction {
-            Direction::In => &[Side::Callee],
-            Direction::Out => &[Side::Caller],
-            Direction::Internal => &[Side::Caller, Side::Callee],
+    /// The sides that are surely the tenant's own (F-32): ours by the direction, and in the directory,
+    /// which after a transfer they need not be. Who calls from outside can show any number, also one of
+    /// ours: where nobody said the direction, the caller of a call to one of ours is no own side.
+    pub fn own_sides(&self) -> &'static [Side] {
+        let caller = match self.direction {
+            Direction::In => false,
+            Direction::Out => self.caller.is_known(),
+            Direction::Internal => self.is_direction_told && self.caller.is_known(),
+        };
+        match (caller, self.direction != Direction::Out && self.callee.is_known()) {
+            (true, true) => &[Side::Caller, Side::Callee],
+            (true, false) => &[Side::Caller],
+            (false, true) => &[Side::Callee],
+            (false, false) => &[],
         }
     }
 

@@ -73,6 +73,11 @@ impl Decided<'_> {
         self.direction
     }
 
+    /// The sides that are surely the tenant's own users: the keys of these alone stop a recording.
+    pub const fn own_sides(&self) -> &'static [Side] {
+        self.own_sides
+    }
+
     /// True if the call is recorded; false also while consent is asked for.
     pub const fn is_recorded(&self) -> bool {
         matches!(self.ruling, Ruling::Record { .. })

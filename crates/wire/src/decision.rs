@@ -49,6 +49,7 @@ impl From<&Recorded> for call_v1::Recorded {
             journals: names(&recorded.journals),
             consent: recorded.consent.as_ref().map(Into::into),
             stop_keys: recorded.stop_keys.as_ref().map(Into::into),
+            started_by: None,
         }
     }
 }

@@ -19,6 +19,7 @@ redacted! {
     call_v1::Party => |_party, f| f.write_str("Party(‹sensitive›)");
     call_v1::Packet => |p, f| write!(f, "Packet(stream {}, {} bytes{})", p.stream, p.data.len(), if p.rtcp { ", RTCP" } else { "" });
     call_v1::Stream => |s, f| write!(f, "Stream({}, side {})", s.index, s.side);
+    call_v1::StartedBy => |by, f| write!(f, "StartedBy({})", by.way);
     call_v1::StoppedBy => |by, f| write!(f, "StoppedBy({})", by.way);
     // A key may be part of a secret; whoever prints this wants the outcome.
     call_v1::Consent => |c, f| write!(f, "Consent({}, {}, by {})", c.mode, c.outcome, c.source);

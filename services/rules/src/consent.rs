@@ -36,15 +36,22 @@ impl Answers {
         }
         let consent = request.consent.ok_or("the request holds no answer")?;
         let consent = Consent::try_from(consent).map_err(|e| format!("the answer cannot be read: {e}"))?;
-        self.keep(&tenant, &request.call_id, &consent).await.map_err(|e| e.to_string())
+        self.keep(&tenant, &request.call_id, &consent, &request.rule).await.map_err(|e| e.to_string())
     }
 
-    /// Keeps an answer, tells it, and has the live call decided by it. Can be repeated.
-    pub async fn keep(&self, tenant: &TenantId, call_id: &str, consent: &Consent) -> Result<(), BusError> {
+    /// Keeps an answer, tells it, and has the live call decided by it. Can be repeated. `rule` is empty
+    /// where it is not known which one asked: the PBX asked by itself.
+    pub async fn keep(
+        &self,
+        tenant: &TenantId,
+        call_id: &str,
+        consent: &Consent,
+        rule: &str,
+    ) -> Result<(), BusError> {
         self.calls.set_consent(tenant, call_id, consent).await?;
         // A recorded call tells its own answer, under the recording's id.
         if consent.source != ConsentSource::RecordedCall {
-            self.bus.event(answered(tenant, call_id, consent));
+            self.bus.event(answered(tenant, call_id, consent, rule));
         }
         if consent.outcome == ConsentOutcome::Denied {
             self.legs.refused(tenant, call_id);
@@ -55,12 +62,12 @@ impl Answers {
     }
 }
 
-fn answered(tenant: &TenantId, call_id: &str, consent: &Consent) -> Event {
+fn answered(tenant: &TenantId, call_id: &str, consent: &Consent, rule: &str) -> Event {
     Event {
         recording_id: String::new(),
         tenant: tenant.to_string(),
         at_unix_us: jiff::Timestamp::now().as_microsecond(),
         service: "rules".to_owned(),
-        what: Some(What::ConsentAnswered(ConsentAnswered::new(consent, call_id, ""))),
+        what: Some(What::ConsentAnswered(ConsentAnswered::new(consent, call_id, rule))),
     }
 }

@@ -134,6 +134,7 @@ impl Rules {
             let decider = Decider {
                 in_force: self.api.in_force.clone(),
                 calls: self.api.calls.clone(),
+                memberships: self.api.memberships.clone(),
                 metrics: self.api.metrics.clone(),
             };
             let answers = self.api.answers.clone();

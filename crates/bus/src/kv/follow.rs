@@ -30,6 +30,8 @@ pub enum Followed<V> {
         entries: Vec<(String, V)>,
         /// Every value up to this revision is in it.
         revision: u64,
+        /// The connection by which it came, as [`Kv::connection`] names it.
+        connection: u64,
     },
     /// One value changed.
     One {
@@ -106,7 +108,8 @@ impl<V: Message + Default> Follower<V> {
                 && let Some(Gathering { entries, revision, .. }) = following.all.take()
             {
                 self.told = true;
-                return Ok(Followed::All { entries, revision });
+                let connection = following.generation;
+                return Ok(Followed::All { entries, revision, connection });
             }
             let mut link = self.kv.bus.link();
             let generation = following.generation;

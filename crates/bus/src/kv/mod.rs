@@ -104,6 +104,13 @@ impl<V: Message + Default> Kv<V> {
         self.within(timeout, self.make()).await
     }
 
+    /// The number of the connection that there is now; `None`: NATS is away. What was told by an earlier
+    /// one may be outdated.
+    pub fn connection(&self) -> Option<u64> {
+        let link = *self.bus.link().borrow();
+        link.connected.then_some(link.generation)
+    }
+
     /// All values and every change of them, from now on, without an end.
     pub fn follow(&self) -> Follower<V> {
         Follower::new(self.clone())

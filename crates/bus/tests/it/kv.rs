@@ -33,7 +33,7 @@ impl Known {
     async fn becomes(&mut self, wanted: impl Fn(&Self) -> bool) {
         while !wanted(self) {
             match soon("news", self.follower.next()).await.unwrap() {
-                Followed::All { entries, revision } => {
+                Followed::All { entries, revision, .. } => {
                     self.values = entries.into_iter().map(|(key, value)| (key, value.r#override)).collect();
                     self.revision = revision;
                 }
@@ -102,7 +102,7 @@ async fn an_empty_bucket_is_known_to_be_empty() {
     let nats = Nats::start();
     let kv = nats.bus().await.kv::<CallOverride>(BUCKET);
     let first = soon("the first news", kv.follow().next()).await.unwrap();
-    assert!(matches!(first, Followed::All { entries, revision: 0 } if entries.is_empty()));
+    assert!(matches!(first, Followed::All { entries, revision: 0, .. } if entries.is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
         let (bus, shutdown) = (bus.clone(), shutdown.clone());
         async move {
             bus.serve(subjects::RULES_DECIDE, "rules", shutdown, |request: DecideRequest| async move {
-                DecideResponse { decision: None, error: request.recording_id }
+                DecideResponse { error: request.recording_id, ..DecideResponse::default() }
             })
             .await
         }
@@ -62,7 +62,7 @@ async fn who_is_ready_to_listen_hears_what_is_asked_because_of_what_was_said_aft
         async move {
             let asked = there.ask_all(&request.recording_id, &ask(), LONG, Duration::ZERO).await;
             let error = asked.map(|_: Vec<DecideResponse>| String::new()).unwrap_or_else(|e| e.to_string());
-            DecideResponse { decision: None, error }
+            DecideResponse { error, ..DecideResponse::default() }
         }
     };
     tokio::spawn(

@@ -1,6 +1,8 @@
 //! A question for consent that is open: what is heard meanwhile waits in memory, and nowhere else.
 
-use domain::{AskedBy, Consent, ConsentAsked, ConsentOutcome, Decision, Direction, NotRecorded, Verdict};
+use domain::{
+    AskedBy, Consent, ConsentAsked, ConsentOutcome, Decision, Direction, NotRecorded, Recorded, Side, Verdict,
+};
 use policy::consent::Question;
 use wire::call_v1::Stream;
 
@@ -69,6 +71,32 @@ impl Asking {
     /// What is asked.
     pub fn asked(&self) -> &ConsentAsked {
         &self.asked
+    }
+
+    /// True if `asked` is this very question; then only who may stop the recording can be another.
+    pub fn goes_on_as(&mut self, asked: &ConsentAsked) -> bool {
+        let recorded =
+            Recorded { stop_keys: asked.recorded.stop_keys.clone(), ..self.asked.recorded.clone() };
+        let mine = ConsentAsked { recorded, ..self.asked.clone() };
+        let is_same = mine == *asked;
+        if is_same {
+            self.asked = mine;
+        }
+        is_same
+    }
+
+    /// The sides whose keys will stop the recording, once it is one.
+    pub fn own_sides(&mut self, sides: &[Side]) {
+        if let Some(keys) = &mut self.asked.recorded.stop_keys {
+            keys.sides = sides.to_vec();
+        }
+    }
+
+    /// Somebody else is on this side, of whom it is not known yet whether he may stop anything.
+    pub fn newcomer(&mut self, side: Side) {
+        if let Some(keys) = &mut self.asked.recorded.stop_keys {
+            keys.sides.retain(|own| *own != side);
+        }
     }
 
     /// The streams as they are described now.

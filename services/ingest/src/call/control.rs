@@ -5,6 +5,7 @@ use bus::Asked;
 use domain::Decision;
 use wire::{
     InvalidMessage,
+    call_v1::StartedBy,
     event_v1::{self, event::What},
     rules_v1::{CallControl, CallControlled, CallStanding, Start, Stop, call_control},
 };
@@ -93,7 +94,8 @@ impl Runner {
             return Err("the request to start does not say how to record".to_owned());
         };
         let rule = decision.recorded().map(|recorded| recorded.rule.to_string()).unwrap_or_default();
-        self.step(Input::Start { decision, at_unix_us: unix_us() });
+        let by = StartedBy { at_unix_us: unix_us(), way: start.way.clone(), user: start.user };
+        self.step(Input::Start { decision, by });
         self.event(What::Started(event_v1::Started { rule, way: start.way }));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bus::Bus;
 use domain::{
     CallFacts, Channels, Class, Decision, Direction, NotRecorded, Override, Recorded, RecordingId,
-    ResourceName, Verdict,
+    ResourceName, Side, Verdict,
     resources::{Profile, TenantResources, WhenUndecided},
 };
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
@@ -21,6 +21,8 @@ const ONE_REQUEST: Duration = Duration::from_secs(1);
 pub struct Outcome {
     /// The decision, if there was one in time; else why not, without anything personal.
     pub decision: Result<Decision, String>,
+    /// The sides that are the tenant's own by these facts; none without a decision.
+    pub own_sides: Vec<Side>,
     /// Which state of the facts it is about.
     pub facts_version: u64,
 }
@@ -37,31 +39,35 @@ pub fn ask(
     tokio::spawn(async move {
         let request = DecideRequest { recording_id: recording.to_string(), facts: Some((&*facts).into()) };
         let mut pause = Duration::from_millis(50);
-        let decision = loop {
+        let (decision, own_sides) = loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let failure =
                 match bus.request::<_, DecideResponse>(SUBJECT, &request, ONE_REQUEST.min(left)).await {
                     Ok(response) => match read(response) {
-                        Ok(decision) => break Ok(decision),
+                        Ok((decision, own_sides)) => break (Ok(decision), own_sides),
                         Err(refusal) => refusal,
                     },
                     Err(error) => error.to_string(),
                 };
             if Instant::now() + pause >= deadline {
-                break Err(failure);
+                break (Err(failure), Vec::new());
             }
             // A tenant may just be arriving at rules: its refusal is asked about again, too.
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(ONE_REQUEST);
         };
         // Nobody there: the call is over.
-        let _ = answer.send(Outcome { decision, facts_version });
+        let _ = answer.send(Outcome { decision, own_sides, facts_version });
     });
 }
 
-fn read(response: DecideResponse) -> Result<Decision, String> {
+fn read(response: DecideResponse) -> Result<(Decision, Vec<Side>), String> {
+    let own_sides = response.own_sides().filter_map(|side| side.try_into().ok()).collect();
     match response.decision {
-        Some(decision) => decision.try_into().map_err(|e: wire::InvalidMessage| e.to_string()),
+        Some(decision) => {
+            let decision = Decision::try_from(decision).map_err(|e| e.to_string())?;
+            Ok((decision, own_sides))
+        }
         None if response.error.is_empty() => Err("rules gave neither a decision nor a reason".to_owned()),
         None => Err(response.error),
     }

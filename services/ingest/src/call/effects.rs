@@ -97,6 +97,7 @@ impl Runner {
             tenant: self.facts.tenant.to_string(),
             call_id: self.facts.call_id.clone(),
             consent: Some(consent.into()),
+            rule: rule.to_string(),
         };
         let (bus, recording) = (self.calls.bus.clone(), self.recording);
         self.calls.tasks.spawn(async move {

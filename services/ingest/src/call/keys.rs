@@ -88,6 +88,13 @@ impl Ears {
         }
     }
 
+    /// Listens to the streams of these sides from now on. A key that is held meanwhile on a side that
+    /// stays is still one press.
+    pub fn listen_to(&mut self, sides: &[Side], streams: &[Stream]) {
+        self.sides = sides.to_vec();
+        self.learn(streams);
+    }
+
     /// The keys whose press is first heard in this chunk, in the order in which they were pressed.
     pub fn listen(&mut self, chunk: &RawChunk) -> Vec<HeardKey> {
         let mut keys = Vec::new();
@@ -179,17 +186,31 @@ impl Ear {
 #[derive(Debug)]
 pub struct StopWatch {
     ears: Ears,
+    code: CodeMatcher,
     codes: Vec<(Side, CodeMatcher)>,
 }
 
 impl StopWatch {
     /// Listens for these keys; `None` if they can never come.
     pub fn new(keys: &StopKeys, streams: &[Stream]) -> Option<Self> {
-        let code = CodeMatcher::new(&keys.code, BETWEEN_KEYS).ok().filter(|_| !keys.sides.is_empty())?;
+        let code = CodeMatcher::new(&keys.code, BETWEEN_KEYS).ok()?;
         Some(Self {
             ears: Ears::new(streams, &keys.sides, keys.in_band),
             codes: keys.sides.iter().map(|side| (*side, code.clone())).collect(),
+            code,
         })
+    }
+
+    /// From now on the keys of these sides count, and of no other. Who comes to a side has to dial the
+    /// whole code.
+    pub fn listen_to(&mut self, sides: &[Side], streams: &[Stream]) {
+        self.codes.retain(|(side, _)| sides.contains(side));
+        for side in sides {
+            if !self.codes.iter().any(|(known, _)| known == side) {
+                self.codes.push((*side, self.code.clone()));
+            }
+        }
+        self.ears.listen_to(sides, streams);
     }
 
     /// The streams as they are described now.
@@ -313,6 +334,38 @@ pub(super) mod tests {
         let both = StopKeys { sides: vec![Side::Caller, Side::Callee], ..keys.clone() };
         assert_eq!(stopped(&both, &[(0, "*", star), (1, "1", one)], 0), None, "one key each");
         assert_eq!(stopped(&both, &[(0, "*", star), (0, "1", one)], 0), Some((Side::Caller, one)));
-        assert!(StopWatch::new(&StopKeys { sides: vec![], ..keys }, &streams).is_none());
+        let nobodys = StopKeys { sides: vec![], ..keys.clone() };
+        assert_eq!(stopped(&nobodys, &[(1, "*", star), (1, "1", one)], 0), None);
+        assert!(StopWatch::new(&StopKeys { code: "no keys".into(), ..keys }, &streams).is_none());
+    }
+
+    #[test]
+    fn who_comes_to_a_side_has_to_dial_the_whole_code() {
+        let keys = StopKeys { code: "*1".into(), sides: vec![Side::Callee], in_band: false };
+        let streams = [stream(0, Side::Caller), stream(1, Side::Callee)];
+        let mut watch = StopWatch::new(&keys, &streams).unwrap();
+        let dials = |watch: &mut StopWatch, stream, key: &str, at| {
+            let mut chunk = RawChunk::with_capacity(1 << 16);
+            press(&mut chunk, stream, key, at);
+            watch.listen(&chunk, 0)
+        };
+        assert_eq!(dials(&mut watch, 1, "*", 1_000_000), None);
+        watch.listen_to(&[], &streams);
+        assert_eq!(dials(&mut watch, 1, "1", 2_000_000), None, "nobody's, for now");
+        watch.listen_to(&[Side::Callee], &streams);
+        assert_eq!(dials(&mut watch, 1, "1", 3_000_000), None, "half of it is another's");
+        assert_eq!(dials(&mut watch, 1, "*", 3_500_000), None);
+        watch.listen_to(&[Side::Caller, Side::Callee], &streams);
+        assert_eq!(
+            dials(&mut watch, 1, "1", 4_000_000),
+            Some((Side::Callee, 4_000_000)),
+            "who stayed goes on"
+        );
+        assert_eq!(dials(&mut watch, 0, "*", 5_000_000), None);
+        assert_eq!(
+            dials(&mut watch, 0, "1", 5_500_000),
+            Some((Side::Caller, 5_500_000)),
+            "who came may, too"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::CallWriter;
-use domain::{CallFacts, Class, Decision, RecordingId};
+use domain::{CallFacts, Decision, Party, RecordingId, Side};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::Instant,
@@ -23,6 +23,8 @@ use crate::media::{CallCounters, chunk::RawChunk, unix_us};
 
 /// Signer hears of a live call at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
+/// How often time alone is looked at.
+const TICK: Duration = Duration::from_millis(250);
 /// Without a connection to NATS nobody can be listened to yet: then the call goes on after this.
 const LISTENING: Duration = Duration::from_millis(100);
 /// Packets still under way when signalling ends are waited for this long.
@@ -113,7 +115,7 @@ impl Runner {
         // First: what is stored after rules looked is told to who listens.
         let _ = tokio::time::timeout(LISTENING, control.ready()).await;
         self.ask();
-        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let closing = self.calls.closing.clone();
         let mut is_closing = false;
@@ -131,7 +133,7 @@ impl Runner {
                 Some(chunk) = inbox.chunks.recv() => self.step(Input::Heard(chunk)),
                 asked = control.next() => self.obey(asked, &mut inbox).await,
                 Some(told) = inbox.told.recv() => {
-                    if let Some(reason) = self.hear_signalling(told) {
+                    if let Some(reason) = self.hear_signalling(told, &mut inbox).await {
                         self.end(reason, &mut inbox).await;
                     }
                 }
@@ -166,7 +168,7 @@ impl Runner {
     }
 
     /// Returns why the call is to end, if so.
-    fn hear_signalling(&mut self, told: Told) -> Option<EndReason> {
+    async fn hear_signalling(&mut self, told: Told, inbox: &mut Inbox) -> Option<EndReason> {
         self.last_signalling = Instant::now();
         match told {
             Told::Alive => None,
@@ -180,14 +182,23 @@ impl Runner {
                 None
             }
             Told::Changed(change) => {
-                self.change(*change);
+                self.change(*change, inbox).await;
                 None
             }
         }
     }
 
-    fn change(&mut self, Change { facts, streams, answered_unix_us, expects_media, reason }: Change) {
+    async fn change(&mut self, change: Change, inbox: &mut Inbox) {
+        let Change { facts, streams, answered_unix_us, expects_media, reason } = change;
         self.expects_media = expects_media;
+        let newcomers = newcomers(&self.facts, &facts);
+        if !newcomers.is_empty() && self.state.is_recorded() {
+            // Keys pressed until now are those of who was there.
+            self.hear_all(inbox).await;
+        }
+        for side in newcomers {
+            self.step(Input::Newcomer(side));
+        }
         self.step(Input::Changed(CallChanged {
             at_unix_us: unix_us(),
             facts: Some((&facts).into()),
@@ -204,13 +215,12 @@ impl Runner {
         }
     }
 
-    /// Other facts can make another decision. What is recorded by legal duty stays recorded, and while
-    /// rules has not decided it is asked again in any case.
+    /// Other facts can make another decision; what is recorded stays recorded, but others may stop it.
+    /// While rules has not decided it is asked again in any case.
     fn may_be_decided_anew(&self) -> bool {
         match self.state.standing() {
             Standing::Undecided | Standing::Over => false,
-            Standing::Recorded => self.state.how().is_some_and(|how| how.class != Class::Regulated),
-            Standing::Asking | Standing::NotRecorded | Standing::Stopped => true,
+            Standing::Asking | Standing::Recorded | Standing::NotRecorded | Standing::Stopped => true,
         }
     }
 
@@ -227,6 +237,13 @@ impl Runner {
                     self.calls.metrics.decision_seconds.observe(self.began.elapsed().as_secs_f64());
                 }
                 self.decided(decision);
+                if outcome.facts_version == self.facts_version {
+                    self.step(Input::OwnSides(outcome.own_sides));
+                } else {
+                    // Who is there now is for another look to say.
+                    self.step(Input::OwnSides(Vec::new()));
+                    self.ask();
+                }
             }
             // By facts that no longer hold: rules has to look at the new ones.
             Ok(_) => self.ask(),
@@ -323,4 +340,16 @@ impl Runner {
             stopped_by: None,
         }));
     }
+}
+
+/// The sides on which somebody else may be now. A party's name may be learnt late: the number and the
+/// addresses say who it is. By another direction, anybody can be anywhere.
+fn newcomers(before: &CallFacts, now: &CallFacts) -> Vec<Side> {
+    let same = |a: &Party, b: &Party| a.number == b.number && a.identities == b.identities;
+    let turned = before.direction != now.direction;
+    let sides = [
+        (Side::Caller, turned || !same(&before.caller, &now.caller)),
+        (Side::Callee, turned || !same(&before.callee, &now.callee)),
+    ];
+    sides.into_iter().filter(|(_, is_new)| *is_new).map(|(side, _)| side).collect()
 }

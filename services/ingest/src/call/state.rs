@@ -17,8 +17,8 @@
 
 mod standing;
 
-use domain::{Class, Consent, Decision, NotRecorded, Recorded, ResourceName, Verdict};
-use wire::call_v1::{CallChanged, CallEnded, CallStarted, StoppedBy, call_message::Body};
+use domain::{Class, Consent, Decision, NotRecorded, Recorded, ResourceName, Side, Verdict};
+use wire::call_v1::{CallChanged, CallEnded, CallStarted, StartedBy, StoppedBy, call_message::Body};
 
 use super::{
     asking::{Asking, Closed},
@@ -56,9 +56,13 @@ pub enum Input {
     Start {
         /// How.
         decision: Decision,
-        /// When.
-        at_unix_us: i64,
+        /// Who, and when.
+        by: StartedBy,
     },
+    /// The sides that are the tenant's own by the facts as they are now.
+    OwnSides(Vec<Side>),
+    /// Somebody else is on this side; all that was said before has been heard.
+    Newcomer(Side),
     /// Signalling is over and the sockets are empty and closed: nothing more will be heard.
     Ended(CallEnded),
 }
@@ -164,7 +168,12 @@ impl CallState {
             Input::Heard(chunk) => waiting.push(Waiting::Heard(chunk)),
             Input::Changed(changed) => waiting.push(Waiting::Changed(Box::new(changed))),
             Input::Ended(ended) => waiting.push(Waiting::Ended(ended)),
-            Input::Time(_) | Input::MemorySpent | Input::Stop { .. } | Input::Start { .. } => {}
+            Input::Time(_)
+            | Input::MemorySpent
+            | Input::Stop { .. }
+            | Input::Start { .. }
+            | Input::OwnSides(_)
+            | Input::Newcomer(_) => {}
         }
         self.state = State::Undecided(waiting);
         Vec::new()
@@ -174,7 +183,7 @@ impl CallState {
         let mut effects = match &decision.verdict {
             Verdict::Record(_) => {
                 let first = std::mem::take(&mut self.first);
-                self.begin(decision, first, false, i64::MIN)
+                self.begin(decision, first, false, i64::MIN, None)
             }
             Verdict::AskConsent(_) => self.ask(decision, at_unix_us),
             Verdict::DoNotRecord(_) => {
@@ -217,8 +226,16 @@ impl CallState {
             }
             Input::Decided { decision, at_unix_us } => return self.decide_anew(asking, decision, at_unix_us),
             // From now on, whatever was asked; what waited is wiped.
-            Input::Start { decision, at_unix_us } if decision.recorded().is_some() => {
-                return self.begin(decision, self.known.clone(), true, at_unix_us);
+            Input::Start { decision, by } if decision.recorded().is_some() => {
+                return self.start(decision, by);
+            }
+            Input::OwnSides(sides) => {
+                asking.own_sides(&sides);
+                None
+            }
+            Input::Newcomer(side) => {
+                asking.newcomer(side);
+                None
             }
             Input::Start { .. } | Input::Stop { .. } => None,
         };
@@ -246,7 +263,7 @@ impl CallState {
         let permits = consent.permits();
         self.answer = Some(consent);
         if permits {
-            effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN));
+            effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN, None));
             effects.extend(self.replay(asking.into_waiting()));
         } else {
             effects.extend(self.do_not_record(decision));
@@ -257,19 +274,19 @@ impl CallState {
 
     /// Rules decided again while a question is open: an answer came from elsewhere, or the facts
     /// are others now.
-    fn decide_anew(&mut self, asking: Box<Asking>, decision: Decision, at_unix_us: i64) -> Vec<Effect> {
+    fn decide_anew(&mut self, mut asking: Box<Asking>, decision: Decision, at_unix_us: i64) -> Vec<Effect> {
         match &decision.verdict {
             Verdict::Record(recorded) => {
                 // Without a proof consent stands from now on, not for what was heard until now.
                 let keeps = recorded.class == Class::Regulated || recorded.consent.is_some();
                 let from_unix_us = if keeps { i64::MIN } else { at_unix_us };
-                let mut effects = self.begin(decision, self.known.clone(), true, from_unix_us);
+                let mut effects = self.begin(decision, self.known.clone(), true, from_unix_us, None);
                 if keeps {
                     effects.extend(self.replay(asking.into_waiting()));
                 }
                 effects
             }
-            Verdict::AskConsent(asked) if **asked == *asking.asked() => {
+            Verdict::AskConsent(asked) if asking.goes_on_as(asked) => {
                 self.state = State::Asking(asking);
                 Vec::new()
             }
@@ -314,10 +331,18 @@ impl CallState {
                     // which no consent and no button opens or closes.
                     let by = StoppedBy { way: "a recording by legal duty".to_owned(), user: String::new() };
                     let mut effects = vec![Effect::Send(Body::Ended(taking.stopped(by, at_unix_us)))];
-                    effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN));
+                    effects.extend(self.begin(decision, self.known.clone(), true, i64::MIN, None));
                     return effects;
                 }
                 // What is being recorded stays recorded, whatever a later look at the facts says.
+                Vec::new()
+            }
+            Input::OwnSides(sides) => {
+                taking.own_sides(&sides, &self.known.streams);
+                Vec::new()
+            }
+            Input::Newcomer(side) => {
+                taking.newcomer(side, &self.known.streams);
                 Vec::new()
             }
             Input::Time(_) | Input::MemorySpent | Input::Start { .. } => Vec::new(),
@@ -336,9 +361,7 @@ impl CallState {
     fn idle(&mut self, state: State, input: Input) -> Vec<Effect> {
         let mut effects = match input {
             Input::Ended(_) => return vec![Effect::Finish],
-            Input::Start { decision, at_unix_us } if decision.recorded().is_some() => {
-                self.begin(decision, self.known.clone(), true, at_unix_us)
-            }
+            Input::Start { decision, by } if decision.recorded().is_some() => self.start(decision, by),
             Input::Decided { decision, at_unix_us } => match &decision.verdict {
                 // Who stopped it knew this rule; another one may hold for another person.
                 verdict if is_stopped_by_hand(&state, verdict) => Vec::new(),
@@ -346,14 +369,14 @@ impl CallState {
                     self.state = state;
                     return vec![Effect::Settled(Box::new(refused(decision)))];
                 }
-                Verdict::Record(_) => self.begin(decision, self.known.clone(), true, at_unix_us),
+                Verdict::Record(_) => self.begin(decision, self.known.clone(), true, at_unix_us, None),
                 Verdict::AskConsent(asked) => match &self.answer {
                     // What permits by one rule's terms need not by those of another.
                     Some(consent) if consent.permits() && asked.mode.permits(consent.outcome) => {
                         let Decision { direction, trace, .. } = decision.clone();
                         let asking =
                             Asking::new(direction, trace, (**asked).clone(), &self.known.streams, at_unix_us);
-                        self.begin(asking.decision(consent), self.known.clone(), true, at_unix_us)
+                        self.begin(asking.decision(consent), self.known.clone(), true, at_unix_us, None)
                     }
                     Some(_) => Vec::new(),
                     None if self.unanswered.as_ref() == Some(&asked.recorded.rule) => Vec::new(),
@@ -398,16 +421,27 @@ impl CallState {
         recorded.class != Class::Regulated && !recorded.consent.as_ref().is_some_and(newer)
     }
 
-    /// A recording begins. `is_part`: not with the call. Nothing that came before `from_unix_us` is
-    /// kept, also if it is handed over later.
+    /// A user begins a recording: from now on, whatever was said before.
+    fn start(&mut self, decision: Decision, by: StartedBy) -> Vec<Effect> {
+        let from_unix_us = by.at_unix_us;
+        self.begin(decision, self.known.clone(), true, from_unix_us, Some(by))
+    }
+
+    /// A recording begins, by itself or by somebody's wish. `is_part`: not with the call. Nothing that
+    /// came before `from_unix_us` is kept, also if it is handed over later.
     fn begin(
         &mut self,
         decision: Decision,
         known: CallStarted,
         is_part: bool,
         from_unix_us: i64,
+        started_by: Option<StartedBy>,
     ) -> Vec<Effect> {
-        let started = CallStarted { decision: Some((&decision).into()), ..known };
+        let mut told: wire::call_v1::Decision = (&decision).into();
+        if let Some(recorded) = &mut told.recorded {
+            recorded.started_by = started_by;
+        }
+        let started = CallStarted { decision: Some(told), ..known };
         let mut effects = Vec::new();
         if std::mem::replace(&mut self.has_begun, true) {
             effects.push(Effect::NextRecording);

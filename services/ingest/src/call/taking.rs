@@ -59,6 +59,21 @@ impl Taking {
         self.count(streams);
     }
 
+    /// The sides whose keys stop it from now on.
+    pub fn own_sides(&mut self, sides: &[Side], streams: &[Stream]) {
+        if let (Some(stop), Some(keys)) = (&mut self.stop, &mut self.recorded.stop_keys) {
+            stop.listen_to(sides, streams);
+            keys.sides = sides.to_vec();
+        }
+    }
+
+    /// Somebody else is on this side, of whom it is not known yet whether he may stop anything.
+    pub fn newcomer(&mut self, side: Side, streams: &[Stream]) {
+        let Some(keys) = &self.recorded.stop_keys else { return };
+        let others: Vec<Side> = keys.sides.iter().copied().filter(|own| *own != side).collect();
+        self.own_sides(&others, streams);
+    }
+
     fn count(&mut self, streams: &[Stream]) {
         let indices = streams.iter().filter_map(|s| usize::try_from(s.index).ok());
         self.streams = indices.map(|index| index + 1).fold(self.streams, usize::max).min(MAX_STREAMS);

@@ -338,6 +338,7 @@ impl Running {
             tenant: self.call.tenant.to_string(),
             call_id: self.call.call_id.clone(),
             consent: Some((&consent).into()),
+            rule: self.call.terms.rule.to_string(),
         };
         let (bus, said, tenant) =
             (self.call.calls.bus.clone(), self.stored.clone(), self.call.tenant.clone());

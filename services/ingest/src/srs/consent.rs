@@ -22,9 +22,9 @@ use tokio::sync::{
 
 use super::{
     Srs,
-    dialog::DialogKey,
+    dialog::{DialogKey, lock},
     invite::FIRST_VERSION,
-    peer::{self, Way},
+    peer::{self, Reachable, Way},
     reply::Reply,
     request::Incoming,
 };
@@ -61,6 +61,17 @@ struct ConsentDialog {
     hung_up: Arc<Notify>,
 }
 
+impl Reachable for ConsentDialog {
+    fn way(&self) -> Way {
+        Way { invite: self.invite.clone(), connection: self.connection.clone() }
+    }
+
+    fn next_cseq(&mut self) -> u32 {
+        self.our_cseq += 1;
+        self.our_cseq
+    }
+}
+
 type Shared = Arc<Mutex<ConsentDialog>>;
 
 /// All calls to the endpoint.
@@ -86,10 +97,6 @@ impl ConsentDialogs {
                 && dialog.invite.cseq_header().and_then(|c| c.seq()).ok() == Some(incoming.cseq())
         })
     }
-}
-
-fn lock(dialog: &Shared) -> MutexGuard<'_, ConsentDialog> {
-    dialog.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Srs {
@@ -272,17 +279,8 @@ struct DialogCaller {
 impl DialogCaller {
     async fn ask(&self, method: Method, headers: Vec<Header>) -> Option<StatusCode> {
         let srs = self.srs.upgrade()?;
-        let shared = srs.consent_dialogs.get(&self.key)?;
-        let way = {
-            let dialog = lock(&shared);
-            Way { invite: dialog.invite.clone(), connection: dialog.connection.clone() }
-        };
-        let next_cseq = || {
-            let mut dialog = lock(&shared);
-            dialog.our_cseq += 1;
-            dialog.our_cseq
-        };
-        peer::ask(&srs, way, next_cseq, method, headers).await
+        let dialog = srs.consent_dialogs.get(&self.key)?;
+        peer::ask(&srs, &dialog, method, headers).await
     }
 
     fn hung_up(&self) -> Option<Arc<Notify>> {

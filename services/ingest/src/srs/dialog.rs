@@ -14,6 +14,7 @@ use rsipstack::{
 use siprec::{CallPicture, Offer, OwnOrigin, RecordingMetadata, SipIdentities};
 use wire::call_v1::Stream;
 
+use super::peer::{Reachable, Way};
 use crate::call::CallHandle;
 
 /// What tells dialogs apart: Call-ID and our tag. (The client's tag is not needed: ours is random
@@ -56,6 +57,17 @@ pub struct Dialog {
     pub invite: Request,
     /// The connection the last request came by.
     pub connection: SipConnection,
+}
+
+impl Reachable for Dialog {
+    fn way(&self) -> Way {
+        Way { invite: self.invite.clone(), connection: self.connection.clone() }
+    }
+
+    fn next_cseq(&mut self) -> u32 {
+        self.our_cseq += 1;
+        self.our_cseq
+    }
 }
 
 /// A dialog that requests may work on at the same time.
@@ -110,6 +122,6 @@ impl Dialogs {
 }
 
 /// Locks a dialog. A panic within a lock leaves no half-made state that would be worse than none.
-pub fn lock(dialog: &SharedDialog) -> MutexGuard<'_, Dialog> {
+pub fn lock<D>(dialog: &Mutex<D>) -> MutexGuard<'_, D> {
     dialog.lock().unwrap_or_else(PoisonError::into_inner)
 }

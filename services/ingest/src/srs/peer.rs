@@ -1,6 +1,9 @@
 //! Our own requests within a recording session: to ask whether the client is there, and to end it.
 
-use std::{sync::Weak, time::Duration};
+use std::{
+    sync::{Mutex, Weak},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rsipstack::{
@@ -37,20 +40,10 @@ impl DialogPeer {
         Self { srs, key }
     }
 
-    /// Sends a request without a body and waits for its final answer.
     async fn ask(&self, method: Method, reason: Option<Header>) -> Option<StatusCode> {
         let srs = self.srs.upgrade()?;
-        let shared = srs.dialogs.get(&self.key)?;
-        let way = {
-            let dialog = lock(&shared);
-            Way { invite: dialog.invite.clone(), connection: dialog.connection.clone() }
-        };
-        let next_cseq = || {
-            let mut dialog = lock(&shared);
-            dialog.our_cseq += 1;
-            dialog.our_cseq
-        };
-        ask(&srs, way, next_cseq, method, reason.into_iter().collect()).await
+        let dialog = srs.dialogs.get(&self.key)?;
+        ask(&srs, &dialog, method, reason.into_iter().collect()).await
     }
 }
 
@@ -62,15 +55,23 @@ pub(super) struct Way {
     pub connection: SipConnection,
 }
 
+/// A dialog within which we can ask something.
+pub(super) trait Reachable {
+    /// How its other end is reached by now.
+    fn way(&self) -> Way;
+    /// The number of our next request.
+    fn next_cseq(&mut self) -> u32;
+}
+
 /// Sends a request without a body within a dialog and waits for its final answer.
-pub(super) async fn ask(
+pub(super) async fn ask<D: Reachable>(
     srs: &Srs,
-    way: Way,
-    next_cseq: impl Fn() -> u32,
+    dialog: &Mutex<D>,
     method: Method,
     headers: Vec<Header>,
 ) -> Option<StatusCode> {
-    let Way { invite, connection } = way;
+    let Way { invite, connection } = lock(dialog).way();
+    let next_cseq = || lock(dialog).next_cseq();
     // Back the way the client's last request came: that passes every NAT and needs no DNS.
     let back = request(srs, method, &invite, next_cseq(), connection.transport(), headers.clone())?;
     let destination = connection.get_remote_addr().cloned();

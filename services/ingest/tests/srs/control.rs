@@ -68,6 +68,11 @@ async fn f17_a_recording_is_stopped_and_started_anew_as_another_one_of_the_same_
     assert_eq!([said(1, "one"), said(1, "off"), said(1, "two")], [0, 0, 40]);
     assert_eq!(heard[0].ended().reason(), EndReason::Stopped);
     assert_eq!(heard[0].ended().stopped_by.as_ref().unwrap().user, "erika");
+    let started_by = |n: usize| heard[n].started().decision.clone().unwrap().recorded.unwrap().started_by;
+    assert_eq!(started_by(0), None, "it began by itself");
+    let by = started_by(1).unwrap();
+    assert_eq!((by.way.as_str(), by.user.as_str()), ("phone button", "erika"));
+    assert!(by.at_unix_us > heard[0].ended().at_unix_us, "started after the stop");
     assert_eq!(heard[1].ended().reason(), EndReason::Bye);
     assert_eq!(heard[1].ended().packets_received, [20, 20]);
     let call_ids = heard.iter().map(|h| h.started().facts.clone().unwrap().call_id);

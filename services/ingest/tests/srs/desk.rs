@@ -21,6 +21,7 @@ use media::{
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 use wire::{
+    call_v1,
     event_v1::{ConsentAnswered, Decided, Event, event::What},
     rules_v1::{
         CallControl, CallControlled, DecideRequest, DecideResponse, StoreConsentRequest,
@@ -44,6 +45,8 @@ pub struct Desk {
     /// Answers that ingest handed to rules.
     pub stored: Arc<Mutex<Vec<StoreConsentRequest>>>,
     verdict: Arc<Mutex<Verdict>>,
+    /// The sides that rules says are the tenant's own.
+    own_sides: Arc<Mutex<Vec<Side>>>,
     /// Rules has looked, and its answer is under way.
     holds_back: tokio::sync::watch::Sender<bool>,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
@@ -61,6 +64,8 @@ impl Desk {
         let events = bus.events_from_now(None).await.unwrap();
         let (asked, stored): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
         let verdict = Arc::new(Mutex::new(verdict));
+        let own_sides = Arc::new(Mutex::new(vec![Side::Callee]));
+        let own_sides_1 = own_sides.clone();
         let stop = CancellationToken::new();
         let holds_back = tokio::sync::watch::Sender::new(false);
         let gate = holds_back.subscribe();
@@ -69,11 +74,13 @@ impl Desk {
             let answer = move |request: DecideRequest| {
                 asked_1.lock().unwrap().push(request);
                 let decision = decision(verdict_1.lock().unwrap().clone());
+                let own_sides = own_sides_1.lock().unwrap().clone();
+                let own_sides = own_sides.iter().map(|side| call_v1::Side::from(*side).into()).collect();
                 let mut gate = gate.clone();
                 async move {
                     // An error: the desk is gone, and with it whoever asks.
                     let _ = gate.wait_for(|held| !held).await;
-                    DecideResponse { decision: Some((&decision).into()), error: String::new() }
+                    DecideResponse { decision: Some((&decision).into()), own_sides, error: String::new() }
                 }
             };
             bus_1.serve(subjects::RULES_DECIDE, "rules", stop_1, answer).await.unwrap();
@@ -86,12 +93,17 @@ impl Desk {
             };
             bus_2.serve(subjects::RULES_STORE_CONSENT, "rules", stop_2, answer).await.unwrap();
         });
-        Self { rig, bus, asked, stored, verdict, holds_back, events, stop }
+        Self { rig, bus, asked, stored, verdict, own_sides, holds_back, events, stop }
     }
 
     /// What rules says from now on.
     pub fn decide(&self, verdict: Verdict) {
         *self.verdict.lock().unwrap() = verdict;
+    }
+
+    /// Says who is the tenant's own from now on.
+    pub fn own(&self, sides: &[Side]) {
+        *self.own_sides.lock().unwrap() = sides.to_vec();
     }
 
     /// Rules looks as ever, but what it decides stays under way until it is no longer held back.

@@ -3,7 +3,10 @@
 use domain::{Class, ConsentMode, Recorded, Side, StopKeys, Verdict};
 use wire::{call_v1::EndReason, event_v1::event::What};
 
-use super::desk::{Desk, Talk, ask, question, recorded};
+use super::{
+    client::metadata,
+    desk::{Desk, Talk, ask, question, recorded},
+};
 
 const UNTIL: &str = "said-until-the-stop";
 const LATER: &str = "said-after-the-stop";
@@ -39,6 +42,47 @@ async fn f32_star_one_of_an_own_user_stops_the_recording_and_that_of_the_outside
     talk.client.bye().await;
     assert!(!desk.left_on_disk(LATER).await, "nothing from after the stop");
     assert!(desk.left_on_disk_now(UNTIL));
+}
+
+#[tokio::test]
+async fn f32_after_a_transfer_they_may_stop_who_are_there_then_and_nobody_while_that_is_not_known() {
+    let mut desk = Desk::start(by_duty(false)).await;
+    let mut talk = Talk::begin(&desk).await;
+    desk.decided().await;
+    // To somebody outside. Rules looks who that is, and its answer is long in coming.
+    desk.own(&[]);
+    desk.hold_back(true);
+    let xml = "application/rs-metadata+xml";
+    assert_eq!(talk.client.ask("UPDATE", "", xml, &metadata("+4940555")).await.status(), 200);
+    desk.asked_times(2).await;
+    talk.callee.press("*1").await;
+    talk.say("not known yet", 20).await;
+    desk.hold_back(false);
+    talk.callee.press("*1").await;
+    talk.say("outside", 20).await;
+    // Back to somebody of ours.
+    desk.own(&[Side::Callee]);
+    assert_eq!(talk.client.ask("UPDATE", "", xml, &metadata("+493023")).await.status(), 200);
+    desk.asked_times(3).await;
+    // How soon the answer is in force is nobody's promise: pressed until it is.
+    let (mut stopped, mut presses) = (Box::pin(stopped(&mut desk)), 0);
+    let way = loop {
+        talk.callee.press("*1").await;
+        presses += 1;
+        assert!(presses < 60, "who is ours may stop it");
+        if let Ok(way) = tokio::time::timeout(std::time::Duration::from_secs(1), &mut stopped).await {
+            break way;
+        }
+    };
+    drop(stopped);
+    assert_eq!(way, "keys on the callee's phone");
+    let heard = desk.rig.recording().await;
+    assert_eq!(heard.ended().reason(), EndReason::Stopped);
+    let said = |text: &str| {
+        heard.packets().filter(|p| p.data.windows(text.len()).any(|w| w == text.as_bytes())).count()
+    };
+    assert_eq!([said("not known yet"), said("outside")], [40, 40], "nobody else stopped it");
+    talk.client.bye().await;
 }
 
 #[tokio::test]

@@ -323,7 +323,7 @@ async fn decide(bus: Bus, rules: Rules, requests: Arc<Mutex<Vec<DecideRequest>>>
                 Rules::DoNotRecord => false,
                 Rules::RecordDesk => callee == "+493022",
             };
-            DecideResponse { decision: Some((&decision(record)).into()), error: String::new() }
+            DecideResponse { decision: Some((&decision(record)).into()), ..DecideResponse::default() }
         }
     };
     bus.serve("rpc.rules.decide", "rules", stop, answer).await.unwrap();

@@ -53,7 +53,7 @@ impl Operation for SetConsentRequest {
     async fn run(self, api: &ControlApi, tenant: &TenantInForce) -> Result<SetConsentResponse, ApiError> {
         let call_id = call_id(&self.call_id)?;
         let consent = answer(&self, tenant)?;
-        api.answers.keep(tenant.id(), call_id, &consent).await.map_err(|e| ApiError::state(&e))?;
+        api.answers.keep(tenant.id(), call_id, &consent, "").await.map_err(|e| ApiError::state(&e))?;
         let (outcome, permits, proof) = parts(&consent);
         Ok(SetConsentResponse { outcome, permits, proof })
     }

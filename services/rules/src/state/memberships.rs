@@ -23,6 +23,9 @@ use super::{STORE_TIMEOUT, now_unix_us};
 
 /// For ever: who logged off in December is not logged on by New Year.
 const MEMBERSHIPS: Bucket = Bucket { name: "memberships", keep: None, max_bytes: 16 << 20 };
+/// How long a decision waits until all is known again after the connection was lost. Shorter than ingest
+/// waits for an answer: it asks again.
+const KNOWN_WITHIN: Duration = Duration::from_millis(800);
 /// How long a change may take from NATS to this process.
 const SEEN_WITHIN: Duration = Duration::from_secs(4);
 
@@ -42,14 +45,22 @@ pub(crate) type OfTenant = BTreeMap<(String, String), Member>;
 pub(crate) struct Memberships {
     kv: Kv<state_v1::Membership>,
     seen: Arc<RwLock<HashMap<TenantId, Arc<OfTenant>>>>,
-    /// Every change up to this revision is in force here; `None`: NATS is away.
-    revision: watch::Sender<Option<u64>>,
+    /// What is in force here; `None`: NATS is away.
+    known: watch::Sender<Option<Known>>,
+}
+
+/// What of the bucket is in force here.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Every change up to this one.
+    revision: u64,
+    /// The connection by which all of it came. On a later one much may have changed meanwhile.
+    connection: u64,
 }
 
 impl Memberships {
     pub fn new(bus: &Bus) -> Self {
-        let revision = watch::Sender::new(None);
-        Self { kv: bus.kv(MEMBERSHIPS), seen: Arc::default(), revision }
+        Self { kv: bus.kv(MEMBERSHIPS), seen: Arc::default(), known: watch::Sender::new(None) }
     }
 
     /// What is known of a tenant's members.
@@ -81,11 +92,25 @@ impl Memberships {
             changed_unix_us,
         };
         let stored = self.kv.put(&key(tenant, group, user), &value, STORE_TIMEOUT).await?;
-        let mut revision = self.revision.subscribe();
-        let seen = revision.wait_for(|seen| seen.is_some_and(|seen| seen >= stored));
+        let mut known = self.known.subscribe();
+        let seen = known.wait_for(|known| known.is_some_and(|known| known.revision >= stored));
         match tokio::time::timeout(SEEN_WITHIN, seen).await {
             Ok(_) => Ok(Member { active, changed_unix_us }),
             Err(_) => Err(BusError::Timeout { whom: "NATS KV".to_owned(), after: SEEN_WITHIN }),
+        }
+    }
+
+    /// Waits until what is in force here is what NATS holds. After a lost connection requests come as
+    /// soon as there is a new one; the memberships that changed meanwhile come a moment later.
+    ///
+    /// Errors: NATS is away, or they did not come in time.
+    pub async fn current(&self) -> Result<(), BusError> {
+        let mut known = self.known.subscribe();
+        let is_current =
+            |known: &Option<Known>| known.is_some_and(|known| self.kv.connection() == Some(known.connection));
+        match tokio::time::timeout(KNOWN_WITHIN, known.wait_for(is_current)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(BusError::Timeout { whom: "NATS KV".to_owned(), after: KNOWN_WITHIN }),
         }
     }
 
@@ -100,23 +125,23 @@ impl Memberships {
         news: Vec<Followed<state_v1::Membership>>,
         in_force: impl FnOnce(&HashSet<TenantId>),
     ) -> bool {
-        let (mut changed, mut last) = (HashSet::new(), None);
+        let (mut changed, mut last) = (HashSet::new(), *self.known.borrow());
         for one in news {
             last = match one {
-                Followed::All { entries, revision } => {
+                Followed::All { entries, revision, connection } => {
                     let all = entries.into_iter().filter_map(|(key, value)| read(&key, value));
                     changed.extend(self.replace(all));
-                    Some(revision)
+                    Some(Known { revision, connection })
                 }
                 Followed::One { key, value, revision } => {
                     changed.extend(self.change(&key, value));
-                    Some(revision)
+                    last.map(|known| Known { revision, ..known })
                 }
                 Followed::Lost => None,
             };
         }
         in_force(&changed);
-        self.revision.send_replace(last);
+        self.known.send_replace(last);
         last.is_some()
     }
 

@@ -99,7 +99,12 @@ fn heard(outcome: &str) -> StoreConsentRequest {
         announcement_sha256: "00ff".into(),
         source: "consent call".into(),
     };
-    StoreConsentRequest { tenant: "acme".into(), call_id: ID.into(), consent: Some(consent) }
+    StoreConsentRequest {
+        tenant: "acme".into(),
+        call_id: ID.into(),
+        consent: Some(consent),
+        rule: "hotline".into(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +119,8 @@ async fn the_answer_of_a_consent_call_is_kept_told_and_decides_the_live_call() {
     assert_eq!(Some(consent), heard("granted").consent);
     let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap();
     let Some(What::ConsentAnswered(answered)) = event.what else { panic!("{event:?}") };
-    assert_eq!((answered.call_id.as_str(), answered.outcome.as_str()), (ID, "granted"));
+    let said = (answered.call_id.as_str(), answered.outcome.as_str(), answered.rule.as_str());
+    assert_eq!(said, (ID, "granted", "hotline"));
     assert!(matches!(leg.next_wish().await, call_control::What::DecideAgain(_)));
 
     for (request, why) in [

@@ -1,6 +1,7 @@
 //! Asked, answered, re-configured.
 
 use domain::{CallFacts, Party};
+use wire::call_v1::Side;
 
 use crate::setup::*;
 
@@ -49,6 +50,21 @@ async fn a_call_is_decided_and_counted_and_an_unknown_tenant_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f32_every_answer_says_who_is_the_tenants_own_also_about_a_call_that_is_not_recorded() {
+    let world = World::start().await;
+    for (extension, recorded, own) in
+        [("22", true, vec![Side::Caller]), ("26", false, vec![Side::Caller]), ("99", false, vec![])]
+    {
+        let answer = world.ask(Some(&outbound(extension, "3@pbx"))).await;
+        assert_eq!(
+            (answer.own_sides().collect(), answer.decision.unwrap().recorded.is_some()),
+            (own, recorded)
+        );
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_rule_is_in_force_without_a_restart_and_a_broken_one_changes_nothing() {
     let world = World::start_with(&resources("in"), 1).await;
     world.becomes(true).await;
@@ -60,11 +76,17 @@ async fn a_changed_rule_is_in_force_without_a_restart_and_a_broken_one_changes_n
     world.becomes(true).await;
 
     write(world.config.path(), "resources.yaml", &resources("inn"));
-    let reported =
-        async || (world.replicas[0].metric("callseal_rules_configuration_problems") >= 1.0).then_some(());
-    harness::wait::until("the broken rule to be reported", PATIENCE, reported).await.unwrap();
+    let service = &world.replicas[0].service;
+    let remarked = async || Some(service.health().remarks()).filter(|remarks| !remarks.is_empty());
+    let remarks = harness::wait::until("the broken rule to be reported", PATIENCE, remarked).await.unwrap();
+    assert!(remarks[0].starts_with("configuration: 1 problem"), "{remarks:?}");
+    assert_eq!(world.replicas[0].metric("callseal_rules_configuration_problems"), 1.0);
+    assert!(service.health().ready().is_ok(), "it decides all the same");
     assert!(world.decide(&inbound("acme")).await.recorded.is_some(), "the last good rule stays in force");
-    let remarks = world.replicas[0].service.health().remarks();
-    assert!(remarks[0].starts_with("configuration: "), "{remarks:?}");
+
+    write(world.config.path(), "resources.yaml", &resources("out"));
+    world.becomes(false).await;
+    let mended = async || service.health().remarks().is_empty().then_some(());
+    harness::wait::until("the remark to go", PATIENCE, mended).await.unwrap();
     world.stop().await;
 }

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use bus::subjects::RULES_DECIDE;
+use wire::rules_v1::{DecideRequest, DecideResponse};
+
 use crate::setup::*;
 
 const ERIKA: &str = "groups/desk/members/erika";
@@ -49,6 +52,30 @@ async fn what_was_told_survives_a_kill_of_nats_and_restarts_of_rules() {
     world.start_replica().await;
     world.is_known().await;
     assert_eq!(world.replicas[0].metric("callseal_rules_memberships"), 1.0);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_the_first_decision_after_an_outage_knows_what_changed_meanwhile() {
+    let mut world = World::start().await;
+    for round in 0..5 {
+        let active = round % 2 == 1;
+        let elsewhere = world.nats_elsewhere();
+        world.start_replica().await;
+        let other = world.replicas.remove(1);
+        assert_eq!(other.api("PUT", ERIKA, &format!(r#"{{"active": {active}}}"#)).await.0, 200);
+        other.stop().await;
+        world.nats_back(elsewhere);
+        // Asked for again and again, the first answer comes as soon as anything can.
+        let request = DecideRequest { facts: Some((&outbound("22", "2@pbx")).into()), ..Default::default() };
+        let asked = async || {
+            let answer = world.bus.request::<_, DecideResponse>(RULES_DECIDE, &request, PATIENCE).await;
+            answer.ok()?.decision
+        };
+        let decision = harness::wait::until("a decision", PATIENCE, asked).await.unwrap();
+        assert_eq!(decision.recorded.is_some(), active, "round {round}: {decision:?}");
+        world.replicas[0].is_ready().await;
+    }
     world.stop().await;
 }
 

@@ -97,6 +97,12 @@ pub struct Replica {
     task: JoinHandle<anyhow::Result<()>>,
 }
 
+/// A server of the same data at another port.
+pub struct Elsewhere {
+    home: u16,
+    nats: NatsServer,
+}
+
 impl World {
     pub async fn start() -> Self {
         Self::start_with(RESOURCES, 1).await
@@ -135,6 +141,21 @@ impl World {
 
     pub fn restart_nats(&mut self) {
         self.nats = Some(start_nats(self.folder.path(), self.port));
+    }
+
+    /// NATS goes on elsewhere: those who are connected do not see what happens there until it is back.
+    pub fn nats_elsewhere(&mut self) -> Elsewhere {
+        self.kill_nats();
+        let port = harness::ports::claim().unwrap();
+        let nats = start_nats(self.folder.path(), port);
+        Elsewhere { home: std::mem::replace(&mut self.port, port), nats }
+    }
+
+    /// It is back.
+    pub fn nats_back(&mut self, mut elsewhere: Elsewhere) {
+        elsewhere.nats.kill();
+        self.port = elsewhere.home;
+        self.restart_nats();
     }
 
     /// Asks as ingest does, for as long as there is no decision.

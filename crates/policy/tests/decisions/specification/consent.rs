@@ -105,7 +105,7 @@ fn the_outside_party_is_asked_by_the_announcement_of_the_direction() {
     for (what, facts, side, announcement, stops) in [
         ("in", call(OUTSIDE, "22"), Side::Caller, "welcome", vec![Side::Callee]),
         ("out", call("22", OUTSIDE), Side::Callee, "calling", vec![Side::Caller]),
-        ("internal", call("22", "23"), Side::Caller, "welcome", vec![Side::Caller, Side::Callee]),
+        ("internal", call("22", "23"), Side::Caller, "welcome", vec![Side::Callee]),
     ] {
         let asked = asked(&resources, &facts);
         assert_eq!((asked.asked_side, asked.asked_by), (side, AskedBy::RecordedCall), "{what}");

@@ -1,10 +1,10 @@
 //! Order, names and what a rule orders (F-01, F-02, F-05, F-18).
 
-use domain::{Channels, Class, Side, StopKeys, Verdict, resources::RecordingRule};
+use domain::{Channels, Class, Direction, Side, StopKeys, Verdict, resources::RecordingRule};
 use policy::{RunTime, decide};
 
 use super::OUTSIDE;
-use crate::acme::{NOT, RECORDED, acme, acme_with, call, check, noon, rule, word};
+use crate::acme::{NOT, RECORDED, acme, acme_with, call, call_as, check, noon, rule, word};
 
 fn named(name: &str, order: i64, enabled: bool) -> RecordingRule {
     rule(name, word("all"), |spec| (spec.order, spec.enabled) = (order, enabled))
@@ -57,15 +57,30 @@ fn f02_a_decision_carries_what_its_rule_orders() {
 }
 
 #[test]
-fn f32_only_the_tenants_own_sides_can_stop_by_keys() {
+fn f32_only_who_surely_is_the_tenants_own_can_stop_by_keys() {
     let rules = || vec![named("all", 0, true)];
     let stop_keys = |resources, facts| {
         decide(&resources, &facts, &RunTime::default(), noon()).recorded().unwrap().stop_keys.clone()
     };
     for (what, facts, sides) in [
         ("inbound the callee", call(OUTSIDE, "22"), vec![Side::Callee]),
+        ("inbound the group", call(OUTSIDE, "500"), vec![Side::Callee]),
         ("outbound the caller", call("22", OUTSIDE), vec![Side::Caller]),
-        ("internal both", call("22", "23"), vec![Side::Caller, Side::Callee]),
+        (
+            "internal as the PBX says both",
+            call_as(Direction::Internal, "22", "23"),
+            vec![Side::Caller, Side::Callee],
+        ),
+        ("a caller who shows one of our numbers may be anybody", call("22", "23"), vec![Side::Callee]),
+        ("and is outside if the PBX says so", call_as(Direction::In, "22", "23"), vec![Side::Callee]),
+        ("inbound, transferred to the outside", call_as(Direction::In, OUTSIDE, OUTSIDE), vec![]),
+        ("outbound, transferred to the outside", call_as(Direction::Out, OUTSIDE, OUTSIDE), vec![]),
+        (
+            "internal, transferred to the outside",
+            call_as(Direction::Internal, "22", OUTSIDE),
+            vec![Side::Caller],
+        ),
+        ("two strangers", call(OUTSIDE, OUTSIDE), vec![]),
     ] {
         let expected = StopKeys { code: "*1".into(), sides, in_band: false };
         assert_eq!(stop_keys(acme(rules(), vec![]), facts), Some(expected), "{what}");

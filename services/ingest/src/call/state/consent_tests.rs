@@ -91,7 +91,8 @@ pub(super) fn start_at(at_unix_us: i64) -> Input {
     let Input::Decided { decision, .. } = decided(Verdict::Record(recorded("button", Class::Manual))) else {
         unreachable!()
     };
-    Input::Start { decision, at_unix_us }
+    let by = StartedBy { at_unix_us, way: "API".into(), user: "erika".into() };
+    Input::Start { decision, by }
 }
 
 pub(super) fn stop(at_unix_us: i64) -> Input {
@@ -433,7 +434,8 @@ proptest! {
         let mut floor = i64::MIN;
         for input in std::iter::once(ask(mode, by)).chain(inputs) {
             let now = match &input {
-                Input::Start { at_unix_us, .. } | Input::Decided { at_unix_us, .. } => *at_unix_us,
+                Input::Start { by, .. } => by.at_unix_us,
+                Input::Decided { at_unix_us, .. } => *at_unix_us,
                 _ => i64::MIN,
             };
             for effect in call.step(input) {

@@ -139,3 +139,47 @@ fn nothing_from_before_a_start_or_a_decision_without_a_proof_is_kept_also_if_it_
     ]);
     assert_eq!(seen.last().unwrap(), "audio of [2, 3]");
 }
+
+#[test]
+fn f32_keys_count_for_who_is_on_a_side_and_not_for_who_was() {
+    let star_one =
+        |side, at| [press(side, "*", BEGIN + at * SECOND), press(side, "1", BEGIN + (at + 1) * SECOND)];
+    let transferred_after_half_of_the_code = vec![
+        decided(Verdict::Record(recorded("desk", Class::Regulated))),
+        press(1, "*", BEGIN),
+        Input::Newcomer(Side::Callee),
+        press(1, "1", BEGIN + SECOND),
+        Input::Time(BEGIN + 2 * SECOND),
+        Input::OwnSides(vec![Side::Callee]),
+        press(1, "1", BEGIN + 2 * SECOND),
+        Input::Time(BEGIN + 3 * SECOND),
+    ];
+    let newcomer_of_ours = star_one(1, 4).into_iter().chain([Input::Time(BEGIN + 6 * SECOND), ended(OVER)]);
+    let seen = run(transferred_after_half_of_the_code.into_iter().chain(newcomer_of_ours).collect());
+    assert!(seen.contains(&"ended by keys on the callee's phone at 5".to_owned()), "{seen:?}");
+
+    // Asked for consent first: what changes meanwhile holds for the recording that comes of it.
+    let seen = run([ask(ConsentMode::OptIn, AskedBy::ConsentCall), Input::Newcomer(Side::Callee)]
+        .into_iter()
+        .chain([Input::OwnSides(vec![Side::Caller]), start()])
+        .chain(star_one(1, 1))
+        .chain([Input::Time(BEGIN + 3 * SECOND), ended(OVER)])
+        .collect());
+    assert!(
+        seen.contains(&"ended by keys on the callee's phone at 2".to_owned()),
+        "a start says itself: {seen:?}"
+    );
+}
+
+#[test]
+fn a_question_goes_on_when_only_who_may_stop_the_recording_is_another() {
+    let asked = || ask(ConsentMode::OptIn, AskedBy::RecordedCall);
+    let Input::Decided { decision, at_unix_us } = asked() else { unreachable!() };
+    let Verdict::AskConsent(mut question) = decision.verdict.clone() else { unreachable!() };
+    question.recorded.stop_keys.as_mut().unwrap().sides.clear();
+    let other = Decision { verdict: Verdict::AskConsent(question), ..decision };
+    let mut call = call();
+    let _ = call.step(asked());
+    let effects = call.step(Input::Decided { decision: other, at_unix_us });
+    assert!(effects.is_empty(), "nobody is asked anew: {effects:?}");
+}
