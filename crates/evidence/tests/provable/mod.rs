@@ -164,6 +164,16 @@ impl Provable {
         self.folder().join(self.bases[number - 1].file(section))
     }
 
+    /// Removes all files of the `number`-th recording.
+    pub fn take_away(&self, number: usize) {
+        for file in fs::read_dir(self.folder()).unwrap() {
+            let file = file.unwrap();
+            if file.file_name().to_str().is_some_and(|name| name.starts_with(self.base(number))) {
+                fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
+
     /// The statement of the log's key.
     pub fn statement(&self) -> PathBuf {
         self.path().join("log/acme").join(&self.statement)
