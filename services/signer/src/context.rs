@@ -43,7 +43,7 @@ pub struct Context {
     pub logs: Logs,
     /// Rings when a recording was put into the seal queue.
     pub to_seal: Notify,
-    /// Rings when a row was put into the outbox.
+    /// Rings when a signed checkpoint covers rows of the outbox.
     pub to_announce: Notify,
     /// Since when there is a connection to the bus; `None`: there is none.
     connected_since: Mutex<Option<Instant>>,

@@ -5,8 +5,10 @@
 //! lane, and announces them. [`leases`] say which replica does what. Each stage has its write order,
 //! and what a crash leaves behind, at the top of its module.
 
+mod answering;
 pub mod assemble;
 mod context;
+mod cost;
 pub mod fail_point;
 pub mod http;
 pub mod key;

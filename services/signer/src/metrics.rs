@@ -4,6 +4,8 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use crate::cost::Costs;
+
 /// All metrics of the service.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub authorities_failing: IntGauge,
     /// Faults by stage: assemble, seal, key, log, outbox, leases.
     pub faults: IntCounterVec,
+    /// CPU time by stage.
+    pub cpu: Costs,
 }
 
 impl Metrics {
@@ -104,6 +108,7 @@ impl Metrics {
                 "Tenants whose time-stamp authority does not stamp",
             )?,
             faults: by("callseal_signer_faults_total", "Faults by stage", "stage")?,
+            cpu: Costs::register(registry)?,
         };
         registry.register(Box::new(metrics.partitions.clone()))?;
         registry.register(Box::new(metrics.unstored.clone()))?;

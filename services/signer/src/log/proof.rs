@@ -33,7 +33,8 @@ pub async fn of_all(
         let inclusions = tiles::Inclusions::new(&folder, &head)?;
         let one = |(recording, index, entry)| {
             let proof = inclusions.of(index);
-            let proof = proof.map(|hashes| LogProof { entry, index, hashes, checkpoint: note.clone() }.to_bytes());
+            let proof =
+                proof.map(|hashes| LogProof { entry, index, hashes, checkpoint: note.clone() }.to_bytes());
             (recording, proof.map_err(LogError::from))
         };
         Ok::<_, LogError>(entries.into_iter().map(one).collect())

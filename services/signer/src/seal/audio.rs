@@ -1,23 +1,21 @@
 //! Audio files from segments: streamed, hashed on the way.
 
-use std::io::{self, Cursor};
+use std::io::{self, BufWriter, Cursor, Write};
 
-use bytes::Bytes;
 use domain::RecordingId;
 use evidence::{BaseName, HashedFile, HashingWriter, Sha256Hash};
 use media::wav::{LaidReader, WavError, WavHeader, write_interleaved};
-use object_store::{buffered::BufWriter, path::Path as Key};
-use tokio::{io::AsyncWriteExt, runtime::Handle};
-use tokio_util::io::SyncIoBridge;
+use object_store::path::Path as Key;
 
 use super::layout::{ChannelPlan, FilePlan};
 use crate::{
-    staging::{Staging, StagingError},
+    cost::{self, Costs},
+    staging::{Put, Staging, StagingError, Together},
     state::recording::Segment,
 };
 
-/// What is written at once, and kept in memory for it.
-const PART_BYTES: usize = 4 << 20;
+/// What is written at once.
+const PART_BYTES: usize = 64 << 10;
 
 /// Why an audio file cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +26,24 @@ pub enum AudioError {
     /// Finishing the file.
     #[error("the audio file cannot be finished in staging (is the disk full?)")]
     Finish(#[source] io::Error),
+    /// Making the file, or putting it into its place.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     /// The process is ending.
     #[error("the work was stopped")]
     Stopped,
+}
+
+/// The audio files of one recording, to be written.
+pub struct Job {
+    /// The recording's [`folder`].
+    pub folder: String,
+    /// How its files are called.
+    pub base: BaseName,
+    /// What they hold.
+    pub plans: Vec<FilePlan>,
+    /// Where that lies.
+    pub segments: Vec<Segment>,
 }
 
 /// The folder of a sealed recording.
@@ -38,74 +51,79 @@ pub fn folder(tenant: &str, recording: &RecordingId) -> String {
     format!("sealed/{tenant}/{recording}")
 }
 
-/// Writes the planned files to staging under `folder`. A repeat writes the same bytes.
-///
-/// # Errors
-/// A segment is missing or damaged, or staging cannot be written.
+/// Writes the planned files of these recordings to staging; when this returns they are durable. A repeat
+/// writes the same bytes. The outcome of each recording by itself, in order: a segment is missing or
+/// damaged, or staging cannot be written.
 pub async fn write(
     staging: &Staging,
-    folder: &str,
-    base: &BaseName,
-    plans: Vec<FilePlan>,
-    segments: Vec<Segment>,
-) -> Result<Vec<HashedFile>, AudioError> {
-    let (staging, folder, base) = (staging.clone(), folder.to_owned(), base.clone());
-    let runtime = Handle::current();
-    let work = move || {
-        let mut files = Vec::new();
-        for plan in plans {
-            let name = base.file(plan.section);
-            let key = Key::from(folder.as_str()).join(format!("{}{}", base.recording(), plan.section));
-            files.push(write_file(&staging, &runtime, key, name, &plan, &segments)?);
-        }
+    jobs: Vec<Job>,
+    costs: &Costs,
+) -> Vec<Result<Vec<HashedFile>, AudioError>> {
+    let (staging, count, costs) = (staging.clone(), jobs.len(), costs.clone());
+    let work = move || costs.of(cost::Stage::Audio, || write_all(&staging, &jobs));
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|_| (0..count).map(|_| Err(AudioError::Stopped)).collect())
+}
+
+fn write_all(staging: &Staging, jobs: &[Job]) -> Vec<Result<Vec<HashedFile>, AudioError>> {
+    let mut together = staging.together();
+    let written: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            let before = together.len();
+            let files: Result<Vec<_>, AudioError> =
+                job.plans.iter().map(|plan| write_file(staging, &mut together, job, plan)).collect();
+            if files.is_err() {
+                together.take_back(before);
+            }
+            files
+        })
+        .collect();
+    let mut outcomes = together.put().into_iter();
+    let finish = |files: Vec<HashedFile>| {
+        let put: Vec<Result<(), StagingError>> = outcomes.by_ref().take(files.len()).collect();
+        put.into_iter().collect::<Result<(), _>>()?;
         Ok(files)
     };
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(AudioError::Stopped))
+    let mut finish = finish;
+    written.into_iter().map(|files| files.and_then(&mut finish)).collect()
 }
 
 fn write_file(
     staging: &Staging,
-    runtime: &Handle,
-    key: Key,
-    name: String,
+    together: &mut Together<'_>,
+    job: &Job,
     plan: &FilePlan,
-    segments: &[Segment],
 ) -> Result<HashedFile, AudioError> {
+    let name = job.base.file(plan.section);
+    let key = Key::from(job.folder.as_str()).join(format!("{}{}", job.base.recording(), plan.section));
     let channels = u16::try_from(plan.channels.len()).unwrap_or(u16::MAX);
     let header = WavHeader::new(plan.codec, channels, plan.frames);
     let mut inputs: Vec<_> = plan
         .channels
         .iter()
-        .map(|channel| LaidReader::new(plan.codec, parts(staging, runtime, channel, segments)))
+        .map(|channel| LaidReader::new(plan.codec, parts(staging, channel, &job.segments)))
         .collect();
-    let upload = BufWriter::with_capacity(staging.store().clone(), key, PART_BYTES);
-    let mut to = HashingWriter::new(SyncIoBridge::new_with_handle(upload, runtime.clone()));
-    let written = write_interleaved(&header, &mut inputs, &mut to);
-    let (bridge, sha256, size) = to.finish();
-    let mut upload = bridge.into_inner();
-    if let Err(error) = written {
-        // What was written so far is of no use; if it stays, a repeat writes over it.
-        let _ = runtime.block_on(upload.abort());
-        return Err(error.into());
-    }
-    runtime.block_on(upload.shutdown()).map_err(AudioError::Finish)?;
+    let file = together.create(&key, Put::Replace)?;
+    let mut to = HashingWriter::new(BufWriter::with_capacity(PART_BYTES, file));
+    write_interleaved(&header, &mut inputs, &mut to)?;
+    let (mut buffer, sha256, size) = to.finish();
+    buffer.flush().map_err(AudioError::Finish)?;
     Ok(HashedFile { name, size, sha256 })
 }
 
 /// The segments of a channel's tracks, each read when its turn comes and compared with its hash.
 fn parts<'a>(
     staging: &'a Staging,
-    runtime: &'a Handle,
     channel: &'a ChannelPlan,
     segments: &'a [Segment],
-) -> impl Iterator<Item = io::Result<(u64, Cursor<Bytes>)>> + 'a {
+) -> impl Iterator<Item = io::Result<(u64, Cursor<Vec<u8>>)>> + 'a {
     channel
         .tracks
         .iter()
         .flat_map(move |track| segments.iter().filter(move |segment| segment.track == track.track))
         .map(move |segment| {
-            let content = runtime.block_on(staging.read(&Key::from(segment.object.as_str())));
-            let content = content.map_err(io::Error::other)?;
+            let content = staging.read_now(&Key::from(segment.object.as_str())).map_err(io::Error::other)?;
             if Sha256Hash::of(&content).to_string() != segment.sha256 {
                 return Err(io::Error::other(StagingError::Damaged));
             }

@@ -1,9 +1,10 @@
 //! One lane's recordings, sealed in batches.
 //!
-//! Four stages run beside each other, each handing batches to the next: audio files are put together;
-//! exact bytes are fixed; they are signed; they are committed. So the key is kept busy: while it signs
-//! one batch the next one is written down and the last one committed. A stage takes what is there, so
-//! that a single recording waits for nobody, and a queue is worked off in large transactions.
+//! Four stages run beside each other, each handing batches to the next: audio files are put together
+//! ([`gather`](super::gather)); exact bytes are fixed; they are signed, by a thread that does nothing else;
+//! they are committed. So the key is kept busy: while it signs one batch the next ones are written down
+//! and the last one is committed. A stage takes what is there, so that a single recording waits for
+//! nobody, and a queue is worked off in large transactions.
 
 use std::{
     sync::Arc,
@@ -12,20 +13,21 @@ use std::{
 
 use domain::{Lane, RecordingId};
 use evidence::{KeyId, Signature};
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use keys::{KeyError, SigningKey};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 use wire::event_v1::{self, event::What};
 
 use super::{
-    SealError, audio,
-    describe::{Terms, Unusable},
-    entry, layout,
+    SealError,
+    describe::Unusable,
+    entry, gather,
     prepare::{self, Before, Ready},
 };
 use crate::{
     context::{Context, unix_us},
+    cost::Stage,
     fail_point,
     key::{self, NoKey},
     state::{
@@ -35,14 +37,12 @@ use crate::{
     },
 };
 
-/// Recordings of a lane that are taken from the queue at once.
-const ROWS: u32 = 512;
-/// Recordings whose audio is put together at the same time.
-const AT_ONCE: usize = 8;
 /// Recordings whose audio lies ready before their turn.
 const AHEAD: usize = 64;
 /// Recordings in a batch at most.
 const BATCH: usize = 32;
+/// Batches that are fixed before their turn: the key must not wait for the database.
+const FIXED_AHEAD: usize = 2;
 /// A slow key hands on what it has signed so far after this long.
 const SIGN_FOR: Duration = Duration::from_millis(250);
 /// How long a recording waits that could not be put together.
@@ -76,8 +76,7 @@ pub async fn seal(
     lane: &Lane,
     stop: &CancellationToken,
 ) -> Result<usize, SealError> {
-    let waiting = context.state.waiting(lane, ROWS).await?;
-    let found = waiting.len();
+    let waiting = gather::first_due(context, lane, 0).await?;
     if waiting.is_empty() {
         return Ok(0);
     }
@@ -89,14 +88,15 @@ pub async fn seal(
     let head = context.state.chain_head(lane).await?.map(before).transpose()?;
     let run = Run { context, lease, lane, key, salt };
     let (to_fix, ready) = mpsc::channel(AHEAD);
-    let (to_sign, fixed) = mpsc::channel(1);
-    let (to_commit, signed) = mpsc::channel(1);
+    let (to_sign, fixed) = mpsc::channel(FIXED_AHEAD);
+    let (to_commit, signed) = mpsc::channel(FIXED_AHEAD);
     let previous = head.as_ref().and_then(|head| head.signature.clone());
-    let (.., fault, ()) = tokio::try_join!(
-        run.put_together(waiting, to_fix, stop),
-        run.fix(head, ready, to_sign),
+    let cpu = &context.metrics.cpu;
+    let (found, (), fault, ()) = tokio::try_join!(
+        cpu.during(Stage::Audio, run.put_together(waiting, to_fix, stop)),
+        cpu.during(Stage::Texts, run.fix(head, ready, to_sign)),
         run.sign(previous, fixed, to_commit),
-        run.commit(signed),
+        cpu.during(Stage::Commit, run.commit(signed)),
     )?;
     match fault {
         None => Ok(found),
@@ -118,35 +118,31 @@ fn before(head: Head) -> Result<Before, SealError> {
 }
 
 impl Run<'_> {
-    /// Step 1, in order.
+    /// Step 1, in order. The number of recordings that were handed on.
     async fn put_together(
         &self,
         waiting: Vec<Waiting>,
         to: Sender<Ready>,
         stop: &CancellationToken,
-    ) -> Result<(), SealError> {
-        let make = |waiting: Waiting| {
-            let id = waiting.recording;
-            async move { (id, make_ready(self.context, waiting).await) }
-        };
-        let work: Vec<_> = waiting.into_iter().map(make).collect();
-        let mut outcomes = std::pin::pin!(stream::iter(work).buffered(AT_ONCE));
-        while let Some((id, outcome)) = outcomes.next().await {
-            match outcome {
-                Ok(ready) => {
-                    if to.send(ready).await.is_err() {
-                        // A later stage has met a fault: it says so.
-                        break;
+    ) -> Result<usize, SealError> {
+        let mut count = 0;
+        let mut groups = std::pin::pin!(gather::gather(self.context, self.lane, waiting, stop));
+        while let Some(group) = groups.next().await {
+            for (id, outcome) in group? {
+                match outcome {
+                    Ok(ready) => {
+                        count += 1;
+                        if to.send(ready).await.is_err() {
+                            // A later stage has met a fault: it says so.
+                            return Ok(count);
+                        }
                     }
+                    Err(error) if !error.concerns_one() => return Err(error),
+                    Err(error) => self.postpone(id, &error).await?,
                 }
-                Err(error) if !error.concerns_one() => return Err(error),
-                Err(error) => self.postpone(id, &error).await?,
-            }
-            if stop.is_cancelled() {
-                break;
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Step 2.
@@ -189,29 +185,13 @@ impl Run<'_> {
     /// Step 3. A fault of the key is returned at the end, when what was signed before it is on its way.
     async fn sign(
         &self,
-        mut previous: Option<Signature>,
-        mut batches: Receiver<Vec<Fixed>>,
+        previous: Option<Signature>,
+        batches: Receiver<Vec<Fixed>>,
         to: Sender<Vec<(Fixed, Signature)>>,
     ) -> Result<Option<SealError>, SealError> {
-        while let Some(batch) = batches.recv().await {
-            let mut rest = batch;
-            while !rest.is_empty() {
-                let (key, context, last) = (self.key.clone(), self.context.clone(), previous.take());
-                let work = move || sign_some(&context, &*key, last, rest);
-                let signed = tokio::task::spawn_blocking(work).await.map_err(|_| SealError::Stopped)?;
-                if !signed.done.is_empty() {
-                    fail_point::reached("seal-signed");
-                    if to.send(signed.done).await.is_err() {
-                        return Ok(None);
-                    }
-                }
-                if let Some(fault) = signed.fault {
-                    return Ok(Some(fault));
-                }
-                (rest, previous) = (signed.rest, signed.last);
-            }
-        }
-        Ok(None)
+        let (context, key) = (self.context.clone(), self.key.clone());
+        let work = move || sign_all(&context, &*key, previous, batches, &to);
+        tokio::task::spawn_blocking(work).await.map_err(|_| SealError::Stopped)
     }
 
     /// Step 4.
@@ -221,7 +201,8 @@ impl Run<'_> {
             let mut rows = Vec::with_capacity(batch.len());
             let mut told = Vec::with_capacity(batch.len());
             for (fixed, signature) in batch {
-                let Fixed { id, tenant, queued_ms, prepared } = fixed;
+                let Fixed { id, tenant, queued_ms, mut prepared } = fixed;
+                prepare::finish(&mut prepared, &signature);
                 let entry = entry::sealed(lane, &self.salt, id, &prepared, &signature)?;
                 let duration_ms = prepared.sealed.as_ref().map_or(0, |sealed| sealed.duration_ms);
                 told.push((id, tenant, queued_ms, prepared.position, duration_ms));
@@ -229,7 +210,8 @@ impl Run<'_> {
             }
             context.state.commit_sealed(self.lease, lane, &rows).await?;
             fail_point::reached("seal-committed");
-            context.to_announce.notify_one();
+            // A checkpoint comes first; it rings for those who announce.
+            context.logs.grown.notify_one();
             let now_ms = unix_us() / 1_000;
             for (id, tenant, queued_ms, position, duration_ms) in told {
                 let waited = Duration::from_millis(u64::try_from(now_ms - queued_ms).unwrap_or(0));
@@ -249,21 +231,6 @@ impl Run<'_> {
     }
 }
 
-async fn make_ready(context: &Context, waiting: Waiting) -> Result<Ready, SealError> {
-    let id = waiting.recording;
-    let stored = context.state.recording(&id).await?.ok_or(Unusable("it is not there"))?;
-    let call = stored.call;
-    let terms = Terms::of(&call)?;
-    let laid = call.laid.clone().ok_or(Unusable("its timeline is not described"))?;
-    let plans = layout::plan(&call, &laid, terms.channels);
-    let base = prepare::base_name(id, &call, &terms);
-    let segments = context.state.segments(&id).await?;
-    let folder = audio::folder(&call.tenant, &id);
-    let audio = audio::write(&context.staging, &folder, &base, plans.clone(), segments).await?;
-    fail_point::reached("seal-audio-written");
-    Ok(Ready { id, call, terms, plans, audio, prepared: waiting.prepared, queued_ms: waiting.queued_ms })
-}
-
 /// Bytes that an earlier attempt fixed hold as long as they go on where the chain ends and name the
 /// key that signs now.
 fn still_good(prepared: Option<Prepared>, head: Option<&Before>, key_id: KeyId) -> Option<Prepared> {
@@ -278,42 +245,43 @@ fn still_good(prepared: Option<Prepared>, head: Option<&Before>, key_id: KeyId) 
     })
 }
 
-/// What became of a batch at the key.
-struct Signed {
-    done: Vec<(Fixed, Signature)>,
-    rest: Vec<Fixed>,
-    last: Option<Signature>,
-    fault: Option<SealError>,
-}
-
-/// Signs in order, each one with the signature before in it, until the batch or the time is over.
-fn sign_some(
+/// Signs in order, each one with the signature before in it, until there is no more to sign or nobody who
+/// takes it; or until the key fails: why. Blocks.
+fn sign_all(
     context: &Context,
     key: &dyn SigningKey,
     mut last: Option<Signature>,
-    batch: Vec<Fixed>,
-) -> Signed {
-    let begun = Instant::now();
-    let mut done = Vec::with_capacity(batch.len());
-    let mut left = batch.into_iter();
-    let mut fault = None;
-    while done.is_empty() || begun.elapsed() < SIGN_FOR {
-        let Some(mut fixed) = left.next() else { break };
-        match sign_one(context, key, last.as_ref(), &mut fixed) {
-            Ok(signature) => {
-                last = Some(signature.clone());
-                done.push((fixed, signature));
-                if done.len() == 1 {
+    mut batches: Receiver<Vec<Fixed>>,
+    to: &Sender<Vec<(Fixed, Signature)>>,
+) -> Option<SealError> {
+    while let Some(batch) = batches.blocking_recv() {
+        let (mut done, mut begun) = (Vec::with_capacity(batch.len()), Instant::now());
+        let count = batch.len();
+        for (number, mut fixed) in (1..).zip(batch) {
+            let fault = match sign_one(context, key, last.as_ref(), &mut fixed) {
+                Ok(signature) => {
+                    last = Some(signature.clone());
+                    done.push((fixed, signature));
                     fail_point::reached("seal-signed-first");
+                    None
                 }
+                Err(error) => Some(error),
+            };
+            let is_time = number == count || begun.elapsed() >= SIGN_FOR || fault.is_some();
+            if is_time && !done.is_empty() {
+                fail_point::reached("seal-signed");
+                if to.blocking_send(std::mem::take(&mut done)).is_err() {
+                    // The commit has met a fault: it says so.
+                    return None;
+                }
+                begun = Instant::now();
             }
-            Err(error) => {
-                fault = Some(error);
-                break;
+            if fault.is_some() {
+                return fault;
             }
         }
     }
-    Signed { done, rest: left.collect(), last, fault }
+    None
 }
 
 /// The key verifies what it made.
@@ -323,11 +291,10 @@ fn sign_one(
     last: Option<&Signature>,
     fixed: &mut Fixed,
 ) -> Result<Signature, SealError> {
-    prepare::complete(&mut fixed.prepared, last)?;
+    let cpu = &context.metrics.cpu;
+    cpu.of(Stage::Chain, || prepare::complete(&mut fixed.prepared, last))?;
     let begun = Instant::now();
-    let signature: Result<Signature, KeyError> = key.sign(&fixed.prepared.hash_list);
+    let signature: Result<Signature, KeyError> = cpu.of(Stage::Key, || key.sign(&fixed.prepared.hash_list));
     context.metrics.sign_seconds.observe(begun.elapsed().as_secs_f64());
-    let signature = signature.map_err(NoKey::from)?;
-    prepare::finish(&mut fixed.prepared, &signature);
-    Ok(signature)
+    Ok(signature.map_err(NoKey::from)?)
 }

@@ -24,8 +24,11 @@
 pub mod announce;
 pub mod audio;
 pub mod describe;
+mod earlier;
 mod entry;
+mod gather;
 mod lane;
+mod lay_out;
 pub mod layout;
 pub mod prepare;
 
@@ -45,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use self::describe::Unusable;
 use crate::{
     context::Context,
+    cost::Stage,
     key::{NoKey, desk},
     log,
     state::{Held, StateError},
@@ -97,10 +101,11 @@ pub async fn run(context: Arc<Context>, lease: Held, stop: CancellationToken) {
         return;
     }
     // One task, so that all end when the lease is lost.
+    let cpu = &context.metrics.cpu;
     tokio::join!(
-        log::run(&context, &lease, &stop),
+        cpu.during(Stage::Log, log::run(&context, &lease, &stop)),
         seal_all(&context, &lease, &stop),
-        announce::run(&context, &lease, &stop),
+        cpu.during(Stage::Announce, announce::run(&context, &lease, &stop)),
         desk::run(&context, &lease, &stop),
     );
 }

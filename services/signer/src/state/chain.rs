@@ -147,10 +147,8 @@ async fn commit_rows(tx: &mut Transaction, lane: &str, batch: &[SealedRow]) -> R
         insert = insert.bind(id).bind(0_i64).bind(message).bind(row.prepared.encode_to_vec());
     }
     insert.execute(&mut **tx).await?;
-    let states = format!(
-        "UPDATE recording SET state = $1, timeline = NULL WHERE id IN {}",
-        list(2, batch.len())
-    );
+    let states =
+        format!("UPDATE recording SET state = $1, timeline = NULL WHERE id IN {}", list(2, batch.len()));
     let update = sqlx::query(sqlx::AssertSqlSafe(states)).bind(Phase::Sealed.as_str());
     ids.iter().fold(update, |update, id| update.bind(id)).execute(&mut **tx).await?;
     let queue = format!("DELETE FROM seal_queue WHERE recording IN {}", list(1, batch.len()));

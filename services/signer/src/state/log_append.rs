@@ -95,7 +95,11 @@ pub async fn append_with(
     .bind(signed(before))
     .execute(&mut **tx)
     .await?;
-    if moved.rows_affected() == 1 { Ok(added.numbers) } else { Err(StateError::HeadMoved(tenant.to_string())) }
+    if moved.rows_affected() == 1 {
+        Ok(added.numbers)
+    } else {
+        Err(StateError::HeadMoved(tenant.to_string()))
+    }
 }
 
 /// What is written of entries that are new.
@@ -163,12 +167,7 @@ async fn numbers_of(
 }
 
 /// Writes entries from number `first` on. The log's row is locked: nobody else has written any of them.
-async fn insert(
-    tx: &mut Transaction,
-    tenant: &TenantId,
-    first: u64,
-    rows: &[Row],
-) -> Result<(), StateError> {
+async fn insert(tx: &mut Transaction, tenant: &TenantId, first: u64, rows: &[Row]) -> Result<(), StateError> {
     let mut number = signed(first);
     for rows in rows.chunks(ROWS) {
         let insert = format!(
@@ -218,8 +217,7 @@ mod tests {
     #[test]
     fn what_is_known_or_comes_twice_in_one_batch_gets_no_second_number() {
         let mut head = head();
-        let entries =
-            ["new", "old", "new", "newer"].map(|source| entry(&head, 2_000_000, source)).to_vec();
+        let entries = ["new", "old", "new", "newer"].map(|source| entry(&head, 2_000_000, source)).to_vec();
         let added = add(&mut head, entries, [("old".to_owned(), 7)].into());
         assert_eq!(added.numbers, [0, 7, 0, 1]);
         assert_eq!(added.rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>(), ["new", "newer"]);

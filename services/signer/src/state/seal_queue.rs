@@ -91,8 +91,11 @@ impl State {
              ORDER BY CASE WHEN prepared IS NULL THEN 1 ELSE 0 END, ordinal LIMIT {limit}",
             self.now()
         );
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(due)).bind(lane.to_string()).bind(after).fetch_all(self.db.pool()).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(due))
+            .bind(lane.to_string())
+            .bind(after)
+            .fetch_all(self.db.pool())
+            .await?;
         let waiting = rows.iter().map(|row| {
             let id: String = row.try_get("recording")?;
             let damaged = || StateError::Damaged(format!("seal queue, recording {id}"));
