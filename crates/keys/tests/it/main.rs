@@ -5,4 +5,5 @@ mod faults;
 mod log_keys;
 mod lost_token;
 mod signing;
+mod strict;
 mod token_process;
