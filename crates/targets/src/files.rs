@@ -54,7 +54,7 @@ pub(crate) enum Published {
 }
 
 /// How many files of one name are kept beside each other before it is called a conflict.
-const MOST_ASIDE: u32 = 9;
+pub(crate) const MOST_ASIDE: u32 = 9;
 
 #[async_trait]
 impl<F: Files> Target for F {

@@ -13,12 +13,13 @@ mod files;
 mod folder;
 mod listing;
 mod names;
+pub mod one_drive;
 mod pump;
 pub mod sftp;
 mod smb;
 pub mod sub_folder;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use domain::resources::{StorageKind, StorageTarget};
@@ -27,6 +28,7 @@ pub use content::{Bookmark, Content, Digest, Reader, Source};
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
+pub use one_drive::OneDrive;
 pub use sftp::Sftp;
 pub use smb::Smb;
 
@@ -81,6 +83,15 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// See [`ErrorKind`]; [`ErrorKind::Locked`] while the storage itself keeps it.
     async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError>;
+
+    /// All files of a recording stand in `folder` under these names, each verified, the signature last:
+    /// what is done to them together is done now, such as a retention label. May be repeated.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    async fn complete(&self, _folder: &str, _names: &[String]) -> Result<(), TargetError> {
+        Ok(())
+    }
 
     /// A link with which a person opens `folder` in a browser; `None` where there is no such thing.
     ///
@@ -187,7 +198,11 @@ impl Surroundings {
 pub fn open(target: &StorageTarget, around: &Surroundings) -> Box<dyn Target> {
     match &target.kind {
         StorageKind::Folder(folder) => Box::new(Folder::new(around.data.join(&folder.path))),
-        StorageKind::OneDrive(_) => unimplemented!("landing within minutes"),
+        StorageKind::OneDrive(drive) => {
+            let logins = Arc::new(one_drive::sign_in::SealedLogins::in_folder(&around.data));
+            let access = one_drive::Access { http: None, logins, patience: one_drive::Patience::default() };
+            Box::new(OneDrive::new(target.name.clone(), drive.clone(), access))
+        }
         StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
         StorageKind::Smb(smb) => Box::new(Smb::new(smb.clone())),
     }
