@@ -2,11 +2,14 @@
 //! folders, and stops them by process id. A server that is missing fails the test.
 
 pub mod account;
+pub mod cable;
 pub mod command;
+pub mod graph;
 pub mod http_answers;
 pub mod installation;
 pub mod key_vault;
 pub mod log_by_hand;
+pub mod loopback_tls;
 pub mod moto;
 pub mod phone;
 pub mod pjsua;
@@ -18,6 +21,7 @@ pub mod recordings;
 pub mod resources;
 pub mod rtp;
 pub mod rtpengine;
+pub mod samba;
 pub mod sip_by_hand;
 pub mod sipp;
 pub mod small_disk;

@@ -27,8 +27,21 @@ pub(crate) trait Files: Send + Sync {
     async fn make_folder(&self, folder: &str) -> Result<(), TargetError>;
     /// Size of the file in bytes, `None` if there is none.
     async fn size(&self, path: &str) -> Result<Option<u64>, TargetError>;
+    /// What stands under the two names; makes the folder of both where `write` does not. A place far
+    /// away asks for all at once.
+    async fn look(&self, folder: &str, path: &str, unfinished: &str) -> Result<Seen, TargetError> {
+        self.make_folder(folder).await?;
+        Ok(Seen { size: self.size(path).await?, left: self.size(unfinished).await? })
+    }
     /// Opens a file for reading.
     async fn read(&self, path: &str) -> Result<Reader, TargetError>;
+    /// Size of a file, and the file opened for reading; `None` if there is none.
+    async fn find(&self, path: &str) -> Result<Option<(u64, Reader)>, TargetError> {
+        match self.size(path).await? {
+            Some(size) => Ok(Some((size, self.read(path).await?))),
+            None => Ok(None),
+        }
+    }
     /// What lies directly in the folder; nothing if it is not there.
     async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError>;
     /// Writes `content` from `offset` to its end into `path`, which is made when missing and not
@@ -42,6 +55,15 @@ pub(crate) trait Files: Send + Sync {
     async fn delete(&self, path: &str) -> Result<(), TargetError>;
     /// Says in the place's words that reading failed.
     fn unreadable(&self, error: io::Error) -> TargetError;
+}
+
+/// What stands in a folder before a file is put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Size in bytes of the file that has the name; `None`: nobody has it.
+    pub(crate) size: Option<u64>,
+    /// Size in bytes of the unfinished file that an earlier attempt left.
+    pub(crate) left: Option<u64>,
 }
 
 /// Whether a file got its final name.
@@ -59,22 +81,24 @@ pub(crate) const MOST_ASIDE: u32 = 9;
 #[async_trait]
 impl<F: Files> Target for F {
     async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError> {
-        self.make_folder(folder).await?;
         let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
         let mut written = false;
         for number in 1..=MOST_ASIDE {
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
             let path = names::join(folder, &name);
             let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
-            if let Some(size) = self.size(&path).await? {
+            let seen = self.look(folder, &path, &unfinished).await?;
+            if let Some(size) = seen.size {
                 if size == content.size() && is(self, &path, content.size(), content.sha256()).await? {
-                    self.delete(&unfinished).await?;
+                    if seen.left.is_some() {
+                        self.delete(&unfinished).await?;
+                    }
                     return Ok(Put { name, outcome: Outcome::AlreadyThere });
                 }
                 continue;
             }
             if !written {
-                write_unfinished(self, &unfinished, content).await?;
+                write_unfinished(self, &unfinished, content, seen.left).await?;
                 written = true;
             }
             if self.publish(&unfinished, &path).await? == Published::Done {
@@ -98,25 +122,27 @@ impl<F: Files> Target for F {
         sha256: &Digest,
     ) -> Result<Verified, TargetError> {
         let path = names::join(folder, name);
-        match self.size(&path).await? {
-            None => {
-                Err(TargetError::new(ErrorKind::Conflict, "a file that was stored is not there any more"))
-            }
-            Some(found) if found == size && is(self, &path, size, sha256).await? => {
-                Ok(Verified { method: Method::ReadBack })
-            }
-            Some(_) => Err(TargetError::new(
+        let Some((found, reader)) = self.find(&path).await? else {
+            return Err(TargetError::new(
                 ErrorKind::Conflict,
-                "a stored file reads back differently from what was sealed",
-            )),
+                "a file that was stored is not there any more",
+            ));
+        };
+        if found == size && reads(self, reader, size, sha256).await? {
+            return Ok(Verified { method: Method::ReadBack });
         }
+        Err(TargetError::new(
+            ErrorKind::Conflict,
+            "a stored file reads back differently from what was sealed",
+        ))
     }
 
     async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {
-        self.make_folder(folder).await?;
         let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
-        write_unfinished(self, &unfinished, content).await?;
-        self.publish_over(&unfinished, &names::join(folder, name)).await
+        let path = names::join(folder, name);
+        let seen = self.look(folder, &path, &unfinished).await?;
+        write_unfinished(self, &unfinished, content, seen.left).await?;
+        self.publish_over(&unfinished, &path).await
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
@@ -126,11 +152,8 @@ impl<F: Files> Target for F {
     }
 
     async fn open(&self, folder: &str, name: &str) -> Result<Option<Reader>, TargetError> {
-        let path = names::join(folder, name);
-        match self.size(&path).await? {
-            Some(_) => self.read(&path).await.map(Some),
-            None => Ok(None),
-        }
+        let found = self.find(&names::join(folder, name)).await?;
+        Ok(found.map(|(_, reader)| reader))
     }
 
     async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError> {
@@ -139,14 +162,23 @@ impl<F: Files> Target for F {
 }
 
 async fn is<F: Files>(files: &F, path: &str, size: u64, sha256: &Digest) -> Result<bool, TargetError> {
-    let found = measure(files.read(path).await?).await.map_err(|error| files.unreadable(error))?;
+    reads(files, files.read(path).await?, size, sha256).await
+}
+
+async fn reads<F: Files>(files: &F, reader: Reader, size: u64, sha256: &Digest) -> Result<bool, TargetError> {
+    let found = measure(reader).await.map_err(|error| files.unreadable(error))?;
     Ok(found == (size, *sha256))
 }
 
 /// Brings the unfinished file to its full length. One that an earlier attempt left is gone on with;
 /// since nobody knows how that attempt ended, the result is read back before it may get its name.
-async fn write_unfinished<F: Files>(files: &F, path: &str, content: &Content) -> Result<(), TargetError> {
-    if let Some(left) = files.size(path).await? {
+async fn write_unfinished<F: Files>(
+    files: &F,
+    path: &str,
+    content: &Content,
+    left: Option<u64>,
+) -> Result<(), TargetError> {
+    if let Some(left) = left {
         if left <= content.size() {
             write(files, path, content, left).await?;
             if is(files, path, content.size(), content.sha256()).await? {

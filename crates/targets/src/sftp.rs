@@ -4,9 +4,11 @@
 //! `posix-rename@openssh.com` would overwrite, which an archive never does to a recording. What is
 //! replaced on purpose goes by that extension, so that the name never stands empty.
 
+mod channel;
 mod connection;
 mod fault;
-mod rename_over;
+mod read;
+mod write;
 
 use std::{io, sync::Arc};
 
@@ -14,22 +16,19 @@ use async_trait::async_trait;
 use domain::resources::SftpTarget;
 use jiff::Timestamp;
 use russh_sftp::{
-    client::{error::Error as SftpError, fs::Metadata},
-    protocol::{FileType, OpenFlags, StatusCode},
+    client::error::Error as SftpError,
+    protocol::{FileAttributes, FileType, OpenFlags},
 };
-use tokio::{
-    io::{AsyncSeekExt as _, AsyncWriteExt as _},
-    sync::Mutex,
-};
+use tokio::sync::Mutex;
 use tunnel::Tunnel;
 
 use crate::{
-    Content, Kind, Listed, TargetError,
+    Content, ErrorKind, Kind, Listed, TargetError,
     content::Reader,
-    files::{Files, Published},
+    files::{Files, Published, Seen},
     names,
-    pump::pump,
 };
+use channel::{Channel, present};
 use connection::Connection;
 use fault::Server;
 
@@ -62,6 +61,10 @@ impl Sftp {
         Ok(connection)
     }
 
+    async fn channel(&self) -> Result<Arc<Channel>, TargetError> {
+        self.connection().await?.channel().await
+    }
+
     /// A path relative to the login's home, or absolute, as the server takes it.
     fn path(&self, path: &str) -> String {
         let base = self.target.path.strip_prefix("~/").unwrap_or(&self.target.path);
@@ -73,24 +76,14 @@ impl Sftp {
         }
     }
 
-    async fn exists(&self, connection: &Connection, path: &str) -> Result<bool, TargetError> {
-        match connection.sftp().metadata(path).await {
-            Ok(_) => Ok(true),
-            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(false),
-            Err(error) => Err(connection.fault("looking for a folder", error)),
-        }
-    }
-
     /// A failed write, told apart as well as the protocol allows: version 3 has one code for a full
     /// disk and everything else, so the server is asked how much space it has.
-    async fn write_fault(&self, connection: &Connection, missing: u64, error: TargetError) -> TargetError {
-        if error.kind() != crate::ErrorKind::Io {
+    async fn write_fault(&self, channel: &Channel, missing: u64, error: TargetError) -> TargetError {
+        if error.kind() != ErrorKind::Io {
             return error;
         }
-        match connection.sftp().fs_info(self.path("")).await {
-            Ok(Some(space)) if space.blocks_avail.saturating_mul(space.fragment_size) < missing => {
-                self.server.full()
-            }
+        match channel.space(&self.path("")).await {
+            Some(space) if space < missing => self.server.full(),
             _ => error,
         }
     }
@@ -99,60 +92,65 @@ impl Sftp {
 #[async_trait]
 impl Files for Sftp {
     async fn make_folder(&self, folder: &str) -> Result<(), TargetError> {
-        let connection = self.connection().await?;
         let whole = self.path(folder);
-        if whole == "." || self.exists(&connection, &whole).await? {
+        if whole == "." {
             return Ok(());
         }
-        let ends = whole.char_indices().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-        for end in ends.chain([whole.len()]) {
-            let level = &whole[..end];
-            if self.exists(&connection, level).await? {
-                continue;
-            }
-            if let Err(error) = connection.sftp().create_dir(level).await {
-                // Another writer may have made it in between; if so all is well.
-                if !self.exists(&connection, level).await? {
-                    return Err(connection.fault("making a folder", error));
-                }
-            }
-        }
-        Ok(())
+        self.channel().await?.make_folders(&whole).await
     }
 
     async fn size(&self, path: &str) -> Result<Option<u64>, TargetError> {
-        let connection = self.connection().await?;
-        match connection.sftp().metadata(self.path(path)).await {
-            Ok(attributes) => Ok(Some(attributes.size.unwrap_or(0))),
-            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(None),
-            Err(error) => Err(connection.fault("looking for a file", error)),
-        }
+        let channel = self.channel().await?;
+        let found = channel.stat(&self.path(path)).await;
+        Ok(found.map_err(|error| channel.fault("looking for a file", error))?.as_ref().map(size))
+    }
+
+    /// One round trip. The folder is made when it turns out to be missing.
+    async fn look(&self, _folder: &str, path: &str, unfinished: &str) -> Result<Seen, TargetError> {
+        let channel = self.channel().await?;
+        let (path, unfinished) = (self.path(path), self.path(unfinished));
+        let looking = futures::join!(channel.stat(&path), channel.stat(&unfinished));
+        let found = |answer: Result<Option<FileAttributes>, _>| match answer {
+            Ok(found) => Ok(found.as_ref().map(size)),
+            Err(error) => Err(channel.fault("looking for a file", error)),
+        };
+        Ok(Seen { size: found(looking.0)?, left: found(looking.1)? })
     }
 
     async fn read(&self, path: &str) -> Result<Reader, TargetError> {
-        let connection = self.connection().await?;
-        let file = connection.sftp().open(self.path(path)).await;
-        Ok(Box::pin(file.map_err(|error| connection.fault("opening a file to read it back", error))?))
+        match self.find(path).await? {
+            Some((_, reader)) => Ok(reader),
+            None => Err(self.server.gone("opening a file to read it back")),
+        }
+    }
+
+    /// One round trip.
+    async fn find(&self, path: &str) -> Result<Option<(u64, Reader)>, TargetError> {
+        let channel = self.channel().await?;
+        let path = self.path(path);
+        let (found, opened) = futures::join!(channel.stat(&path), channel.open_file(&path, OpenFlags::READ));
+        let fault = |error| channel.fault("opening a file to read it back", error);
+        let (Some(found), Some(file)) = (found.map_err(fault)?, present(opened).map_err(fault)?) else {
+            return Ok(None);
+        };
+        let size = size(&found);
+        Ok(Some((size, read::reader(file, size))))
     }
 
     async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
-        let connection = self.connection().await?;
-        let entries = match connection.sftp().read_dir(self.path(folder)).await {
-            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => {
-                return Ok(Vec::new());
-            }
-            entries => entries.map_err(|error| connection.fault("listing a folder", error))?,
+        let channel = self.channel().await?;
+        let fault = |error| channel.fault("listing a folder", error);
+        let Some(entries) = present(channel.list(&self.path(folder)).await).map_err(fault)? else {
+            return Ok(Vec::new());
         };
         let mut listed = Vec::new();
-        for entry in entries {
-            let name = entry.file_name();
-            let kind = match entry.file_type() {
+        for (name, attributes) in entries {
+            let kind = match attributes.file_type() {
                 FileType::Dir => Some(Kind::Folder),
-                FileType::File => Some(file(&entry.metadata())),
+                FileType::File => Some(file(&attributes)),
                 // A listing speaks of the link itself.
                 FileType::Symlink => {
-                    let path = self.path(&names::join(folder, &name));
-                    let behind = connection.sftp().metadata(path).await.ok();
+                    let behind = channel.stat(&self.path(&names::join(folder, &name))).await.ok().flatten();
                     behind.filter(|behind| behind.file_type() == FileType::File).map(|behind| file(&behind))
                 }
                 FileType::Other => None,
@@ -163,62 +161,56 @@ impl Files for Sftp {
     }
 
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
-        let connection = self.connection().await?;
-        let flags = OpenFlags::CREATE | OpenFlags::WRITE;
-        let opened = connection.sftp().open_with_flags(self.path(path), flags).await;
-        let mut file = opened.map_err(|error| connection.fault("making a file", error))?;
-        let failed = |error| connection.io_fault("writing a file", error);
-        let written = async {
-            file.seek(io::SeekFrom::Start(offset)).await.map_err(failed)?;
-            pump(content, offset, &mut file, failed).await?;
-            // Waits for all writes, then for the server's fsync where it has one.
-            file.flush().await.map_err(failed)?;
-            file.shutdown().await.map_err(failed)
-        };
-        match written.await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                Err(self.write_fault(&connection, content.size().saturating_sub(offset), error).await)
+        let channel = self.channel().await?;
+        let (whole, flags) = (self.path(path), OpenFlags::CREATE | OpenFlags::WRITE);
+        let fault = |error| channel.fault("making a file", error);
+        let opened = match present(channel.open_file(&whole, flags).await).map_err(fault)? {
+            Some(opened) => opened,
+            None => {
+                self.make_folder(path.rsplit_once('/').map_or("", |(folder, _)| folder)).await?;
+                channel.open_file(&whole, flags).await.map_err(fault)?
             }
+        };
+        match write::write(opened, content, offset).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.write_fault(&channel, content.size().saturating_sub(offset), error).await),
         }
     }
 
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
-        let connection = self.connection().await?;
-        let Err(error) = connection.sftp().rename(self.path(from), self.path(to)).await else {
+        let channel = self.channel().await?;
+        let (from, to) = (self.path(from), self.path(to));
+        let Err(error) = channel.raw().rename(from, to.clone()).await else {
             return Ok(Published::Done);
         };
-        match self.size(to).await? {
+        let fault = |error| channel.fault("giving a file its name", error);
+        if !matches!(error, SftpError::Status(_)) {
+            return Err(fault(error));
+        }
+        match channel.stat(&to).await.map_err(fault)? {
             Some(_) => Ok(Published::NameTaken),
-            None => Err(connection.fault("giving a file its name", error)),
+            None => Err(fault(error)),
         }
     }
 
     async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError> {
-        let connection = self.connection().await?;
+        let channel = self.channel().await?;
         let (from, to) = (self.path(from), self.path(to));
-        let doing = "giving a file the name of another";
-        let fault = |error| connection.fault(doing, error);
-        match connection.rename_over(&from, &to).await {
+        let fault = |error| channel.fault("giving a file the name of another", error);
+        match channel.rename_over(&from, &to).await {
             Some(renamed) => renamed.map_err(fault),
             None => {
-                let sftp = connection.sftp();
-                match sftp.remove_file(&to).await {
-                    Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => {}
-                    removed => removed.map_err(fault)?,
-                }
-                sftp.rename(from, to).await.map_err(fault)
+                tracing::debug!("the SFTP server cannot rename over a file; it is removed before");
+                channel.remove(&to).await.map_err(fault)?;
+                channel.raw().rename(from, to).await.map(|_| ()).map_err(fault)
             }
         }
     }
 
     async fn delete(&self, path: &str) -> Result<(), TargetError> {
-        let connection = self.connection().await?;
-        match connection.sftp().remove_file(self.path(path)).await {
-            Ok(()) => Ok(()),
-            Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(()),
-            Err(error) => Err(connection.fault("removing a file", error)),
-        }
+        let channel = self.channel().await?;
+        let removed = channel.remove(&self.path(path)).await;
+        removed.map(|_| ()).map_err(|error| channel.fault("removing a file", error))
     }
 
     fn unreadable(&self, error: io::Error) -> TargetError {
@@ -226,9 +218,13 @@ impl Files for Sftp {
     }
 }
 
-fn file(metadata: &Metadata) -> Kind {
-    let modified = metadata.mtime.and_then(|at| Timestamp::from_second(at.into()).ok());
-    Kind::File { size: metadata.size.unwrap_or(0), modified }
+fn size(attributes: &FileAttributes) -> u64 {
+    attributes.size.unwrap_or(0)
+}
+
+fn file(attributes: &FileAttributes) -> Kind {
+    let modified = attributes.mtime.and_then(|at| Timestamp::from_second(at.into()).ok());
+    Kind::File { size: size(attributes), modified }
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! The SFTP target against a real OpenSSH server.
 
-mod cable;
 mod content;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
-use cable::Cable;
 use content::{Breaking, bytes, content_of, listed, read, replaced_while_read, unfinished};
 use domain::resources::{SftpTarget, SshAuth, SshServer};
-use harness::{account::Account, small_disk::SmallDisk, sshd::Sshd, wait};
+use harness::{account::Account, cable::Cable, small_disk::SmallDisk, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
 
 fn described(sshd: &Sshd, path: &str) -> SftpTarget {
@@ -217,7 +215,7 @@ async fn a_server_without_sftp_and_one_that_is_none_say_so() {
 async fn a_connection_that_is_cut_in_the_middle_of_a_file_is_made_anew_and_the_file_gone_on_with() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
-    let cable = Cable::to(sshd.port()).await;
+    let cable = Cable::to(sshd.port()).await.unwrap();
     let target = with(described(&sshd, ""), |server| server.port = cable.port());
     const SIZE: usize = 8 << 20;
     let (source, opened) = Breaking::never(SIZE);
@@ -275,7 +273,7 @@ async fn a_password_logs_in() {
 async fn a_hundred_recordings_are_brought_and_verified_over_one_login() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
-    let cable = Cable::to(sshd.port()).await;
+    let cable = Cable::to(sshd.port()).await.unwrap();
     let target = with(described(&sshd, "archive"), |server| server.port = cable.port());
     // A call of a minute, stereo G.711, and the texts beside it.
     let files =
@@ -298,7 +296,7 @@ async fn a_hundred_recordings_are_brought_and_verified_over_one_login() {
 async fn what_is_replaced_is_at_no_moment_missing_or_half() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
-    let cable = Cable::to(sshd.port()).await;
+    let cable = Cable::to(sshd.port()).await.unwrap();
     replaced_while_read(&with(described(&sshd, "archive"), |server| server.port = cable.port())).await;
     assert_eq!(cable.connections(), 1);
     assert_eq!(fs::read_dir(sshd.home().join("archive/log/acme")).unwrap().count(), 1);

@@ -1,30 +1,35 @@
-//! One SSH connection with SFTP on it.
+//! One login with several SFTP channels on it.
+//!
+//! A server answers the requests of one channel one after the other, a sync of the disk too. Files
+//! that are brought at the same time therefore go over several channels of the same connection, as
+//! many as the server allows.
 
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use domain::resources::SshServer;
-use russh_sftp::client::{Config, SftpSession, error::Error as SftpError};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tunnel::{Session, Tunnel};
 
-use super::{fault::Server, rename_over::RenameOver};
+use super::{channel::Channel, fault::Server};
 use crate::{ErrorKind, TargetError};
 
-/// A server that does not answer a request for so long is away. A slow disk's fsync fits in.
-const REQUEST_TIMEOUT_SECS: u64 = 60;
-/// Writes under way at once: at 30 ms round trip 64 of them give 38 MB/s, one gives 1.
-const CONCURRENT: usize = 64;
+/// Channels of one connection. OpenSSH allows ten (`MaxSessions`).
+const MOST_CHANNELS: usize = 4;
 
 pub(super) struct Connection {
-    sftp: SftpSession,
     ssh: Session,
     server: Server,
-    broken: AtomicBool,
-    /// `None` inside: the server does not know how.
-    rename_over: OnceCell<Option<RenameOver>>,
+    broken: Arc<AtomicBool>,
+    channels: Mutex<Channels>,
+}
+
+struct Channels {
+    open: Vec<Arc<Channel>>,
+    /// The server takes no further one.
+    complete: bool,
 }
 
 impl Connection {
@@ -34,54 +39,40 @@ impl Connection {
         via: Option<&Tunnel>,
     ) -> Result<Self, TargetError> {
         let ssh = Session::connect(target, server.place(), via).await?;
-        let sftp = start_sftp(&ssh, server).await?;
-        Ok(Self {
-            sftp,
-            ssh,
-            server: server.clone(),
-            broken: AtomicBool::new(false),
-            rename_over: OnceCell::new(),
-        })
+        let broken = Arc::new(AtomicBool::new(false));
+        let first = Channel::open(&ssh, server, &broken).await?;
+        let channels = Mutex::new(Channels { open: vec![Arc::new(first)], complete: false });
+        Ok(Self { ssh, server: server.clone(), broken, channels })
     }
 
-    pub(super) const fn sftp(&self) -> &SftpSession {
-        &self.sftp
-    }
-
-    /// Renames over a file that has the new name; `None` if the server cannot do that in one step.
-    pub(super) async fn rename_over(&self, from: &str, to: &str) -> Option<Result<(), SftpError>> {
-        let renaming = self.rename_over.get_or_init(|| RenameOver::open(&self.ssh)).await;
-        Some(renaming.as_ref()?.rename(from, to).await)
-    }
-
+    /// False once a request has failed for want of an answer, or the connection is known to be gone.
     pub(super) fn is_usable(&self) -> bool {
         !self.broken.load(Ordering::Relaxed) && self.ssh.is_usable()
     }
 
-    pub(super) fn fault(&self, doing: &str, error: SftpError) -> TargetError {
-        self.remember(self.server.fault(doing, error))
-    }
-
-    pub(super) fn io_fault(&self, doing: &str, error: io::Error) -> TargetError {
-        self.remember(self.server.io_fault(doing, error))
-    }
-
-    /// A connection that failed once is not used again.
-    fn remember(&self, error: TargetError) -> TargetError {
-        if error.kind() == ErrorKind::Unreachable {
-            self.broken.store(true, Ordering::Relaxed);
+    /// The channel with the least to do; a further one while all of them are busy.
+    pub(super) async fn channel(&self) -> Result<Arc<Channel>, TargetError> {
+        let mut channels = self.channels.lock().await;
+        // Whoever holds a channel uses it.
+        let idlest = channels.open.iter().min_by_key(|channel| Arc::strong_count(channel));
+        let idlest = Arc::clone(idlest.expect("the first channel is opened with the connection"));
+        // Two now: the list's and ours.
+        if Arc::strong_count(&idlest) == 2 || channels.complete {
+            return Ok(idlest);
         }
-        error
+        match Channel::open(&self.ssh, &self.server, &self.broken).await {
+            Ok(channel) => {
+                let channel = Arc::new(channel);
+                channels.open.push(Arc::clone(&channel));
+                channels.complete = channels.open.len() == MOST_CHANNELS;
+                Ok(channel)
+            }
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                tracing::debug!(channels = channels.open.len(), "the SFTP server takes no further channel");
+                channels.complete = true;
+                Ok(idlest)
+            }
+            Err(error) => Err(error),
+        }
     }
-}
-
-async fn start_sftp(ssh: &Session, server: &Server) -> Result<SftpSession, TargetError> {
-    let config = Config {
-        max_concurrent_reads: CONCURRENT,
-        max_concurrent_writes: CONCURRENT,
-        request_timeout_secs: REQUEST_TIMEOUT_SECS,
-        ..Config::default()
-    };
-    let channel = ssh.subsystem("sftp").await?;
-    SftpSession::new_with_config(channel, config).await.map_err(|error| server.no_sftp(error))
 }

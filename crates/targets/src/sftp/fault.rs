@@ -31,6 +31,11 @@ impl Server {
         TargetError::new(ErrorKind::Unreachable, sentence).caused_by(cause)
     }
 
+    pub(super) fn gone(&self, doing: &str) -> TargetError {
+        let sentence = format!("{doing} on {} failed: it is gone, somebody else works in the folder", self.0);
+        TargetError::new(ErrorKind::Io, sentence)
+    }
+
     pub(super) fn full(&self) -> TargetError {
         TargetError::new(
             ErrorKind::Full,
@@ -63,12 +68,9 @@ impl Server {
     pub(super) fn io_fault(&self, doing: &str, error: io::Error) -> TargetError {
         match error.downcast::<SftpError>() {
             Ok(error) => self.fault(doing, error),
-            // russh-sftp keeps only the text of a refused write or read.
-            Err(error) if error.to_string().eq_ignore_ascii_case("permission denied") => TargetError::new(
-                ErrorKind::Denied,
-                format!("{} denies {doing}; check the rights of the user", self.0),
-            ),
-            Err(_) => TargetError::new(ErrorKind::Io, format!("{doing} on {} failed", self.0)),
+            Err(error) => {
+                TargetError::new(ErrorKind::Io, format!("{doing} on {} failed", self.0)).caused_by(error)
+            }
         }
     }
 }
