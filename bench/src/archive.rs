@@ -253,6 +253,7 @@ impl LargeArchive {
             channels: vec![channel(Side::Caller), channel(Side::Callee)],
             interrupted: None,
             consent: None,
+            started_by_hand: None,
             stopped: None,
             gaps: Vec::new(),
             product: "Callseal bench".into(),

@@ -60,6 +60,8 @@ pub struct Info {
     /// `SupplementTo`, `SupplementReason`: this holds audio that came after the named recording was
     /// sealed.
     pub supplement: Option<Supplement>,
+    /// `Started`, `StartedBy`: a user began the recording (F-17); `None` leaves the keys out.
+    pub started_by_hand: Option<StartedByHand>,
     /// `Stopped`, `StoppedBy`: somebody ended the recording before the call was over (F-32); `None`
     /// leaves the keys out.
     pub stopped: Option<Stopped>,
@@ -96,6 +98,17 @@ pub struct Person {
     pub number: Sensitive<String>,
     /// The display name, or nothing.
     pub name: Sensitive<String>,
+}
+
+/// A start by a user, while the call went on (F-17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedByHand {
+    /// When.
+    pub at: Timestamp,
+    /// Where the wish came from: `phone button`, `API`.
+    pub way: String,
+    /// The user, if it was said who.
+    pub user: Sensitive<String>,
 }
 
 /// A stop in mid-call. Signed with the rest, it is the attributed record of who wanted it (F-32).

@@ -49,7 +49,9 @@ struct Document<'a> {
     channels: Vec<Channel<'a>>,
     interrupted: Option<&'a str>,
     consent: Option<Consent<'a>>,
-    stopped: Option<Stopped<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Wish<'a>>,
+    stopped: Option<Wish<'a>>,
     gaps: Vec<Gap>,
     participants: Vec<Participant<'a>>,
     supplement: Option<Supplement<'a>>,
@@ -112,7 +114,7 @@ struct Consent<'a> {
 }
 
 #[derive(Serialize)]
-struct Stopped<'a> {
+struct Wish<'a> {
     at: String,
     way: &'a str,
     user: Option<&'a str>,
@@ -148,7 +150,8 @@ impl<'a> Document<'a> {
             channels: info.channels.iter().map(Channel::new).collect(),
             interrupted: info.interrupted.as_deref(),
             consent: info.consent.as_ref().map(|consent| Consent::new(info, consent)),
-            stopped: info.stopped.as_ref().map(|stopped| Stopped::new(info, stopped)),
+            started: info.started_by_hand.as_ref().map(|s| Wish::new(info, s.at, &s.way, &s.user)),
+            stopped: info.stopped.as_ref().map(|s| Wish::new(info, s.at, &s.way, &s.user)),
             gaps: info.gaps.iter().map(Gap::new).collect(),
             participants: info.participants.iter().map(Participant::new).collect(),
             supplement: info
@@ -205,10 +208,10 @@ impl<'a> Consent<'a> {
     }
 }
 
-impl<'a> Stopped<'a> {
-    fn new(info: &Info, stopped: &'a crate::Stopped) -> Self {
-        let user = Some(stopped.user.expose().as_str()).filter(|user| !user.is_empty());
-        Self { at: info::time_of(info, stopped.at), way: &stopped.way, user }
+impl<'a> Wish<'a> {
+    fn new(info: &Info, at: Timestamp, way: &'a str, user: &'a domain::Sensitive<String>) -> Self {
+        let user = Some(user.expose().as_str()).filter(|user| !user.is_empty());
+        Self { at: info::time_of(info, at), way, user }
     }
 }
 

@@ -31,7 +31,9 @@ pub use chain::{ChainLink, ChainProblem, LaneHead, Previous, Standing};
 pub use documents::Documents;
 pub use hash::{HashedFile, HashingReader, HashingWriter, Sha256Hash};
 pub use hash_list::{HashList, HashListError};
-pub use info::{Channel, Gap, GapCause, Info, ParsedInfo, Participant, Person, Stopped, Supplement};
+pub use info::{
+    Channel, Gap, GapCause, Info, ParsedInfo, Participant, Person, StartedByHand, Stopped, Supplement,
+};
 pub use key_change::{KeyChangeError, KeyChangeStatement};
 pub use key_id::KeyId;
 pub use name::{AudioFormat, BaseName, InvalidBaseName, Section};

@@ -6,7 +6,8 @@ use std::fs;
 
 use domain::{Consent, ConsentMode, ConsentOutcome, ConsentSource};
 use evidence::{
-    Documents, HashedFile, ParsedInfo, PublicKey, Section, Sha256Hash, Signature, SignatureError, Stopped,
+    Documents, HashedFile, ParsedInfo, PublicKey, Section, Sha256Hash, Signature, SignatureError,
+    StartedByHand, Stopped,
 };
 use signed::{TestArchive, TestKey, info, recording, run};
 
@@ -66,6 +67,11 @@ fn f24_f32_the_proof_of_consent_and_who_stopped_stand_in_info_and_journal() {
         announcement_sha256: Some("00ff".into()),
         source: ConsentSource::ConsentCall,
     });
+    info.started_by_hand = Some(StartedByHand {
+        at: "2026-11-22T09:15:40Z".parse().unwrap(),
+        way: "phone button".into(),
+        user: "max".into(),
+    });
     info.stopped = Some(Stopped {
         at: "2026-11-22T09:16:00Z".parse().unwrap(),
         way: "keys on the callee's phone".into(),
@@ -84,6 +90,8 @@ fn f24_f32_the_proof_of_consent_and_who_stopped_stand_in_info_and_journal() {
     }
     assert_eq!(line("Stopped"), "2026-11-22T10:16:00.000+01:00 by keys on the callee's phone");
     assert_eq!(line("StoppedBy"), "erika");
+    assert_eq!(line("Started"), "2026-11-22T10:15:40.000+01:00 by phone button");
+    assert_eq!(line("StartedBy"), "max");
 
     let json: serde_json::Value = serde_json::from_slice(&Documents::new(&info, vec![]).journal).unwrap();
     assert_eq!(
@@ -94,6 +102,10 @@ fn f24_f32_the_proof_of_consent_and_who_stopped_stand_in_info_and_journal() {
         })
     );
     assert_eq!(json["stopped"]["user"], "erika");
+    assert_eq!((&json["started"]["way"], &json["started"]["user"]), (&"phone button".into(), &"max".into()));
+    info.started_by_hand = None;
+    let text = String::from_utf8(info.to_bytes()).unwrap();
+    assert!(!text.contains("\nStarted"), "most recordings begin by themselves: {text}");
 }
 
 #[test]

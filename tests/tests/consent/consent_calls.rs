@@ -205,6 +205,7 @@ impl Asked {
         let key = self.key.map(String::from).unwrap_or_default();
         let told = (event.mode.as_str(), event.outcome.as_str(), &event.key, event.source.as_str());
         ensure!(told == (mode, self.outcome, &key, "consent call"), "{event:?}");
+        ensure!(event.rule == self.rule, "the event names the rule that asked: {}", event.rule);
         ensure!(
             (event.announcement.as_str(), &event.announcement_sha256) == (announcement, &hash),
             "{event:?}"

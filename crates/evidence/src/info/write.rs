@@ -49,6 +49,12 @@ pub(crate) fn lines(info: &Info) -> Vec<(String, String)> {
         lines.push(("SupplementTo".to_owned(), supplement.to.to_string()));
         lines.push(("SupplementReason".to_owned(), supplement.reason.clone()));
     }
+    if let Some(started) = &info.started_by_hand {
+        lines.push(("Started".to_owned(), format!("{} by {}", time_of(info, started.at), started.way)));
+        if !started.user.expose().is_empty() {
+            lines.push(("StartedBy".to_owned(), started.user.expose().clone()));
+        }
+    }
     if let Some(stopped) = &info.stopped {
         lines.push(("Stopped".to_owned(), format!("{} by {}", time_of(info, stopped.at), stopped.way)));
         if !stopped.user.expose().is_empty() {

@@ -89,6 +89,7 @@ pub fn info(number: u32, key: &TestKey, previous: Option<LaneHead>) -> Info {
         channels: vec![channel(Side::Caller, 0), channel(Side::Callee, 1)],
         interrupted: None,
         consent: None,
+        started_by_hand: None,
         stopped: None,
         gaps: vec![gap(2, 0, 320, GapCause::LateStart), gap(2, 98_720, 160, GapCause::Lost)],
         product: "Callseal 0.1.0".into(),

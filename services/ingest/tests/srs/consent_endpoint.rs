@@ -156,8 +156,10 @@ impl Phone {
     /// Listens until so much audio other than silence was heard.
     async fn hear(&mut self, octets: usize) {
         let mut packet = [0; 2048];
+        // Of the whole: silence goes on for ever, one packet after the other.
+        let until = tokio::time::Instant::now() + PATIENCE;
         while self.speech().len() < octets {
-            let received = tokio::time::timeout(PATIENCE, self.rtp.recv(&mut packet)).await;
+            let received = tokio::time::timeout_at(until, self.rtp.recv(&mut packet)).await;
             let length = received.expect("audio should have come").unwrap();
             self.heard.extend_from_slice(&packet[12..length]);
         }

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{Channels, Consent, Direction, Lane, RecordingId};
 use evidence::{
-    Channel, Gap, GapCause, Info, KeyId, LaneHead, Participant, Person, Section, Stopped, Supplement,
+    Channel, Gap, GapCause, Info, KeyId, LaneHead, Participant, Person, Section, StartedByHand, Stopped,
+    Supplement,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use media::Codec;
@@ -124,6 +125,7 @@ pub fn info(
         files: Vec::new(),
         participants: participants(call),
         supplement: supplement(call),
+        started_by_hand: started_by_hand(call),
         stopped: stopped(call),
         more: more(call, &laid),
     }
@@ -247,6 +249,12 @@ fn supplement(call: &CallRecord) -> Option<Supplement> {
         "this part of the call arrived after the recording was sealed"
     };
     Some(Supplement { to: call.supplements.parse().ok()?, reason: reason.to_owned() })
+}
+
+fn started_by_hand(call: &CallRecord) -> Option<StartedByHand> {
+    let by = call.decision.as_ref()?.recorded.as_ref()?.started_by.clone()?;
+    let at = Timestamp::from_microsecond(by.at_unix_us).ok()?;
+    Some(StartedByHand { at, way: by.way, user: by.user.into() })
 }
 
 fn stopped(call: &CallRecord) -> Option<Stopped> {
