@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::TenantId;
+use futures::TryStreamExt as _;
 use object_store::{
     Error, GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem,
     path::Path as Key,
