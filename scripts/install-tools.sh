@@ -93,6 +93,8 @@ test() {
   demo
   debian /usr/bin/pkcs11-tool opensc
   debian /usr/sbin/sshd openssh-server
+  debian /usr/sbin/smbd samba
+  debian /usr/bin/smbclient smbclient
   debian /usr/lib/postgresql/15/bin/postgres postgresql
   debian /usr/bin/sipp sip-tester
   debian /usr/bin/rtpengine rtpengine-daemon

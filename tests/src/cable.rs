@@ -131,7 +131,7 @@ async fn carry(
     mut client: TcpStream,
     mut server: TcpStream,
     cut: Option<Break>,
-    mut condition: watch::Receiver<Condition>,
+    condition: watch::Receiver<Condition>,
 ) {
     let before = condition.borrow().resets;
     let _slower_at_worst = (client.set_nodelay(true), server.set_nodelay(true));
@@ -144,12 +144,12 @@ async fn carry(
                 direction(from_server, to_client, condition.clone(), None),
             )
         };
-        let mut reset = condition.clone();
+        let (mut reset, mut dropped) = (condition.clone(), condition.clone());
         tokio::select! {
             _ended = both => false,
             reset = reset.wait_for(|now| now.resets > before) => reset.is_ok(),
             // The cable was dropped.
-            () = async { while condition.changed().await.is_ok() {} } => false,
+            () = async { while dropped.changed().await.is_ok() {} } => false,
         }
     };
     if reset {
