@@ -4,16 +4,17 @@
 //! on purpose says so in the rename itself, so that the name never stands empty. Folders and files are
 //! made and found by their names as Windows has them: capitals do not tell two names apart.
 
+mod chains;
 mod connection;
 mod fault;
 mod reader;
-mod rename;
 mod wire;
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use domain::resources::SmbTarget;
+use futures::future::try_join;
 use jiff::Timestamp;
 use smb2::{
     DirectoryEntry, WriteBehind,
@@ -25,13 +26,13 @@ use tunnel::Tunnel;
 use crate::{
     Content, Kind, Listed, TargetError,
     content::Reader,
-    files::{Files, Published},
+    files::{Files, Published, Seen},
     names,
-    pump::Checked,
+    pump::Blocks,
 };
+use chains::{Taken, rename, write_new};
 use connection::Connection;
 use fault::Server;
-use rename::{Taken, rename};
 
 /// Files up to this length travel in one message, with opening and flushing them.
 const SMALL: u64 = 1 << 20;
@@ -39,6 +40,8 @@ const SMALL: u64 = 1 << 20;
 const CHUNK: u32 = 1 << 20;
 /// Write requests under way at once: 16 MiB fill 4 Gbit/s at 30 ms round trip.
 const WRITES_AHEAD: usize = 16;
+
+const READING: &str = "reading a file back";
 
 /// A folder in a share on an SMB server as a target. One connection is kept open and made anew when
 /// it broke.
@@ -54,8 +57,6 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// The last one; the server is told that it is over, so that it lets go of half-written files.
     session: Option<SessionId>,
-    /// Folders that were seen over this connection.
-    folders: HashSet<String>,
 }
 
 impl Smb {
@@ -72,7 +73,6 @@ impl Smb {
             return Ok(Arc::clone(connection));
         }
         state.connection = None;
-        state.folders.clear();
         let opened =
             Connection::open(&self.target, self.tunnel.as_ref(), state.session, &self.server).await?;
         let connection = Arc::new(opened);
@@ -89,10 +89,6 @@ impl Smb {
         }
     }
 
-    async fn knows(&self, folder: &str) -> bool {
-        self.state.lock().await.folders.contains(folder)
-    }
-
     /// Whether it is a folder; something else of the name is a fault.
     async fn is_folder(&self, connection: &Connection, path: &str) -> Result<bool, TargetError> {
         let fault = |error| connection.fault("looking for a folder", &error);
@@ -104,23 +100,41 @@ impl Smb {
         }
     }
 
-    /// The content in one message; `None` if there is a file of the name already.
+    /// The size of a file; what is not there, or lies in a folder that is not there, has none.
+    async fn size_of(&self, connection: &Connection, path: &str) -> Result<Option<u64>, TargetError> {
+        match connection.tree().stat(&mut connection.smb(), &self.path(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(connection.fault("looking for a file", &error)),
+        }
+    }
+
+    /// Makes the folder that the file `path` is to lie in.
+    async fn make_folder_of(&self, path: &str) -> Result<(), TargetError> {
+        self.make_folder(path.rsplit_once('/').map_or("", |(folder, _)| folder)).await
+    }
+
+    /// The content in one message; false if there is a file of the name already.
     async fn write_small(
         &self,
         connection: &Connection,
         path: &str,
         content: &Content,
-    ) -> Result<Option<()>, TargetError> {
+    ) -> Result<bool, TargetError> {
         let mut bytes = Vec::new();
-        let mut source = Checked::open(content, 0).await?;
+        let mut source = Blocks::open(content, 0).await?;
         while let Some(block) = source.next().await? {
-            bytes.extend_from_slice(block);
+            bytes.extend_from_slice(&block);
         }
-        match connection.tree().write_file_compound_exclusive(&mut connection.smb(), path, &bytes).await {
-            Ok(written) if written == content.size() => Ok(Some(())),
-            // The rest is written like that of any unfinished file, by the next attempt.
-            Ok(_) => Err(connection.fault("writing a file", &refused(NtStatus::DISK_FULL))),
-            Err(error) if error.status() == Some(NtStatus::OBJECT_NAME_COLLISION) => Ok(None),
+        let (smb, tree, at) = (connection.smb(), connection.tree(), self.path(path));
+        let mut written = write_new(&smb, tree, &at, bytes.clone()).await;
+        if status(&written) == Some(NtStatus::OBJECT_PATH_NOT_FOUND) {
+            self.make_folder_of(path).await?;
+            written = write_new(&smb, tree, &at, bytes).await;
+        }
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) if error.status() == Some(NtStatus::OBJECT_NAME_COLLISION) => Ok(false),
             Err(error) => Err(connection.fault("writing a file", &error)),
         }
     }
@@ -133,13 +147,18 @@ impl Smb {
         offset: u64,
     ) -> Result<(), TargetError> {
         let fault = |error| connection.fault("writing a file", &error);
-        let mut source = Checked::open(content, offset).await?;
-        let writer = connection.tree().create_file_writer_at(connection.smb(), path, offset).await;
+        let mut source = Blocks::open(content, offset).await?;
+        let (tree, at) = (connection.tree(), self.path(path));
+        let mut writer = tree.create_file_writer_at(connection.smb(), &at, offset).await;
+        if status(&writer) == Some(NtStatus::OBJECT_PATH_NOT_FOUND) {
+            self.make_folder_of(path).await?;
+            writer = tree.create_file_writer_at(connection.smb(), &at, offset).await;
+        }
         let writer = writer.map_err(|error| connection.fault("making a file", &error))?;
         let mut writer = writer.with_chunk_size(CHUNK).with_write_behind(WriteBehind::Fixed(WRITES_AHEAD));
         loop {
             match source.next().await {
-                Ok(Some(block)) => writer.write_chunk(block).await.map_err(fault)?,
+                Ok(Some(block)) => writer.write_chunk(&block).await.map_err(fault)?,
                 Ok(None) => break,
                 Err(error) => {
                     // Waits until nothing is under way any more: the file may be deleted next.
@@ -162,42 +181,49 @@ impl Files for Smb {
             return Ok(());
         }
         let connection = self.connection().await?;
-        if self.knows(&whole).await {
+        if self.is_folder(&connection, &whole).await? {
             return Ok(());
         }
-        if !self.is_folder(&connection, &whole).await? {
-            let ends = whole.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
-            for end in ends.chain([whole.len()]) {
-                let level = &whole[..end];
-                if self.is_folder(&connection, level).await? {
-                    continue;
-                }
-                if let Err(error) = connection.tree().create_directory(&mut connection.smb(), level).await {
-                    // Another writer may have made it in between; if so all is well.
-                    if !self.is_folder(&connection, level).await? {
-                        return Err(connection.fault("making a folder", &error));
-                    }
+        let ends = whole.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+        for end in ends.chain([whole.len()]) {
+            let level = &whole[..end];
+            if self.is_folder(&connection, level).await? {
+                continue;
+            }
+            if let Err(error) = connection.tree().create_directory(&mut connection.smb(), level).await {
+                // Another writer may have made it in between; if so all is well.
+                if !self.is_folder(&connection, level).await? {
+                    return Err(connection.fault("making a folder", &error));
                 }
             }
         }
-        self.state.lock().await.folders.insert(whole);
         Ok(())
     }
 
     async fn size(&self, path: &str) -> Result<Option<u64>, TargetError> {
         let connection = self.connection().await?;
-        match connection.tree().stat(&mut connection.smb(), &self.path(path)).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(connection.fault("looking for a file", &error)),
-        }
+        self.size_of(&connection, path).await
+    }
+
+    async fn look(&self, _folder: &str, path: &str, unfinished: &str) -> Result<Seen, TargetError> {
+        let connection = self.connection().await?;
+        let sizes = try_join(self.size_of(&connection, path), self.size_of(&connection, unfinished));
+        let (size, left) = sizes.await?;
+        Ok(Seen { size, left })
     }
 
     async fn read(&self, path: &str) -> Result<Reader, TargetError> {
+        let gone = || self.server.fault(READING, &refused(NtStatus::OBJECT_NAME_NOT_FOUND));
+        self.find(path).await?.map(|(_, reader)| reader).ok_or_else(gone)
+    }
+
+    async fn find(&self, path: &str) -> Result<Option<(u64, Reader)>, TargetError> {
         let connection = self.connection().await?;
-        let file = connection.tree().open_file_reader(connection.smb(), &self.path(path)).await;
-        let file = file.map_err(|error| connection.fault("opening a file to read it back", &error))?;
-        Ok(reader::whole(file))
+        match connection.tree().open_file_reader(connection.smb(), &self.path(path)).await {
+            Ok(file) => Ok(Some((file.size(), reader::whole(file)))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(connection.fault(READING, &error)),
+        }
     }
 
     async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
@@ -209,22 +235,14 @@ impl Files for Smb {
         }
     }
 
+    /// Makes the file's folder, too.
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
         let connection = self.connection().await?;
-        let path = self.path(path);
         let fits = content.size() <= SMALL.min(connection.smb().compound_write_limit());
-        let written = async {
-            if offset == 0 && fits && self.write_small(&connection, &path, content).await?.is_some() {
-                return Ok(());
-            }
-            self.write_from(&connection, &path, content, offset).await
-        };
-        let written = written.await;
-        if written.is_err() {
-            // The folder may be gone: it is looked for again next time.
-            self.state.lock().await.folders.clear();
+        if offset == 0 && fits && self.write_small(&connection, path, content).await? {
+            return Ok(());
         }
-        written
+        self.write_from(&connection, path, content, offset).await
     }
 
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
@@ -253,10 +271,9 @@ impl Files for Smb {
     }
 
     fn unreadable(&self, error: io::Error) -> TargetError {
-        let doing = "reading a file back";
         match error.downcast::<smb2::Error>() {
-            Ok(error) => self.server.fault(doing, &error),
-            Err(error) => self.server.fault(doing, &smb2::Error::Io(error)),
+            Ok(error) => self.server.fault(READING, &error),
+            Err(error) => self.server.fault(READING, &smb2::Error::Io(error)),
         }
     }
 }
@@ -274,6 +291,10 @@ fn listed(entry: &DirectoryEntry) -> Option<Listed> {
 
 const fn refused(status: NtStatus) -> smb2::Error {
     smb2::Error::Protocol { status, command: smb2::types::Command::Create }
+}
+
+fn status<T>(answer: &smb2::Result<T>) -> Option<NtStatus> {
+    answer.as_ref().err().and_then(smb2::Error::status)
 }
 
 fn is_missing(error: &smb2::Error) -> bool {
