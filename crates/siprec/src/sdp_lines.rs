@@ -17,10 +17,11 @@ pub(crate) fn tidy(sdp: &[u8]) -> String {
     let (mut in_media, mut has_origin, mut has_connection) = (false, false, false);
     for line in text.split(['\n', '\r']).map(|l| l.trim_matches(|c: char| c.is_whitespace() || c == '\0')) {
         let Some((key, value)) = line.split_once('=') else { continue };
+        // Control characters mean nothing anywhere; an m-line keeps its place without them, and none is
+        // repeated in the answer.
+        let plain = |c: char| if c == '\t' { Some(' ') } else { (!c.is_control()).then_some(c) };
+        let value: String = value.chars().filter_map(plain).collect();
         let (key, value) = (key.trim(), value.trim());
-        if value.contains('\0') {
-            continue;
-        }
         let line = match key {
             "o" | "O" if !in_media && !has_origin => origin(value).inspect(|_| has_origin = true),
             "c" | "C" if in_media || !has_connection => {
@@ -71,6 +72,13 @@ fn media(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_cost_no_line_its_place() {
+        let tidy =
+            tidy(b"v=0\r\nm=audio 4000 RTP\0/AVP 8\r\na=label:\x7f1\r\nm=\x01vi\x7fdeo\t0 RTP/AVP 31\r\n");
+        assert_eq!(tidy, "v=0\r\nm=audio 4000 RTP/AVP 8\r\na=label:1\r\nm=video 0 RTP/AVP 31\r\n");
+    }
 
     #[test]
     fn whatever_is_tidied_is_accepted_by_the_parser() {
