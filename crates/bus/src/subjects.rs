@@ -79,6 +79,14 @@ pub fn destinations(service: &str) -> String {
     format!("rpc.{service}.destinations")
 }
 
+/// Request/reply: where recordings are (`delivery_v1::ListShipmentsRequest`), of a service that delivers.
+pub fn shipments(service: &str) -> String {
+    format!("rpc.{service}.shipments")
+}
+
+/// Request/reply: what the shipper's sweep found (`delivery_v1::SweepRequest`).
+pub const SHIPPER_SWEEP: &str = "rpc.shipper.sweep";
+
 /// Request/reply: a person's wish about a destination (`delivery_v1::ChangeRequest`).
 pub fn change_destination(service: &str) -> String {
     format!("rpc.{service}.change")

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{RecordingId, TenantId};
+use domain::RecordingId;
 use jiff::Timestamp;
 
 use crate::{DeliveryError, Destination, WorkList};
@@ -81,31 +81,24 @@ impl WorkList {
     ///
     /// # Errors
     /// The database cannot be used; nothing was changed.
-    pub async fn retry_recording(
-        &self,
-        tenant: &TenantId,
-        recording: RecordingId,
-        now: Timestamp,
-    ) -> Result<u64, DeliveryError> {
+    pub async fn retry_recording(&self, recording: RecordingId, now: Timestamp) -> Result<u64, DeliveryError> {
         let mut tx = self.db.begin_write().await?;
         sqlx::query(
-            "UPDATE delivery_destinations SET next_attempt_at = $1 WHERE tenant = $2 AND destination IN \
-             (SELECT destination FROM delivery_orders WHERE tenant = $3 AND recording = $4 \
-              AND state IN ('queued', 'set_aside'))",
+            "UPDATE delivery_destinations SET next_attempt_at = $1 WHERE EXISTS \
+             (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_destinations.tenant \
+              AND o.destination = delivery_destinations.destination AND o.recording = $2 \
+              AND o.state IN ('queued', 'set_aside'))",
         )
         .bind(now.as_millisecond())
-        .bind(tenant.as_str())
-        .bind(tenant.as_str())
         .bind(recording.to_string())
         .execute(&mut *tx)
         .await?;
-        // Never tried counts as least tried: it is the one that a failing destination is probed with.
+        // Never tried counts as least tried: a failing destination is probed with it.
         let due = sqlx::query(
-            "UPDATE delivery_orders SET state = 'queued', record_faults = 0, accused = 0, attempts = 0, next_attempt_at = $1 \
-             WHERE tenant = $2 AND recording = $3 AND state IN ('queued', 'set_aside')",
+            "UPDATE delivery_orders SET state = 'queued', record_faults = 0, accused = 0, attempts = 0, \
+             next_attempt_at = $1 WHERE recording = $2 AND state IN ('queued', 'set_aside')",
         )
         .bind(now.as_millisecond())
-        .bind(tenant.as_str())
         .bind(recording.to_string())
         .execute(&mut *tx)
         .await?;

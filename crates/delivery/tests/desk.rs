@@ -12,17 +12,20 @@ use async_trait::async_trait;
 use bus::{Bus, BusOptions, server::NatsServer, subjects};
 use config::Watched;
 use delivery::{
-    Announced, Delivering, EngineOptions, Fault, Intake, Metrics, Notice, Order, Poison, Role, Work,
+    Announced, Delivering, EngineOptions, Fault, Intake, Metrics, Notice, Order, Poison, Role, Terms, Work,
 };
 use domain::{RecordingId, resources::Resources};
+use futures::StreamExt as _;
 use harness::wait;
 use list_of_test::sqlite;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use wire::{
     delivery_v1::{
-        Change, ChangeRequest, ChangeResponse, Destination, ListDestinationsRequest, ListDestinationsResponse,
+        Change, ChangeRequest, ChangeResponse, Destination, ListDestinationsRequest,
+        ListDestinationsResponse, ListShipmentsRequest, ListShipmentsResponse,
     },
+    event_v1::event::What,
     recording_v1::RecordingSealed,
 };
 
@@ -31,7 +34,7 @@ const ROLE: Role = Role {
     service: "shipper",
     destination: "target",
     cargo: "recordings",
-    names: |tenant| tenant.storage_targets.keys().cloned().collect(),
+    terms: |tenant| tenant.storage_targets.keys().map(|name| (name.clone(), Terms::default())).collect(),
 };
 
 struct Targets;
@@ -60,7 +63,7 @@ impl Work for Refusing {
 
     async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
         if !*self.willing.lock().unwrap() {
-            return Err(Fault::Destination { problem: "refuses the login".into(), permanent: true });
+            return Err(Fault::permanent("refuses the login"));
         }
         self.done.lock().unwrap().insert(order.recording);
         Ok(())
@@ -101,7 +104,8 @@ async fn destinations(bus: &Bus) -> Vec<Destination> {
 }
 
 async fn change(bus: &Bus, name: &str, change: Change) -> ChangeResponse {
-    let request = ChangeRequest { tenant: "acme".into(), name: name.into(), change: change.into() };
+    let request =
+        ChangeRequest { tenant: "acme".into(), name: name.into(), change: change.into(), ..Default::default() };
     bus.request(&subjects::change_destination("shipper"), &request, PATIENCE).await.unwrap()
 }
 
@@ -153,6 +157,39 @@ async fn a_person_sees_what_waits_and_why_and_has_it_tried_again() {
     assert!(refused.error.contains("not in the configuration"), "{refused:?}");
     assert!(!change(&bus, "Not a name", Change::Retry).await.error.is_empty());
     assert!(!change(&bus, "archive", Change::Unspecified).await.error.is_empty());
+    // Where each recording is, and why it is not everywhere.
+    let request = ListShipmentsRequest { recording_id: both.recording_id.clone(), ..Default::default() };
+    let shown: ListShipmentsResponse =
+        bus.request(&subjects::shipments("shipper"), &request, PATIENCE).await.unwrap();
+    let where_it_is: Vec<_> =
+        shown.shipments.iter().map(|s| (s.name.as_str(), s.state.as_str(), s.last_error.as_str())).collect();
+    assert_eq!(where_it_is, [("archive", "queued", "refuses the login"), ("gone", "orphaned", "")]);
+
+    // Given up only with a name and a reason, and the log is told.
+    assert!(change(&bus, "gone", Change::Abandon).await.error.contains("a reason"));
+    let mut events = Box::pin(bus.events_from_now(None).await.unwrap());
+    let request = ChangeRequest {
+        tenant: "acme".into(),
+        name: "gone".into(),
+        change: Change::Abandon.into(),
+        reason: "the server was sold".into(),
+        by: "jane".into(),
+        ..Default::default()
+    };
+    let answer: ChangeResponse =
+        bus.request(&subjects::change_destination("shipper"), &request, PATIENCE).await.unwrap();
+    assert_eq!((answer.orders, answer.error.as_str()), (1, ""));
+    let told = async {
+        loop {
+            let event = events.next().await.expect("the events go on");
+            if let Some(What::Deleted(deleted)) = event.what {
+                return (event.recording_id, deleted.targets, deleted.by);
+            }
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert_eq!(told, (both.recording_id.clone(), vec!["gone".to_owned()], "jane".to_owned()));
+
     *work.willing.lock().unwrap() = true;
     assert_eq!(
         change(&bus, "archive", Change::Retry).await,

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use delivery::{
-    Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Work, WorkList,
+    Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Terms, Work, WorkList,
 };
 use domain::RecordingId;
 use harness::{postgres::Postgres, wait};
@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(20), ceiling: Duration::from_millis(100) };
 const OPTIONS: EngineOptions = EngineOptions {
     concurrency: 2,
+    transfers: 16,
     lease: Duration::from_secs(2),
     look_over: Duration::from_millis(50),
     orphan_after: Duration::from_millis(200),
@@ -52,7 +53,7 @@ impl Work for Noting {
             std::future::pending::<()>().await;
         }
         if self.dead.lock().unwrap().contains(&order.destination) {
-            return Err(Fault::Destination { problem: "is down".into(), permanent: false });
+            return Err(Fault::passing("is down"));
         }
         let is_poison = self.poison.lock().unwrap().contains(&order.recording);
         assert!(!is_poison, "as a bug would");
@@ -77,12 +78,17 @@ impl Noting {
     }
 }
 
+/// Without terms of their own.
+fn usual(names: &[&str]) -> BTreeMap<Destination, Terms> {
+    names.iter().map(|name| (destination(name), Terms::default())).collect()
+}
+
 fn start(
     list: &WorkList,
     work: &Arc<Noting>,
     names: &[&str],
     stop: &CancellationToken,
-) -> watch::Sender<BTreeSet<Destination>> {
+) -> watch::Sender<BTreeMap<Destination, Terms>> {
     let metrics = Metrics::register("test", &Registry::new()).unwrap();
     start_with(list, work, names, stop, OPTIONS, metrics)
 }
@@ -94,8 +100,8 @@ fn start_with(
     stop: &CancellationToken,
     options: EngineOptions,
     metrics: Metrics,
-) -> watch::Sender<BTreeSet<Destination>> {
-    let (tell, existing) = watch::channel(names.iter().map(|name| destination(name)).collect());
+) -> watch::Sender<BTreeMap<Destination, Terms>> {
+    let (tell, existing) = watch::channel(usual(names));
     let engine = Engine::new(list.clone(), Arc::clone(work), options, metrics);
     tokio::spawn(engine.run(existing, stop.clone()));
     tell
@@ -180,7 +186,7 @@ async fn a_removed_destination_leaves_orphans_that_wait_for_a_person_also_when_i
     };
     wait::until("the order to be orphaned", PATIENCE, || is(old, State::Orphaned)).await.unwrap();
 
-    tell.send_replace(BTreeSet::from([destination("archive")]));
+    tell.send_replace(usual(&["archive"]));
     list.enqueue(&[order_for("archive", new)], Timestamp::now()).await.unwrap();
     wait::until("the new order to be done", PATIENCE, || is(new, State::Done)).await.unwrap();
     assert!(is(old, State::Orphaned).await.is_some());
@@ -216,7 +222,7 @@ async fn a_destination_that_is_missing_for_a_moment_makes_no_orphans() {
     })
     .await
     .unwrap();
-    tell.send_replace(BTreeSet::from([destination("archive")]));
+    tell.send_replace(usual(&["archive"]));
     wait::until("the order to be done", PATIENCE, || async { (work.count("archive") == 1).then_some(()) })
         .await
         .unwrap();
@@ -230,7 +236,7 @@ async fn what_is_under_way_when_the_service_drains_is_free_for_the_next_start() 
     let (list, work, stop) =
         (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
     work.hanging.lock().unwrap().insert(destination("archive"));
-    let (tell, existing) = watch::channel(BTreeSet::from([destination("archive")]));
+    let (tell, existing) = watch::channel(usual(&["archive"]));
     let metrics = Metrics::register("test", &Registry::new()).unwrap();
     let engine = tokio::spawn(
         Engine::new(list.clone(), Arc::clone(&work), OPTIONS, metrics).run(existing, stop.clone()),

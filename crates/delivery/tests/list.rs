@@ -4,7 +4,7 @@ mod list_of_test;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use delivery::{Claim, Failed, Fault, Order, State, WorkList};
+use delivery::{Asked, Claim, Failed, Fault, Order, State, VerifiedFile, WorkList};
 use domain::RecordingId;
 use jiff::{SignedDuration, Timestamp};
 use list_of_test::{BACKOFF, destination, order_for, sqlite};
@@ -30,7 +30,7 @@ async fn nothing_before(list: &WorkList, name: &str, at: i64) -> Option<i64> {
 }
 
 fn away(problem: &str) -> Fault {
-    Fault::Destination { problem: problem.into(), permanent: false }
+    Fault::passing(problem)
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_destination_that_needs_a_person_is_probed_at_the_ceiling_until_the_co
     let dir = tempfile::tempdir().unwrap();
     let list = sqlite(dir.path()).await;
     list.enqueue(&[order_for("locked", RecordingId::new())], later(0)).await.unwrap();
-    let refused = Fault::Destination { problem: "refuses the login".into(), permanent: true };
+    let refused = Fault::permanent("refuses the login");
     list.failed(&claimed(&list, "locked", 0).await, &refused, later(0), 0.0).await.unwrap();
     assert_eq!(nothing_before(&list, "locked", 1).await, Some(BACKOFF.ceiling.as_secs() as i64));
     list.retry_now(later(2)).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_record_at_fault_is_set_aside_in_the_end_and_never_holds_up_the_next()
     let list = sqlite(dir.path()).await;
     let (poison, good) = (RecordingId::new(), RecordingId::new());
     list.enqueue(&[order_for("archive", poison), order_for("archive", good)], later(0)).await.unwrap();
-    let fault = Fault::Record { problem: "is damaged".into() };
+    let fault = Fault::record("is damaged");
     let first = list.failed(&claimed(&list, "archive", 0).await, &fault, later(0), 0.0).await.unwrap();
     assert_eq!(first, Failed::Retry { at: later(5), news: true });
     let order = claimed(&list, "archive", 0).await;
@@ -173,17 +173,225 @@ async fn an_order_is_free_again_when_its_worker_is_not_heard_of_and_the_late_wor
 }
 
 #[tokio::test]
-async fn after_a_restart_orders_in_hand_are_free_at_once_and_progress_is_kept() {
+async fn after_a_restart_orders_in_hand_are_free_at_once_and_what_is_known_of_their_files_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let list = sqlite(dir.path()).await;
     let id = RecordingId::new();
     list.enqueue(&[order_for("archive", id)], later(0)).await.unwrap();
     let order = claimed(&list, "archive", 0).await;
-    list.note_progress(&order, "two files").await.unwrap();
+    let wav = VerifiedFile {
+        file: ".wav".into(),
+        stored_name: "x (2).wav".into(),
+        verified_by: "read-back".into(),
+        at: later(1),
+    };
+    list.keep_bookmark(&order, ".wav", Some(b"half of it".to_vec()), later(0)).await.unwrap();
+    list.note_verified(&order, std::slice::from_ref(&wav)).await.unwrap();
+    list.keep_bookmark(&order, "_info.txt", Some(b"first".to_vec()), later(1)).await.unwrap();
+    list.keep_bookmark(&order, "_info.txt", Some(b"second".to_vec()), later(2)).await.unwrap();
     drop((list, order));
     let list = sqlite(dir.path()).await;
     let order = claimed(&list, "archive", 1).await;
-    assert_eq!((order.recording, order.progress.as_deref(), order.attempts), (id, Some("two files"), 1));
+    assert_eq!((order.recording, order.attempts), (id, 1));
+    assert_eq!(list.verified_files(&order).await.unwrap(), [wav]);
+    assert_eq!(list.bookmark(&order, ".wav").await.unwrap(), None, "it is verified");
+    assert_eq!(list.bookmark(&order, "_info.txt").await.unwrap(), Some(b"second".to_vec()));
+
+    // Done: the names and the credentials are wiped, what was verified by which method stays.
+    list.done(&order, later(3)).await.unwrap();
+    assert_eq!(list.bookmark(&order, "_info.txt").await.unwrap(), None);
+    assert_eq!(list.verified_files(&order).await.unwrap()[0].stored_name, "");
+    let asked = Asked { recording: Some(id), ..Asked::default() };
+    let shown = list.shipments(&asked).await.unwrap().shipments;
+    assert_eq!((shown.len(), shown[0].state, shown[0].done), (1, State::Done, Some(later(3))));
+    let methods: Vec<_> = shown[0].files.iter().map(|f| (f.file.as_str(), f.verified_by.as_deref())).collect();
+    assert_eq!(methods, [(".wav", Some("read-back")), ("_info.txt", None)]);
+    // Forgotten, nothing is left of them.
+    list.forget_done(Duration::from_secs(1), later(60)).await.unwrap();
+    let (rows,): (i64,) =
+        sqlx::query_as("SELECT count(*) FROM delivery_files").fetch_one(list.database().pool()).await.unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn a_late_worker_keeps_no_bookmark_but_what_it_verified_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[order_for("archive", RecordingId::new())], later(0)).await.unwrap();
+    let late = claimed(&list, "archive", 0).await;
+    let order = claimed(&list, "archive", 31).await;
+    list.keep_bookmark(&order, ".wav", Some(b"mine".to_vec()), later(32)).await.unwrap();
+    list.keep_bookmark(&late, ".wav", Some(b"theirs".to_vec()), later(33)).await.unwrap();
+    assert_eq!(list.bookmark(&order, ".wav").await.unwrap(), Some(b"mine".to_vec()));
+    list.keep_bookmark(&order, ".wav", None, later(34)).await.unwrap();
+    assert_eq!(list.bookmark(&order, ".wav").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_server_asks_for_counts_and_not_the_back_off_also_beyond_its_ceiling() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[(); 2].map(|()| order_for("busy", RecordingId::new())), later(0)).await.unwrap();
+    let busy = |seconds| Fault::Destination {
+        problem: "asks to be left alone".into(),
+        permanent: false,
+        not_before: Some(Duration::from_secs(seconds)),
+    };
+    let (first, second) = (claimed(&list, "busy", 0).await, claimed(&list, "busy", 0).await);
+    let failed = list.failed(&first, &busy(7_200), later(0), 0.0).await.unwrap();
+    assert_eq!(failed, Failed::Retry { at: later(7_205), news: true });
+    // What fails meanwhile does not shorten it.
+    list.failed(&second, &away("is down"), later(1), 0.0).await.unwrap();
+    assert_eq!(nothing_before(&list, "busy", 7_204).await, Some(7_205));
+    let failed = list.failed(&claimed(&list, "busy", 7_205).await, &busy(0), later(7_205), 0.0).await;
+    assert!(matches!(failed, Ok(Failed::Retry { at, .. }) if at == later(7_210)), "{failed:?}");
+}
+
+/// The server breaks the connection on one recording each time; all others get through.
+#[tokio::test]
+async fn a_recording_that_looks_like_a_dead_destination_is_found_out_and_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let ids: Vec<RecordingId> = (0..40).map(|_| RecordingId::new()).collect();
+    let orders: Vec<_> = ids.iter().map(|id| order_for("archive", *id)).collect();
+    list.enqueue(&orders, later(0)).await.unwrap();
+    let (mut at, mut done, mut waited, mut aside) = (0, 0, 0, Vec::new());
+    while done < 39 || aside.is_empty() {
+        match list.claim(&destination("archive"), LEASE, later(at)).await.unwrap() {
+            Claim::Order(order) if order.recording == ids[0] => {
+                list.failed(&order, &away("the connection broke"), later(at), 0.0).await.unwrap();
+            }
+            Claim::Order(order) => {
+                aside.extend(list.done(&order, later(at)).await.unwrap().set_aside);
+                done += 1;
+            }
+            Claim::NotBefore(due) => {
+                let due = due.unwrap().as_second() - later(0).as_second();
+                waited += i64::from(done < 39) * (due - at);
+                at = due;
+                if done == 39 {
+                    // More come as time goes by.
+                    list.enqueue(&[order_for("archive", RecordingId::new())], later(at)).await.unwrap();
+                }
+            }
+        }
+        assert!(at < 7_200, "it is still tried: {done} done");
+    }
+    assert_eq!(aside, [(ids[0], "the connection broke".to_owned())]);
+    assert!(waited <= 30, "the others waited {waited} s for it");
+    let backlog = list.backlog().await.unwrap();
+    assert!(backlog.iter().any(|entry| entry.state == State::SetAside && entry.orders == 1), "{backlog:?}");
+}
+
+#[tokio::test]
+async fn a_destination_that_is_really_down_sets_nothing_aside_however_long_it_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let ids: Vec<RecordingId> = (0..5).map(|_| RecordingId::new()).collect();
+    list.enqueue(&ids.iter().map(|id| order_for("dead", *id)).collect::<Vec<_>>(), later(0)).await.unwrap();
+    let (mut at, mut probes) = (0, Vec::new());
+    while probes.len() < 40 {
+        match list.claim(&destination("dead"), LEASE, later(at)).await.unwrap() {
+            Claim::Order(order) => {
+                probes.push(order.recording);
+                list.failed(&order, &away("is down"), later(at), 0.0).await.unwrap();
+            }
+            Claim::NotBefore(due) => at = due.unwrap().as_second() - later(0).as_second(),
+        }
+    }
+    assert_eq!(probes[..5], ids, "each attempt is made with another one");
+    let first = claimed_after(&list, "dead", &mut at).await;
+    let done = list.done(&first, later(at)).await.unwrap();
+    assert!(done.recovered && done.set_aside.is_empty());
+    // Those that were tried in vain come a moment later.
+    for _ in 0..4 {
+        let order = claimed_after(&list, "dead", &mut at).await;
+        list.done(&order, later(at)).await.unwrap();
+    }
+    assert_eq!(list.backlog().await.unwrap(), []);
+}
+
+async fn claimed_after(list: &WorkList, name: &str, at: &mut i64) -> Order {
+    loop {
+        match list.claim(&destination(name), LEASE, later(*at)).await.unwrap() {
+            Claim::Order(order) => return *order,
+            Claim::NotBefore(due) => *at = due.unwrap().as_second() - later(0).as_second(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_came_by_then_is_taken_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let (early, late) = (RecordingId::new(), RecordingId::new());
+    list.enqueue(&[order_for("mail", early)], later(0)).await.unwrap();
+    list.enqueue(&[order_for("mail", late)], later(100)).await.unwrap();
+    let mail = destination("mail");
+    let take = || list.claim_arrived(&mail, LEASE, later(200), Some(later(50)));
+    assert!(matches!(take().await.unwrap(), Claim::Order(order) if order.recording == early));
+    assert!(matches!(take().await.unwrap(), Claim::NotBefore(_)));
+}
+
+#[tokio::test]
+async fn a_damaged_row_stops_neither_the_list_nor_the_orders_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let ids = [RecordingId::new(), RecordingId::new()];
+    list.enqueue(&ids.map(|id| order_for("archive", id)), later(0)).await.unwrap();
+    sqlx::query("UPDATE delivery_orders SET recording = 'damaged' WHERE recording = $1")
+        .bind(ids[0].to_string())
+        .execute(list.database().pool())
+        .await
+        .unwrap();
+    assert_eq!(claimed_after(&list, "archive", &mut 1).await.recording, ids[1]);
+    assert_eq!(list.shipments(&Asked::default()).await.unwrap().shipments.len(), 1);
+    assert_eq!(list.backlog().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn orphans_are_given_up_by_a_persons_word_alone_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let (both, alone) = (RecordingId::new(), RecordingId::new());
+    list.enqueue(&[order_for("old", both), order_for("archive", both), order_for("old", alone)], later(0)).await.unwrap();
+    assert_eq!(list.abandon(&destination("old"), "by jane", later(1)).await.unwrap(), []);
+    list.orphan(&BTreeSet::from([destination("old")])).await.unwrap();
+    assert!(!list.done(&claimed(&list, "archive", 1).await, later(1)).await.unwrap().complete);
+    let mut given_up = list.abandon(&destination("old"), "by jane: sold", later(2)).await.unwrap();
+    given_up.sort_unstable();
+    assert_eq!(given_up, [both, alone]);
+    assert!(list.open_recordings().await.unwrap().is_empty());
+    let asked = Asked { name: Some("old".into()), ..Asked::default() };
+    let shown = list.shipments(&asked).await.unwrap().shipments;
+    assert!(shown.iter().all(|s| s.state == State::Abandoned && s.note.as_deref() == Some("by jane: sold")));
+    // What nobody has is remembered for ever.
+    list.forget_done(Duration::from_secs(1), later(1_000)).await.unwrap();
+    let left = list.shipments(&Asked::default()).await.unwrap().shipments;
+    assert_eq!(left.iter().map(|s| s.recording).collect::<Vec<_>>(), [alone]);
+}
+
+#[tokio::test]
+async fn a_recording_can_be_tried_again_wherever_it_waits_and_a_long_list_comes_in_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    let ids: Vec<RecordingId> = (0..700).map(|_| RecordingId::new()).collect();
+    list.enqueue(&ids.iter().map(|id| order_for("archive", *id)).collect::<Vec<_>>(), later(0)).await.unwrap();
+    list.failed(&claimed(&list, "archive", 0).await, &away("is down"), later(0), 0.0).await.unwrap();
+    assert_eq!(list.retry_recording(ids[600], later(1)).await.unwrap(), 1);
+    // A failing destination is probed with it.
+    list.failed(&claimed(&list, "archive", 1).await, &away("is down"), later(1), 0.0).await.unwrap();
+    let (mut found, mut asked) = (Vec::new(), Asked::default());
+    loop {
+        let page = list.shipments(&asked).await.unwrap();
+        assert!(page.shipments.len() <= 300);
+        found.extend(page.shipments.iter().map(|shipment| shipment.recording));
+        let Some(next) = page.next else { break };
+        asked.after = next;
+    }
+    assert_eq!(found, ids);
+    let failed = Asked { failed: true, ..Asked::default() };
+    assert_eq!(list.shipments(&failed).await.unwrap().shipments.len(), 2);
 }
 
 #[tokio::test]
@@ -246,7 +454,7 @@ async fn the_oldest_due_order_is_found_without_sorting_a_long_backlog() {
     let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
         "EXPLAIN QUERY PLAN SELECT position FROM delivery_orders WHERE tenant = 'a' AND destination = 'b' AND \
          state IN ('queued', 'running') AND ((state = 'queued' AND next_attempt_at <= 1) OR \
-         (state = 'running' AND lease_until <= 1)) ORDER BY position LIMIT 1",
+         (state = 'running' AND lease_until <= 1)) AND enqueued_at <= 1 ORDER BY position LIMIT 1",
     )
     .fetch_all(list.database().pool())
     .await

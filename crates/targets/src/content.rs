@@ -7,6 +7,8 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::pace::{self, Pace};
+
 /// A SHA-256, 32 bytes.
 pub type Digest = [u8; 32];
 
@@ -21,6 +23,14 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// It cannot be read.
     async fn open(&self, offset: u64) -> io::Result<Reader>;
+
+    /// Opens it at `offset` to be read on this machine alone, for its hashes: no pace holds that.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    async fn look(&self, offset: u64) -> io::Result<Reader> {
+        self.open(offset).await
+    }
 }
 
 /// What an unfinished put needs to go on after a restart, kept durably by whoever puts: an upload
@@ -67,6 +77,12 @@ impl Content {
         Self { bookmark, ..self }
     }
 
+    /// The same content, read at this pace.
+    #[must_use]
+    pub fn paced(self, pace: Arc<Pace>) -> Self {
+        Self { source: Arc::new(Held { source: self.source, pace }), ..self }
+    }
+
     /// Content that is in memory.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
@@ -96,6 +112,28 @@ impl Content {
     pub async fn open(&self, offset: u64) -> io::Result<Reader> {
         self.source.open(offset).await
     }
+
+    /// Opens the source at `offset` for its hashes; see [`Source::look`].
+    pub(crate) async fn look(&self, offset: u64) -> io::Result<Reader> {
+        self.source.look(offset).await
+    }
+}
+
+/// A source that is read at a pace.
+struct Held {
+    source: Arc<dyn Source>,
+    pace: Arc<Pace>,
+}
+
+#[async_trait]
+impl Source for Held {
+    async fn open(&self, offset: u64) -> io::Result<Reader> {
+        Ok(self.pace.hold(self.source.open(offset).await?))
+    }
+
+    async fn look(&self, offset: u64) -> io::Result<Reader> {
+        self.source.look(offset).await
+    }
 }
 
 struct InMemory(Bytes);
@@ -112,7 +150,8 @@ impl Source for InMemory {
 pub(crate) const BLOCK: usize = 256 * 1024;
 
 /// Size and SHA-256 of everything that `reader` yields.
-pub(crate) async fn measure(mut reader: Reader) -> io::Result<(u64, Digest)> {
+pub(crate) async fn measure(reader: Reader) -> io::Result<(u64, Digest)> {
+    let mut reader = pace::reading_back(reader);
     let (mut hash, mut size, mut block) = (Sha256::new(), 0, vec![0; BLOCK]);
     loop {
         let read = reader.read(&mut block).await?;

@@ -14,6 +14,7 @@ mod folder;
 mod listing;
 mod names;
 pub mod one_drive;
+mod pace;
 mod pump;
 pub mod sftp;
 mod smb;
@@ -29,6 +30,7 @@ pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
 pub use one_drive::OneDrive;
+pub use pace::Pace;
 pub use sftp::Sftp;
 pub use smb::Smb;
 
@@ -53,6 +55,11 @@ pub trait Target: Send + Sync {
         size: u64,
         sha256: &Digest,
     ) -> Result<Verified, TargetError>;
+
+    /// By which method a put finds that the same content stands there already.
+    fn compares_by(&self) -> Method {
+        Method::ReadBack
+    }
 
     /// Stores `content` as `name` in `folder` over whatever file stands there: at each moment, and
     /// after a crash, either the old content stands there or the new one. For what is about the

@@ -1,16 +1,20 @@
 //! `callseal targets`, `retry`, `release`: what waits for storage targets and journals, and a
 //! person's word about it. The services are asked over NATS; nobody's database is opened.
 
+mod change;
+mod shipments;
+mod sweep;
+
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use bus::{Bus, BusOptions, subjects};
-use domain::{ResourceName, TenantId};
 use jiff::Timestamp;
-use wire::delivery_v1::{
-    Change, ChangeRequest, ChangeResponse, Destination, ListDestinationsRequest, ListDestinationsResponse,
-    Waiting,
-};
+use wire::delivery_v1::{Destination, ListDestinationsRequest, ListDestinationsResponse, Waiting};
+
+pub use change::{AbandonArgs, ChangeArgs, RetryArgs, abandon, release, retry};
+pub use shipments::{ShipmentsArgs, shipments};
+pub use sweep::sweep;
 
 /// Exit code for a wrong call.
 const USAGE: u8 = 2;
@@ -27,18 +31,6 @@ pub struct AskArgs {
     nats: String,
 }
 
-/// Arguments of `callseal retry` and `callseal release`.
-#[derive(Debug, clap::Args)]
-pub struct ChangeArgs {
-    #[command(flatten)]
-    ask: AskArgs,
-    /// The tenant, where several have a target or journal of this name.
-    #[arg(long, value_name = "TENANT")]
-    tenant: Option<TenantId>,
-    /// The storage target or journal.
-    name: ResourceName,
-}
-
 /// `callseal targets`. Exit code 0: all services answered, 1: one did not.
 ///
 /// # Errors
@@ -53,59 +45,6 @@ pub async fn list(args: AskArgs) -> anyhow::Result<ExitCode> {
                 eprintln!("{service} does not say what waits: {error:#}");
                 code = ExitCode::FAILURE;
             }
-        }
-    }
-    Ok(code)
-}
-
-/// `callseal retry NAME`: tries it now, and what was set aside once more.
-///
-/// # Errors
-/// NATS or a service cannot be reached.
-pub async fn retry(args: ChangeArgs) -> anyhow::Result<ExitCode> {
-    change(args, Change::Retry).await
-}
-
-/// `callseal release NAME`: lets go on what was orphaned.
-///
-/// # Errors
-/// NATS or a service cannot be reached.
-pub async fn release(args: ChangeArgs) -> anyhow::Result<ExitCode> {
-    change(args, Change::Release).await
-}
-
-/// Exit code 0: done, 1: a service said no, 2: there is no such target or journal, or several.
-async fn change(args: ChangeArgs, change: Change) -> anyhow::Result<ExitCode> {
-    let bus = connect(&args.ask).await?;
-    let name = &args.name;
-    let mut found = Vec::new();
-    for (service, kind) in SERVICES {
-        let known = destinations(&bus, service).await.with_context(|| format!("the {service} was asked"))?;
-        let meant = |known: &Destination| {
-            known.name == name.as_str() && args.tenant.as_ref().is_none_or(|t| known.tenant == t.as_str())
-        };
-        found.extend(known.into_iter().filter(meant).map(|destination| (service, kind, destination)));
-    }
-    let Some((_, _, first)) = found.first() else {
-        eprintln!("there is no target or journal {name}, and nothing waits for one");
-        return Ok(ExitCode::from(USAGE));
-    };
-    if found.iter().any(|(_, _, other)| other.tenant != first.tenant) {
-        eprintln!("several tenants have a target or journal {name}: say which by --tenant");
-        return Ok(ExitCode::from(USAGE));
-    }
-    let mut code = ExitCode::SUCCESS;
-    for (service, kind, Destination { tenant, name, .. }) in found {
-        let place = format!("{kind} {tenant}/{name}");
-        let request = ChangeRequest { tenant, name, change: change.into() };
-        let subject = subjects::change_destination(service);
-        let answer: ChangeResponse = bus.request(&subject, &request, PATIENCE).await?;
-        if answer.error.is_empty() {
-            let verb = if change == Change::Release { "released" } else { "tried now" };
-            println!("{place}: {} {verb}", counted(answer.orders));
-        } else {
-            println!("{place}: {}", answer.error);
-            code = ExitCode::FAILURE;
         }
     }
     Ok(code)
@@ -143,9 +82,23 @@ fn shown(kind: &str, destinations: &[Destination], now: Timestamp) -> String {
 }
 
 fn show(text: &mut String, kind: &str, destination: &Destination, now: Timestamp) -> std::fmt::Result {
-    let Destination { tenant, name, configured, waiting, trouble } = destination;
-    let missing = if *configured { "" } else { " (not in the configuration)" };
+    let Destination { tenant, name, configured, waiting, trouble, .. } = destination;
+    let missing = match (*configured, destination.incomplete.is_empty()) {
+        (false, _) => " (not in the configuration)",
+        (true, false) => " (incomplete: nothing is sent there)",
+        (true, true) => "",
+    };
     writeln!(text, "{kind} {tenant}/{name}{missing}")?;
+    if !destination.incomplete.is_empty() {
+        writeln!(text, "    {}", destination.incomplete)?;
+    }
+    if !destination.windows.is_empty() {
+        let now_or_then = match destination.opens_unix_ms {
+            0 => "now".to_owned(),
+            opens => format!("next {}", time(opens, now)),
+        };
+        writeln!(text, "  is sent to at {}: {now_or_then}", destination.windows)?;
+    }
     for waiting in waiting {
         writeln!(text, "  {}, the oldest since {}", said(waiting), time(waiting.oldest_unix_ms, now))?;
         if waiting.state == "set_aside" {
@@ -162,6 +115,9 @@ fn show(text: &mut String, kind: &str, destination: &Destination, now: Timestamp
     }
     if *configured && waiting.iter().any(|waiting| waiting.state == "orphaned") {
         writeln!(text, "    to let the orphaned ones go on: callseal release {name}")?;
+    }
+    if !*configured && waiting.iter().any(|waiting| waiting.state == "orphaned") {
+        writeln!(text, "    if it will never come back: callseal abandon {name} --reason … --by …")?;
     }
     Ok(())
 }
@@ -204,7 +160,13 @@ mod tests {
     }
 
     fn destination(name: &str, configured: bool, waiting: Vec<Waiting>) -> Destination {
-        Destination { tenant: "acme".into(), name: name.into(), configured, waiting, trouble: None }
+        Destination {
+            tenant: "acme".into(),
+            name: name.into(),
+            configured,
+            waiting,
+            ..Destination::default()
+        }
     }
 
     #[test]
@@ -226,6 +188,15 @@ mod tests {
             Destination { trouble: Some(trouble), ..destination("vault", true, vault) },
             destination("old", false, old),
             destination("back", true, back),
+            Destination {
+                windows: "Mon,Tue 19:00-06:00".into(),
+                opens_unix_ms: NOW_MS + 9_000_000,
+                ..destination("night", true, vec![])
+            },
+            Destination {
+                incomplete: "no host key is pinned yet".into(),
+                ..destination("new", true, vec![waiting("queued", 1, 60, "")])
+            },
         ];
         let text = shown("target", &destinations, Timestamp::from_millisecond(NOW_MS).unwrap());
         insta::assert_snapshot!(text, @r"
@@ -238,11 +209,18 @@ mod tests {
         the SFTP server vault:22 cannot be reached; check that it runs
     target acme/old (not in the configuration)
       2 recordings orphaned, the oldest since 2026-11-16 14:06:40 UTC (5 days ago)
+        if it will never come back: callseal abandon old --reason … --by …
     target acme/back
       3 recordings orphaned, the oldest since 2026-11-22 06:30:00 UTC (2 h ago)
       1 recording set aside, the oldest since 2026-11-22 08:58:30 UTC (90 s ago)
         a file in staging is not what was sealed
         to let the orphaned ones go on: callseal release back
+    target acme/night
+      is sent to at Mon,Tue 19:00-06:00: next 2026-11-22 11:30:00 UTC (in 2 h)
+      nothing waits
+    target acme/new (incomplete: nothing is sent there)
+        no host key is pinned yet
+      1 recording waiting, the oldest since 2026-11-22 08:59:00 UTC (60 s ago)
     ");
     }
 }

@@ -128,6 +128,7 @@ fn archived(position: u64) -> [What; 3] {
             target: "archive".to_owned(),
             verified_by: "read-back".to_owned(),
             folder: "2026/11/22".to_owned(),
+            files: Vec::new(),
         }),
         What::Journalled(Journalled { journal: "main".to_owned() }),
     ]

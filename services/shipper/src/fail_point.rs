@@ -5,8 +5,18 @@ use runtime::fail_point::FailPoints;
 static POINTS: FailPoints = FailPoints::new(STEPS);
 
 /// Every place, in the order in which a recording, then its log, passes them.
-pub const STEPS: &[&str] =
-    &["taken-in", "file-put", "brought", "noted-done", "staging-emptied", "log-tiles", "log-checkpoint"];
+pub const STEPS: &[&str] = &[
+    "taken-in",
+    "bookmark-kept",
+    "file-stored",
+    "file-put",
+    "file-noted",
+    "brought",
+    "noted-done",
+    "staging-emptied",
+    "log-tiles",
+    "log-checkpoint",
+];
 
 /// Lets the process abort when it reaches `step`. Once a process.
 ///

@@ -14,8 +14,10 @@
 //! 4. when no order of the recording is open, its files are deleted from staging, then that is noted.
 //!    Crash: the sweep at the next start, or a minute later, deletes what is left.
 
+mod bookmark;
 mod certificates;
 pub mod fail_point;
+mod faults;
 mod intake;
 mod mirror;
 mod open_targets;
@@ -25,6 +27,7 @@ mod settle;
 mod ship;
 mod small_file;
 mod staging;
+mod sweep;
 mod terms;
 
 use std::{sync::Arc, time::Duration};
@@ -36,16 +39,19 @@ use runtime::Service;
 use sql::Database;
 use targets::Surroundings;
 use tokio_util::sync::CancellationToken;
+use vault::Vault;
 
 pub use options::Options;
 
 use intake::Announcements;
 use mirror::Mirrors;
+use faults::Faults;
 use open_targets::OpenTargets;
 use records::Records;
 use settle::Settler;
-use ship::Shipping;
+use ship::{Parts, Shipping};
 use staging::Staging;
+use sweep::Sweeper;
 
 const ROLE: Role = Role {
     service: "shipper",
@@ -84,8 +90,10 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     };
     let settler =
         Settler::new(records.clone(), list.clone(), staging.clone(), engine.done_kept, service.registry())?;
+    let sweeper =
+        Sweeper::new(records.clone(), list.clone(), staging.clone(), reporter.clone(), service.registry())?;
     let intake = Announcements::new(records, reporter.clone());
-    let targets = Arc::new(OpenTargets::new(config.clone(), Surroundings::new(&options.data)));
+    let targets = Arc::new(OpenTargets::new(config.clone(), Surroundings::new(&options.data), Faults::at(options.inject_faults)));
     let mirrors = Mirrors::new(
         config.clone(),
         Arc::clone(&targets),
@@ -94,21 +102,33 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         options.mirror.times(options.retry.backoff()),
         service.registry(),
     )?;
-    let work = Arc::new(Shipping::new(targets, staging, settler.clone(), reporter, mirrors.wakes()));
+    let vault = Vault::open(&options.data.join("vault.key")).context("the key that seals what is kept of uploads")?;
+    let work = Arc::new(Shipping::new(Parts {
+        targets,
+        staging,
+        list: list.clone(),
+        vault,
+        settler: settler.clone(),
+        reporter,
+        mirrors: mirrors.wakes(),
+    }));
     work_ready.set_ok();
     let list_of_log = list.clone();
+    let answering = sweeper.clone().serve(bus.clone(), shutdown.clone());
     let delivering = Delivering { role: ROLE, bus, config, list, intake, work, options: engine, metrics };
     tokio::join!(
         delivering.run(shutdown.clone()),
         mirrors.run(list_of_log, shutdown.clone()),
-        sweep(settler, shutdown)
+        answering,
+        sweep(settler, sweeper, shutdown)
     );
     Ok(())
 }
 
-async fn sweep(settler: Settler, shutdown: CancellationToken) {
+async fn sweep(settler: Settler, sweeper: Sweeper, shutdown: CancellationToken) {
     loop {
         settler.sweep().await;
+        sweeper.sweep().await;
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = shutdown.cancelled() => return,

@@ -5,32 +5,36 @@ use std::{collections::BTreeMap, sync::Arc};
 use config::Watched;
 use delivery::Destination;
 use domain::resources::StorageTarget;
-use targets::{Surroundings, Target};
+use targets::{Pace, Surroundings, Target};
 use tokio::sync::Mutex;
 
-use crate::certificates::Brought;
+use crate::{certificates::Brought, faults::Faults};
 
 /// Opens targets as the configuration describes them.
 pub struct OpenTargets {
     config: Watched,
     around: Surroundings,
+    faults: Option<Faults>,
     open: Mutex<BTreeMap<Destination, Arc<Opened>>>,
 }
 
 /// A target in use, as it was described when it was opened.
+#[derive(Clone)]
 pub struct Opened {
     /// How it was described.
     pub described: StorageTarget,
     /// The target.
-    pub target: Box<dyn Target>,
+    pub target: Arc<dyn Target>,
     /// Which certificates lie in it.
-    pub certificates: Mutex<Brought>,
+    pub certificates: Arc<Mutex<Brought>>,
+    /// How fast recordings go there; follows the configuration.
+    pub pace: Arc<Pace>,
 }
 
 impl OpenTargets {
-    /// Those of `config`; used from `around`.
-    pub fn new(config: Watched, around: Surroundings) -> Self {
-        Self { config, around, open: Mutex::default() }
+    /// Those of `config`; used from `around`. With `faults` they fail as networks do: for tests.
+    pub fn new(config: Watched, around: Surroundings, faults: Option<Faults>) -> Self {
+        Self { config, around, faults, open: Mutex::default() }
     }
 
     /// The target as it is described now; an open one is used again until its description changes.
@@ -39,13 +43,30 @@ impl OpenTargets {
         let resources = self.config.current();
         let described = resources.tenants.get(&destination.tenant)?.storage_targets.get(&destination.name)?;
         let mut open = self.open.lock().await;
-        if let Some(opened) = open.get(destination).filter(|opened| opened.described == *described) {
+        let known = open.get(destination);
+        if let Some(opened) = known.filter(|opened| opened.described == *described) {
             return Some(Arc::clone(opened));
         }
-        let target = targets::open(described, &self.around);
-        let opened =
-            Arc::new(Opened { described: described.clone(), target, certificates: Mutex::default() });
+        let opened = match known.filter(|opened| opened.described.kind == described.kind) {
+            // Only how it is used has changed: its connection stays.
+            Some(opened) => Opened { described: described.clone(), ..Opened::clone(opened) },
+            None => self.connect(destination, described),
+        };
+        let opened = Arc::new(opened);
         open.insert(destination.clone(), Arc::clone(&opened));
         Some(opened)
+    }
+
+    fn connect(&self, destination: &Destination, described: &StorageTarget) -> Opened {
+        let target: Arc<dyn Target> = Arc::from(targets::open(described, &self.around));
+        let target = match self.faults {
+            Some(faults) => faults.into_target(target),
+            None => target,
+        };
+        let (config, Destination { tenant, name }) = (self.config.clone(), destination.clone());
+        let pace = Pace::new(move || {
+            config.current().tenants.get(&tenant)?.storage_targets.get(&name)?.transfer.bytes_per_second
+        });
+        Opened { described: described.clone(), target, certificates: Arc::default(), pace }
     }
 }

@@ -33,6 +33,9 @@ pub struct Options {
     /// How the transparency log follows into the targets.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// For tests: this share of what targets are asked fails.
+    #[arg(long, hide = true, default_value_t = 0.0, value_name = "SHARE")]
+    pub inject_faults: f64,
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]
     pub fail_at: Option<String>,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use prometheus::{IntGauge, Registry};
 use wire::recording_v1::RecordingSealed;
 
-use crate::{fail_point, records::Records, staging::Staging};
+use crate::{fail_point, records::Records, staging::Staging, sweep::is_brought};
 
 /// Deletes recordings from staging.
 #[derive(Debug, Clone)]
@@ -80,9 +80,12 @@ impl Settler {
         let known = self.records.staged().await?;
         let open = self.list.open_recordings().await?;
         for (tenant, recording) in known.difference(&open) {
-            // Without a target it was never brought anywhere: it stays.
+            // Without a target it was never brought anywhere, nor where all of its orders were given up
+            // or are forgotten: it stays.
             let announced = self.records.announced(tenant, recording).await?;
-            if let Some(sealed) = announced.filter(|sealed| !sealed.targets.is_empty()) {
+            if let Some(sealed) = announced
+                && is_brought(&self.list, tenant, recording).await?
+            {
                 self.settle(&sealed).await;
             }
         }

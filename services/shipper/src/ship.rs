@@ -1,28 +1,41 @@
 //! Bringing one recording to one target.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use delivery::{Destination, Fault, Notice, Order, Reporter, Work};
+use delivery::{
+    DeliveryError, Destination, Fault, Notice, Order, Reporter, VerifiedFile, Work, WorkList,
+};
 use jiff::{Timestamp, tz::TimeZone};
-use targets::{ErrorKind, Method, Outcome, Target, TargetError, sub_folder};
+use sql::Transaction;
+use targets::{ErrorKind, Outcome, TargetError, sub_folder};
+use vault::Vault;
 use wire::{
     Message as _,
-    event_v1::{Shipped as ShippedEvent, event::What},
+    event_v1::{Shipped as ShippedEvent, ShippedFile, event::What},
     recording_v1::{RecordingSealed, SealedFile},
 };
 
 use crate::{
-    certificates, fail_point, mirror::Wakes, open_targets::OpenTargets, settle::Settler, staging::Staging,
+    bookmark::KeptBookmark,
+    certificates, fail_point,
+    mirror::Wakes,
+    open_targets::{OpenTargets, Opened},
+    settle::Settler,
+    staging::Staging,
 };
+
+/// From this size on (bytes) a file is noted as verified at once; of smaller ones the next attempt
+/// reads again what it is not told of, which costs less than a write to the state database each.
+const LARGE: u64 = 256 * 1024;
 
 /// What was brought where.
 #[derive(Debug)]
 pub struct Shipped {
     /// The folder within the target.
     pub folder: String,
-    /// How the files were verified.
-    pub verified_by: Method,
+    /// The files, in the order in which they came there.
+    pub files: Vec<VerifiedFile>,
     /// When the signature was committed, Unix ms.
     pub sealed_unix_ms: i64,
 }
@@ -31,21 +44,44 @@ pub struct Shipped {
 pub struct Shipping {
     targets: Arc<OpenTargets>,
     staging: Staging,
+    list: WorkList,
+    vault: Vault,
     settler: Settler,
     reporter: Reporter,
     mirrors: Wakes,
 }
 
+/// Where the files of an order go.
+struct Way<'a> {
+    order: &'a Order,
+    sealed: &'a RecordingSealed,
+    opened: &'a Opened,
+    folder: &'a str,
+}
+
+/// The parts that [`Shipping`] works with.
+pub struct Parts {
+    /// Where recordings are brought.
+    pub targets: Arc<OpenTargets>,
+    /// Where they come from.
+    pub staging: Staging,
+    /// Knows how far each file is.
+    pub list: WorkList,
+    /// Seals what is kept of unfinished uploads.
+    pub vault: Vault,
+    /// Empties staging.
+    pub settler: Settler,
+    /// Tells people.
+    pub reporter: Reporter,
+    /// Mirrors of the log, told where a recording was brought.
+    pub mirrors: Wakes,
+}
+
 impl Shipping {
-    /// To `targets`, out of `staging`; `mirrors` of the log are told where a recording was brought.
-    pub const fn new(
-        targets: Arc<OpenTargets>,
-        staging: Staging,
-        settler: Settler,
-        reporter: Reporter,
-        mirrors: Wakes,
-    ) -> Self {
-        Self { targets, staging, settler, reporter, mirrors }
+    /// Made of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { targets, staging, list, vault, settler, reporter, mirrors } = parts;
+        Self { targets, staging, list, vault, settler, reporter, mirrors }
     }
 
     /// A file with the same name and another content stands at the target.
@@ -59,54 +95,98 @@ impl Shipping {
 
     async fn bring(&self, order: &Order) -> Result<Shipped, Fault> {
         let sealed = RecordingSealed::decode(order.payload.as_slice())
-            .map_err(|_| record("the order cannot be read: the state database is damaged"))?;
+            .map_err(|_| Fault::record("the order cannot be read: the state database is damaged"))?;
         let Some(opened) = self.targets.get(&order.destination).await else {
             // The engine is about to stop this worker and to orphan the order.
-            let problem = "is not in the configuration any more".to_owned();
-            return Err(Fault::passing(problem));
+            return Err(Fault::passing("is not in the configuration any more"));
         };
-        let start = Timestamp::from_millisecond(sealed.started_unix_ms)
-            .map_err(|_| record("the announcement of the recording is damaged: its start is no time"))?;
-        let zone = TimeZone::get(&sealed.time_zone)
-            .map_err(|_| record("the announcement of the recording names a time zone that is not known"))?;
-        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone).map_err(|error| {
-            Fault::permanent(format!("subFolder: {error}"))
+        let start = Timestamp::from_millisecond(sealed.started_unix_ms).map_err(|_| {
+            Fault::record("the announcement of the recording is damaged: its start is no time")
         })?;
+        let zone = TimeZone::get(&sealed.time_zone).map_err(|_| {
+            Fault::record("the announcement of the recording names a time zone that is not known")
+        })?;
+        let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone)
+            .map_err(|error| Fault::permanent(format!("subFolder: {error}")))?;
 
         let mut known = opened.certificates.lock().await;
         let tenant = &order.destination.tenant;
         certificates::bring(&self.staging, tenant, &*opened.target, &mut known).await.map_err(fault)?;
         drop(known);
-        // The signer lists audio first and the signature last: a signature stands in an archive only
-        // when everything that it speaks for does.
-        for file in &sealed.files {
-            self.bring_file(order, &*opened.target, &folder, &sealed, file).await?;
-            fail_point::reached("file-put");
-        }
+        let way = Way { order, sealed: &sealed, opened: &opened, folder: &folder };
+        let files = self.bring_files(&way).await?;
         fail_point::reached("brought");
-        Ok(Shipped { folder, verified_by: Method::ReadBack, sealed_unix_ms: sealed.sealed_unix_ms })
+        Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms })
     }
 
-    async fn bring_file(
-        &self,
-        order: &Order,
-        target: &dyn Target,
-        folder: &str,
-        sealed: &RecordingSealed,
-        file: &SealedFile,
-    ) -> Result<(), Fault> {
-        let Some(content) = self.staging.content(sealed, file) else {
-            return Err(record("the announcement of the recording is damaged: a hash has not 32 bytes"));
-        };
-        let put = target.put(folder, &file.name, &content).await.map_err(fault)?;
-        match put.outcome {
-            // It was read back to find that out.
-            Outcome::AlreadyThere => return Ok(()),
-            Outcome::Stored => {}
-            Outcome::StoredAside => self.stored_aside(order),
+    /// The signer lists audio first and the signature last: a signature stands in an archive only when
+    /// everything that it speaks for does. What an earlier attempt verified is passed over.
+    async fn bring_files(&self, way: &Way<'_>) -> Result<Vec<VerifiedFile>, Fault> {
+        let mut there = self.list.verified_files(way.order).await.unwrap_or_else(|error| {
+            tracing::warn!(recording = %way.order.recording, %error, "all of its files are looked at again");
+            Vec::new()
+        });
+        // From here on: verified, but not noted yet.
+        let mut noted = there.len();
+        for (index, file) in way.sealed.files.iter().enumerate() {
+            let ending = ending(way.sealed, index);
+            if there.iter().any(|known| known.file == ending) {
+                continue;
+            }
+            match self.bring_file(way, file, ending).await {
+                Ok(verified) => there.push(verified),
+                Err(fault) => {
+                    self.note(way.order, &there[noted..]).await;
+                    return Err(fault);
+                }
+            }
+            fail_point::reached("file-put");
+            if file.size >= LARGE {
+                self.note(way.order, &there[noted..]).await;
+                noted = there.len();
+                fail_point::reached("file-noted");
+            }
         }
-        target.verify(folder, &put.name, content.size(), content.sha256()).await.map_err(fault)?;
-        Ok(())
+        Ok(there)
+    }
+
+    async fn note(&self, order: &Order, files: &[VerifiedFile]) {
+        if let Err(error) = self.list.note_verified(order, files).await {
+            tracing::warn!(recording = %order.recording, %error, "what is verified will be looked at again");
+        }
+    }
+
+    async fn bring_file(&self, way: &Way<'_>, file: &SealedFile, ending: String) -> Result<VerifiedFile, Fault> {
+        let Way { order, sealed, opened, folder } = way;
+        let Some(content) = self.staging.content(sealed, file) else {
+            return Err(Fault::record("the announcement of the recording is damaged: a hash has not 32 bytes"));
+        };
+        let bookmark = KeptBookmark::new(self.list.clone(), self.vault.clone(), order, &ending);
+        let content = content.paced(Arc::clone(&opened.pace)).with_bookmark(Arc::new(bookmark));
+        let (target, pace) = (&opened.target, &opened.pace);
+        let put = pace.reading_back(target.put(folder, &file.name, &content)).await.map_err(fault)?;
+        fail_point::reached("file-stored");
+        if put.name != file.name {
+            self.stored_aside(order);
+        }
+        let method = if put.outcome == Outcome::AlreadyThere {
+            // It was compared to find that out.
+            target.compares_by()
+        } else {
+            let verify = target.verify(folder, &put.name, content.size(), content.sha256());
+            pace.reading_back(verify).await.map_err(fault)?.method
+        };
+        let verified_by = method.as_str().to_owned();
+        Ok(VerifiedFile { file: ending, stored_name: put.name, verified_by, at: Timestamp::now() })
+    }
+}
+
+/// What the name of a recording's file ends with: `.wav`, `_hash.txt`. It holds no number.
+fn ending(sealed: &RecordingSealed, index: usize) -> String {
+    let name = sealed.files.get(index).map_or("", |file| &file.name);
+    match name.strip_prefix(sealed.base_name.as_str()) {
+        Some(ending) if !sealed.base_name.is_empty() && !ending.is_empty() => ending.to_owned(),
+        _ => format!("file {}", index + 1),
     }
 }
 
@@ -126,17 +206,27 @@ impl Work for Shipping {
         }
     }
 
+    async fn store_done_in(
+        &self,
+        tx: &mut Transaction,
+        order: &Order,
+        shipped: &Shipped,
+        _now: Timestamp,
+    ) -> Result<(), DeliveryError> {
+        self.list.note_verified_in(tx, order, &shipped.files).await
+    }
+
     fn carried_out(&self, order: &Order, report: Shipped) {
         fail_point::reached("noted-done");
         self.mirrors.wake(&order.destination);
         let Destination { tenant, name } = &order.destination;
         let since_sealed_ms = Timestamp::now().as_millisecond() - report.sealed_unix_ms;
         tracing::info!(recording = %order.recording, destination = %order.destination, since_sealed_ms, "shipped");
-        let shipped = ShippedEvent {
-            target: name.to_string(),
-            verified_by: report.verified_by.as_str().to_owned(),
-            folder: report.folder,
-        };
+        let methods: BTreeSet<&str> = report.files.iter().map(|file| file.verified_by.as_str()).collect();
+        let verified_by = methods.into_iter().collect::<Vec<_>>().join(", ");
+        let told = |file: VerifiedFile| ShippedFile { file: file.file, verified_by: file.verified_by };
+        let files = report.files.into_iter().map(told).collect();
+        let shipped = ShippedEvent { target: name.to_string(), verified_by, folder: report.folder, files };
         self.reporter.event(tenant, Some(order.recording), What::Shipped(shipped));
     }
 
@@ -152,17 +242,32 @@ impl Work for Shipping {
     }
 }
 
-fn record(problem: &str) -> Fault {
-    Fault::Record { problem: problem.to_owned() }
-}
-
 fn fault(error: TargetError) -> Fault {
     if let Some(cause) = std::error::Error::source(&error) {
         tracing::debug!(%error, %cause, "a target failed");
     }
     let problem = error.to_string();
     match error.kind() {
-        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict => Fault::Record { problem },
-        _ => Fault::Destination { problem, permanent: error.is_permanent(), not_before: error.retry_after() },
+        // A lock: of the one file that has the name.
+        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict | ErrorKind::Locked => Fault::Record { problem },
+        kind => Fault::Destination {
+            problem,
+            permanent: error.is_permanent() || kind == ErrorKind::Full,
+            not_before: error.retry_after(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_an_ending_that_holds_no_number() {
+        let base = "20261122-091530.123Z_in_+4970_x";
+        let named = |name: String| SealedFile { name, ..SealedFile::default() };
+        let files = vec![named(format!("{base}.wav")), named("+4930 something else".to_owned())];
+        let sealed = RecordingSealed { base_name: base.to_owned(), files, ..RecordingSealed::default() };
+        assert_eq!([ending(&sealed, 0), ending(&sealed, 1)], [".wav", "file 2"]);
     }
 }
