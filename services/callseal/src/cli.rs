@@ -44,10 +44,16 @@ enum Command {
     Witness(witness::WitnessArgs),
     /// Says what waits for which storage target or journal, since when, and why.
     Targets(deliveries::AskArgs),
-    /// Tries a storage target or journal now, and what was set aside there once more.
-    Retry(deliveries::ChangeArgs),
+    /// Says where each recording is, since when, verified by what, and why it is not everywhere.
+    Shipments(deliveries::ShipmentsArgs),
+    /// Tries a storage target, a journal or a recording now, and what was set aside once more.
+    Retry(deliveries::RetryArgs),
     /// Lets go on what was orphaned while its storage target or journal was not in the configuration.
     Release(deliveries::ChangeArgs),
+    /// Gives up for good what was orphaned; the reason stands in the log.
+    Abandon(deliveries::AbandonArgs),
+    /// Says what lies in staging without an order, or is ordered and not there. Exit code 0: nothing.
+    Sweep(deliveries::AskArgs),
     /// Writes, reads back and removes a test file on a storage target.
     TestTarget(OneResourceArgs),
     /// Makes the table of a journal.
@@ -75,6 +81,9 @@ impl Cli {
             Command::Witness(args) => block_on(witness::run(args)),
             Command::Targets(args) => block_on(deliveries::list(args)),
             Command::Retry(args) => block_on(deliveries::retry(args)),
+            Command::Shipments(args) => block_on(deliveries::shipments(args)),
+            Command::Abandon(args) => block_on(deliveries::abandon(args)),
+            Command::Sweep(args) => block_on(deliveries::sweep(args)),
             Command::Release(args) => block_on(deliveries::release(args)),
             Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
             Command::JournalInit(args) => block_on(async { Ok(journal_init::run(args).await) }),
