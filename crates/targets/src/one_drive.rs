@@ -196,8 +196,8 @@ impl Target for OneDrive {
         let folder = drive.path(folder.trim_matches('/'));
         let path = names::join(&folder, name);
         drive.check(&path)?;
-        let hashes = upload::measure(content).await?;
-        match self.store(&folder, &path, content, &hashes, upload::OnConflict::Replace).await? {
+        let measured = upload::measure(content).await?;
+        match self.store(&folder, &path, content, &measured, upload::OnConflict::Replace).await? {
             Ok(()) => Ok(()),
             Err(NameTaken) => Err(TargetError::new(
                 ErrorKind::Conflict,

@@ -6,6 +6,7 @@ mod session;
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use crate::{
 
 /// What is at most this long goes by one request.
 const SMALL: u64 = 4 * 1024 * 1024;
+/// A line that takes fewer bytes a second stands still.
+const SLOWEST: u64 = 8 * 1024;
 /// How many hashes are remembered: those of the recordings that are on their way.
 const MOST_KNOWN: usize = 4_096;
 
@@ -76,22 +79,39 @@ impl Known {
     }
 }
 
+/// What is known of a content before it is sent.
+pub(super) struct Measured {
+    hash: Hash,
+    /// All of it, if it goes by one request.
+    bytes: Option<Bytes>,
+}
+
 /// Reads the content once: it must be what was sealed, and its hash by the server's method.
-pub(super) async fn measure(content: &Content) -> Result<Hash, TargetError> {
-    let mut reader = content.open(0).await.map_err(TargetError::source_unreadable)?;
+pub(super) async fn measure(content: &Content) -> Result<Measured, TargetError> {
+    let small = content.size() <= SMALL;
+    // What is read for its hashes alone is no transfer, and no limit of bandwidth holds it.
+    let opened = if small { content.open(0).await } else { content.look(0).await };
+    let mut reader = opened.map_err(TargetError::source_unreadable)?;
     let (mut sha256, mut quick_xor, mut size) = (Sha256::new(), QuickXor::new(), 0);
-    let mut block = vec![0; BLOCK];
+    let (mut kept, mut block) = (Vec::new(), vec![0; BLOCK]);
     loop {
         let read = reader.read(&mut block).await.map_err(TargetError::source_unreadable)?;
         if read == 0 {
             break;
         }
         size += read as u64;
+        if size > content.size() {
+            return Err(TargetError::source_changed());
+        }
         sha256.update(&block[..read]);
         quick_xor.update(&block[..read]);
+        if small {
+            kept.extend_from_slice(&block[..read]);
+        }
     }
     let same = size == content.size() && <Digest>::from(sha256.finalize()) == *content.sha256();
-    if same { Ok(quick_xor.finish()) } else { Err(TargetError::source_changed()) }
+    let measured = Measured { hash: quick_xor.finish(), bytes: small.then(|| kept.into()) };
+    if same { Ok(measured) } else { Err(TargetError::source_changed()) }
 }
 
 impl OneDrive {
@@ -105,7 +125,7 @@ impl OneDrive {
         let (_, drive) = self.drive().await?;
         let folder = drive.path(folder.trim_matches('/'));
         drive.check(&names::join(&folder, name))?;
-        let hash = measure(content).await?;
+        let measured = measure(content).await?;
         for number in 1..=MOST_ASIDE {
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
             let path = names::join(&folder, &name);
@@ -113,7 +133,7 @@ impl OneDrive {
             // A large file is not sent to find out that its name is taken.
             let mut taken = content.size() > SMALL && self.item("looking for a file", &path).await?.is_some();
             if !taken {
-                match self.store(&folder, &path, content, &hash, OnConflict::Fail).await? {
+                match self.store(&folder, &path, content, &measured, OnConflict::Fail).await? {
                     Ok(()) => {
                         let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
                         return Ok(Put { name, outcome });
@@ -121,8 +141,8 @@ impl OneDrive {
                     Err(NameTaken) => taken = true,
                 }
             }
-            if taken && self.is_there_already(&path, content, &hash).await? {
-                self.known.add(content.sha256(), hash);
+            if taken && self.is_there_already(&path, content, &measured.hash).await? {
+                self.known.add(content.sha256(), measured.hash);
                 content.bookmark().keep(None).await;
                 return Ok(Put { name, outcome: Outcome::AlreadyThere });
             }
@@ -150,31 +170,31 @@ impl OneDrive {
         if other { Ok(false) } else { self.is(path, content.size(), content.sha256()).await }
     }
 
-    /// Brings the content to `path` in `folder` (both in the drive), whose hash the server's must be.
+    /// Brings the content to `path` in `folder` (both in the drive), where it must be as measured.
     pub(super) async fn store(
         &self,
         folder: &str,
         path: &str,
         content: &Content,
-        hash: &Hash,
+        measured: &Measured,
         on_conflict: OnConflict,
     ) -> Result<Result<(), NameTaken>, TargetError> {
         self.make_folder(folder).await?;
-        let item = if content.size() <= SMALL {
-            self.send_small(folder, path, content, on_conflict).await?
-        } else {
-            self.send_in_ranges(folder, path, content, on_conflict).await?
+        let item = match &measured.bytes {
+            Some(bytes) => self.send_small(folder, path, bytes, on_conflict).await?,
+            None => self.send_in_ranges(folder, path, content, on_conflict).await?,
         };
         let item = match item {
             Ok(item) => item,
             Err(taken) => return Ok(Err(taken)),
         };
-        let differs = item.size != content.size() || item.quick_xor().is_some_and(|stored| stored != *hash);
+        let differs =
+            item.size != content.size() || item.quick_xor().is_some_and(|stored| stored != measured.hash);
         if differs {
             return Err(self.take_back(&item, on_conflict).await);
         }
         // An item whose hash the server has not yet computed is read back when it is verified.
-        self.known.add(content.sha256(), *hash);
+        self.known.add(content.sha256(), measured.hash);
         Ok(Ok(()))
     }
 
@@ -182,21 +202,19 @@ impl OneDrive {
         &self,
         folder: &str,
         path: &str,
-        content: &Content,
+        bytes: &Bytes,
         on_conflict: OnConflict,
     ) -> Result<Result<Item, NameTaken>, TargetError> {
         let doing = "storing a file";
         let (graph, drive) = self.drive().await?;
-        let mut reader = content.open(0).await.map_err(TargetError::source_unreadable)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(content.size()).unwrap_or_default());
-        reader.read_to_end(&mut bytes).await.map_err(TargetError::source_unreadable)?;
-        let bytes = Bytes::from(bytes);
         let mut url = drive.url(graph, path, Some("content"));
         url.query_pairs_mut().append_pair("@microsoft.graph.conflictBehavior", on_conflict.as_str());
+        // A line that is slow, but moves, is no stall.
+        let limit = self.access.patience.stall + Duration::from_secs(bytes.len() as u64 / SLOWEST);
         let put = async || {
             graph
                 .ask(doing, Method::PUT, &url, |request| {
-                    let request = request.timeout(self.access.patience.stall);
+                    let request = request.timeout(limit);
                     request
                         .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
                         .body(bytes.clone())
