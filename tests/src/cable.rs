@@ -138,10 +138,11 @@ async fn carry(
     let reset = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
+        let (there, back) = (condition.clone(), condition.clone());
         let both = async {
             tokio::try_join!(
-                direction(from_client, to_server, condition.clone(), cut),
-                direction(from_server, to_client, condition.clone(), None),
+                direction(from_client, to_server, there, cut),
+                direction(from_server, to_client, back, None),
             )
         };
         let (mut reset, mut dropped) = (condition.clone(), condition.clone());

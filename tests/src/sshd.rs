@@ -16,8 +16,8 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{ports, process::Process, programs, wait};
 
-/// The kinds of host keys it has.
-pub const HOST_KEYS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
+/// The kinds of host keys it has, with the bits where there is a choice.
+pub const HOST_KEYS: [&str; 5] = ["ed25519", "ecdsa", "ecdsa-384", "ecdsa-521", "rsa"];
 
 /// An SSH server on loopback. The user who runs the test logs in with [`client_key`](Self::client_key);
 /// relative SFTP paths start in [`home`](Self::home).
@@ -67,12 +67,27 @@ impl Sshd {
         Ok(fs::read_to_string(self.dir.join("client"))?)
     }
 
-    /// Makes a further key of `kind` with a passphrase, lets it in, and returns its text.
+    /// Makes a further key of `kind` (`ed25519`, `ecdsa-384`) with a passphrase, lets it in, and returns
+    /// its text.
     ///
     /// # Errors
     /// ssh-keygen is missing.
     pub fn let_in_new_key(&self, name: &str, kind: &str, passphrase: &str) -> anyhow::Result<String> {
-        self.make_key(name, kind, passphrase)?;
+        self.let_in_new_key_in(name, kind, "RFC4716", passphrase)
+    }
+
+    /// The same, its text in a form that ssh-keygen knows: `RFC4716` (OpenSSH's own), `PEM`, `PKCS8`.
+    ///
+    /// # Errors
+    /// ssh-keygen is missing, or does not know this form of this kind.
+    pub fn let_in_new_key_in(
+        &self,
+        name: &str,
+        kind: &str,
+        form: &str,
+        passphrase: &str,
+    ) -> anyhow::Result<String> {
+        self.make_key_in(name, kind, form, passphrase)?;
         let authorized = self.dir.join("authorized_keys");
         let both =
             fs::read_to_string(&authorized)? + &fs::read_to_string(self.dir.join(format!("{name}.pub")))?;
@@ -113,6 +128,10 @@ impl Sshd {
     }
 
     fn make_key(&self, name: &str, kind: &str, passphrase: &str) -> anyhow::Result<()> {
+        self.make_key_in(name, kind, "RFC4716", passphrase)
+    }
+
+    fn make_key_in(&self, name: &str, kind: &str, form: &str, passphrase: &str) -> anyhow::Result<()> {
         let file = self.dir.join(name);
         for old in [file.clone(), file.with_extension("pub")] {
             if old.exists() {
@@ -120,7 +139,11 @@ impl Sshd {
             }
         }
         let mut keygen = Command::new("ssh-keygen");
-        keygen.args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"]).arg(&file);
+        let (kind, bits) = kind.split_once('-').unwrap_or((kind, ""));
+        if !bits.is_empty() {
+            keygen.args(["-b", bits]);
+        }
+        keygen.args(["-q", "-t", kind, "-m", form, "-N", passphrase, "-C", "test", "-f"]).arg(&file);
         let status = keygen.status().context("ssh-keygen is missing: install Debian's openssh-client")?;
         ensure!(status.success(), "ssh-keygen failed");
         Ok(())

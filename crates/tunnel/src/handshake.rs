@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use domain::resources::SshServer;
 use russh::{
-    Preferred,
+    Preferred, cipher,
     client::{self, Handle},
     keys::{Algorithm, PublicKey, PublicKeyOrCertificate},
 };
@@ -18,6 +18,15 @@ use crate::{
 
 /// A session hears from its server at least this often, or it is taken for dead after three times.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Today's processors compute AES-GCM several times as fast as ChaCha20, OpenSSH's server too.
+const CIPHERS: &[cipher::Name] = &[
+    cipher::AES_256_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
 
 /// Bytes a server may send beyond what was taken in: at 30 ms of round trip 2 MiB would be 70 MB/s.
 const WINDOW: u32 = 8 << 20;
@@ -75,7 +84,7 @@ pub(crate) async fn attempt(
 ) -> Result<Handle<PinnedServer>, Refused> {
     let key: Vec<Algorithm> = kinds.iter().flat_map(KeyKind::algorithms).collect();
     let config = client::Config {
-        preferred: Preferred { key: Cow::Owned(key), ..Preferred::DEFAULT },
+        preferred: Preferred { key: Cow::Owned(key), cipher: Cow::Borrowed(CIPHERS), ..Preferred::DEFAULT },
         keepalive_interval: Some(KEEP_ALIVE),
         nodelay: true,
         window_size: WINDOW,

@@ -213,10 +213,9 @@ impl OpenFile {
         &self.handle
     }
 
-    /// Closes it and waits for the answer.
-    pub(super) async fn close(mut self) -> Result<(), SftpError> {
-        let handle = std::mem::take(&mut self.handle);
-        self.channel.raw.close(handle).await.map(|_| ())
+    /// Nothing is left to be closed when it is dropped.
+    pub(super) fn is_closed(mut self) {
+        self.handle.clear();
     }
 }
 

@@ -50,10 +50,16 @@ pub(super) async fn write(file: OpenFile, content: &Content, offset: u64) -> Res
         answered(answer)?;
     }
     drop(under_way);
-    // Only now: not every server keeps a sync behind the writes before it.
-    if channel.can().fsync {
-        let synced = channel.raw().fsync(file.handle()).await;
-        synced.map_err(|error| channel.fault(DOING, error))?;
-    }
-    file.close().await.map_err(|error| channel.fault(DOING, error))
+    // Only now: not every server keeps a sync behind the writes before it. What asks for one handle
+    // is answered in order, so closing need not wait for it.
+    let raw = channel.raw();
+    let syncing = async {
+        match channel.can().fsync {
+            true => raw.fsync(file.handle()).await.map(|_| ()),
+            false => Ok(()),
+        }
+    };
+    let (synced, closed) = futures::join!(syncing, raw.close(file.handle()));
+    file.is_closed();
+    synced.and(closed.map(|_| ())).map_err(|error| channel.fault(DOING, error))
 }

@@ -9,19 +9,19 @@ mod windows;
 
 use serde::Deserialize;
 
-use super::{FieldError, FieldPath, Secrets, field::Findings, sub_folder};
+use super::{FieldError, FieldPath, Secrets, SshServer, SshTunnel, field::Findings, sub_folder};
 use crate::ResourceName;
 
 pub use folder::{FolderSpec, FolderTarget};
 pub use one_drive::{
-    AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, InvalidName as InvalidOneDriveName,
-    ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, UserLogin,
-    UserLoginSpec, check_one_drive_name,
+    AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, InvalidName as InvalidOneDriveName, ManagedIdentitySpec,
+    MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, UserLogin, UserLoginSpec,
+    check_one_drive_name,
 };
 pub use sftp::{SftpSpec, SftpTarget};
+pub use smb::{SmbEncryption, SmbSigning, SmbSpec, SmbTarget};
 pub use transfer::{Transfer, TransferSpec};
 pub use windows::{Window, WindowError, Windows};
-pub use smb::{SmbEncryption, SmbSigning, SmbSpec, SmbTarget};
 
 /// A validated `StorageTarget`, its secrets resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,18 +43,25 @@ impl StorageTarget {
         match &self.kind {
             StorageKind::Folder(_) => None,
             StorageKind::Sftp(sftp) => {
-                let through = sftp.tunnel.iter().flat_map(|tunnel| &tunnel.hops);
-                let mut servers = through.chain([&sftp.server]);
-                servers.any(|server| server.host_keys.is_empty()).then_some(NOT_PINNED)
+                unpinned(sftp.tunnel.as_ref()).or_else(|| unpinned_server(&sftp.server))
             }
+            StorageKind::Smb(smb) => unpinned(smb.tunnel.as_ref()),
             #[allow(unreachable_patterns, reason = "kinds that lack nothing once they are valid")]
             _ => None,
         }
     }
 }
 
-const NOT_PINNED: &str = "no host key is pinned yet: callseal test-target shows the one that the server has; compare it, and put it \
-                          into hostKeys";
+fn unpinned(tunnel: Option<&SshTunnel>) -> Option<&'static str> {
+    tunnel.into_iter().flat_map(|tunnel| &tunnel.hops).find_map(unpinned_server)
+}
+
+fn unpinned_server(server: &SshServer) -> Option<&'static str> {
+    server.host_keys.is_empty().then_some(NOT_PINNED)
+}
+
+const NOT_PINNED: &str = "no host key is pinned yet: callseal test-target shows those that the server has; compare one, then pin \
+                          by --pin";
 
 /// The kinds of storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +109,12 @@ impl StorageTargetSpec {
 
     /// The one kind that is given.
     fn kind(&self, spec: &FieldPath, secrets: &Secrets, findings: &mut Findings) -> Option<StorageKind> {
-        let given =
-            [("folder", self.folder.is_some()), ("sftp", self.sftp.is_some()), ("oneDrive", self.one_drive.is_some()), ("smb", self.smb.is_some())];
+        let given = [
+            ("folder", self.folder.is_some()),
+            ("sftp", self.sftp.is_some()),
+            ("oneDrive", self.one_drive.is_some()),
+            ("smb", self.smb.is_some()),
+        ];
         if given.iter().filter(|(_, given)| *given).count() != 1 {
             let names = given.map(|(name, _)| name).join(", ");
             findings.add(spec.clone(), format!("must have exactly one of {names}"));
