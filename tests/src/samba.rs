@@ -104,14 +104,26 @@ impl Samba {
         Ok(())
     }
 
-    /// Changes an account by `pdbedit`: `["-c", "[D]"]` switches it off, `[L]` locks it.
+    /// Changes an account by `pdbedit`: `["-c", "[D]"]` switches it off, `["-c", "[L]"]` locks it,
+    /// `["-K", "1000000"]` ends it at that second of the epoch.
     ///
     /// # Errors
     /// There is no such account.
     pub fn change_account(&self, user: &str, change: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::new("pdbedit");
-        command.arg("-s").arg(self.config()).args(["-r", "-u", user]).args(change);
-        let done = command.output().context("pdbedit is missing: install Debian's samba")?;
+        self.pdbedit(&[&["-r", "-u", user], change].concat())
+    }
+
+    /// Sets a rule for all accounts: `maximum password age`, in seconds.
+    ///
+    /// # Errors
+    /// There is no such rule.
+    pub fn account_policy(&self, rule: &str, value: u32) -> anyhow::Result<()> {
+        self.pdbedit(&["-P", rule, "-C", &value.to_string()])
+    }
+
+    fn pdbedit(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let done = Command::new("pdbedit").arg("-s").arg(self.config()).args(arguments).output();
+        let done = done.context("pdbedit is missing: install Debian's samba")?;
         ensure!(done.status.success(), "pdbedit failed: {}", String::from_utf8_lossy(&done.stderr));
         Ok(())
     }

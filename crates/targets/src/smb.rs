@@ -10,7 +10,11 @@ mod fault;
 mod reader;
 mod wire;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use domain::resources::SmbTarget;
@@ -20,7 +24,7 @@ use smb2::{
     DirectoryEntry, WriteBehind,
     types::{SessionId, status::NtStatus},
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::sleep};
 use tunnel::Tunnel;
 
 use crate::{
@@ -40,6 +44,10 @@ const SMALL: u64 = 1 << 20;
 const CHUNK: u32 = 1 << 20;
 /// Write requests under way at once: 16 MiB fill 4 Gbit/s at 30 ms round trip.
 const WRITES_AHEAD: usize = 16;
+
+/// How long a reader of a file may keep us from taking its place, and how often we ask.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 const READING: &str = "reading a file back";
 
@@ -79,6 +87,11 @@ impl Smb {
         state.session = Some(connection.session_id());
         state.connection = Some(Arc::clone(&connection));
         Ok(connection)
+    }
+
+    /// A connection of its own, which takes the place of the session `previous`.
+    async fn connect(&self, previous: Option<SessionId>) -> Result<Connection, TargetError> {
+        Connection::open(&self.target, self.tunnel.as_ref(), previous, &self.server).await
     }
 
     /// A path in the share.
@@ -229,7 +242,7 @@ impl Files for Smb {
     async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
         let connection = self.connection().await?;
         match connection.tree().list_directory(&mut connection.smb(), &self.path(folder)).await {
-            Ok(entries) => Ok(entries.iter().filter_map(listed).collect()),
+            Ok(entries) => Ok(entries.iter().filter(|entry| !is_dots(entry)).filter_map(listed).collect()),
             Err(error) if is_missing(&error) => Ok(Vec::new()),
             Err(error) => Err(connection.fault("listing a folder", &error)),
         }
@@ -258,8 +271,21 @@ impl Files for Smb {
     async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError> {
         let connection = self.connection().await?;
         let (from, to) = (self.path(from), self.path(to));
-        let renamed = rename(&connection.smb(), connection.tree(), &from, &to, Taken::Replace).await;
-        renamed.map_err(|error| connection.fault("giving a file the name of another", &error))
+        let begun = Instant::now();
+        let mut through = Arc::clone(&connection);
+        loop {
+            match rename(&through.smb(), through.tree(), &from, &to, Taken::Replace).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_in_use(&error) && Arc::ptr_eq(&through, &connection) => {
+                    // Samba refuses where this very connection has the file open, as to read it.
+                    through = Arc::new(self.connect(None).await?);
+                }
+                // Windows refuses where anybody has it open (MS-FSA 2.1.5.15.11).
+                Err(error) if is_in_use(&error) && begun.elapsed() < PATIENCE => sleep(PAUSE).await,
+                Err(error) if is_in_use(&error) => return Err(self.server.in_use(&error)),
+                Err(error) => return Err(through.fault("giving a file the name of another", &error)),
+            }
+        }
     }
 
     async fn delete(&self, path: &str) -> Result<(), TargetError> {
@@ -287,6 +313,20 @@ fn listed(entry: &DirectoryEntry) -> Option<Listed> {
         Kind::File { size: entry.size, modified }
     };
     Some(Listed { name: entry.name.clone(), kind })
+}
+
+/// The folder itself, and the one above it.
+fn is_dots(entry: &DirectoryEntry) -> bool {
+    matches!(&*entry.name, "." | "..")
+}
+
+/// Whether a rename itself was refused, other than opening what is renamed.
+fn is_in_use(error: &smb2::Error) -> bool {
+    use smb2::{Error::Protocol, types::Command::SetInfo};
+    matches!(
+        error,
+        Protocol { status: NtStatus::ACCESS_DENIED | NtStatus::SHARING_VIOLATION, command: SetInfo }
+    )
 }
 
 const fn refused(status: NtStatus) -> smb2::Error {

@@ -90,7 +90,7 @@ async fn log_in(
     server: &Server,
 ) -> Result<Tree, TargetError> {
     if let Err(error) = smb.negotiate().await {
-        return Err(server.no_agreement(&error, wire.spoke_smb_1()));
+        return Err(server.no_agreement(&error, wire.speaks()));
     }
     // The hash is to be over what went over the wire, not over what `smb2` had in mind.
     let said = wire.negotiation();

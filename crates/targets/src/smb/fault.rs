@@ -4,6 +4,7 @@ use std::{error::Error as StdError, fmt};
 
 use smb2::{Error, types::status::NtStatus};
 
+use super::wire::Speaks;
 use crate::{ErrorKind, TargetError};
 
 const QUOTA_EXCEEDED: NtStatus = NtStatus(0xC000_0044);
@@ -34,34 +35,47 @@ impl Server {
     }
 
     /// The two sides did not agree on a protocol.
-    pub(super) fn no_agreement(&self, error: &Error, spoke_smb_1: bool) -> TargetError {
-        let refused = |sentence| TargetError::new(ErrorKind::Denied, sentence).caused_by(Cause::of(error));
-        match error {
-            _ if spoke_smb_1 => refused(format!(
-                "the SMB server {} speaks SMB 1 only, which is neither safe nor supported; switch SMB 2 or 3 on there",
-                self.0
-            )),
-            Error::Protocol { status: NtStatus::NOT_SUPPORTED, .. } => refused(format!(
-                "the SMB server {} speaks no version from SMB 2.0.2 to 3.1.1; allow one of them there",
-                self.0
-            )),
-            Error::Protocol { status, .. } => {
-                refused(format!("the SMB server {} refuses to talk: it says \"{status}\"", self.0))
+    pub(super) fn no_agreement(&self, error: &Error, speaks: Speaks) -> TargetError {
+        let server = &self.0;
+        let (kind, sentence) = match (speaks, error) {
+            (Speaks::Smb1, _) => (
+                ErrorKind::Denied,
+                format!(
+                    "the SMB server {server} speaks SMB 1 only, which is neither safe nor supported; switch SMB 2 or 3 on there"
+                ),
+            ),
+            (Speaks::SomethingElse, _) => {
+                (ErrorKind::Denied, format!("what answers at {server} is no SMB server; check host and port"))
             }
-            Error::InvalidData { .. } => refused(format!(
-                "what answers at {} is no SMB server of version 2 or 3; check host and port",
-                self.0
-            )),
+            (_, Error::Protocol { status: NtStatus::NOT_SUPPORTED, .. }) => (
+                ErrorKind::Denied,
+                format!(
+                    "the SMB server {server} speaks no version from SMB 2.0.2 to 3.1.1; allow one of them there"
+                ),
+            ),
+            (_, Error::Protocol { status, .. }) => {
+                (ErrorKind::Denied, format!("the SMB server {server} refuses to talk: it says \"{status}\""))
+            }
             // A server that wants nothing to do with SMB 2 hangs up.
-            Error::Disconnected => {
-                let sentence = format!(
-                    "the SMB server {} hangs up at the first word: it allows SMB 1 only, refuses this address, or is just starting",
-                    self.0
-                );
-                TargetError::new(ErrorKind::Unreachable, sentence).caused_by(Cause::of(error))
-            }
-            _ => self.unreachable(Cause::of(error)),
-        }
+            (Speaks::Nothing, Error::Disconnected) => (
+                ErrorKind::Unreachable,
+                format!(
+                    "the SMB server {server} hangs up at the first word: it allows SMB 1 only, refuses this address, or is just starting"
+                ),
+            ),
+            _ => return self.unreachable(Cause::of(error)),
+        };
+        TargetError::new(kind, sentence).caused_by(Cause::of(error))
+    }
+
+    /// A file cannot take the place of another, although both may be opened.
+    pub(super) fn in_use(&self, error: &Error) -> TargetError {
+        let sentence = format!(
+            "the SMB server {} does not let a file take the place of another: a program has that one open, or this user may not \
+             delete in the folder",
+            self.0
+        );
+        TargetError::new(ErrorKind::Io, sentence).caused_by(Cause::of(error))
     }
 
     pub(super) fn cannot_encrypt(&self) -> TargetError {

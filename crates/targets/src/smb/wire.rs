@@ -33,7 +33,7 @@ const CAPABILITIES: usize = 64 + 8;
 /// What each message begins with: plain, encrypted.
 const PLAIN: &[u8] = b"\xfeSMB";
 const ENCRYPTED: &[u8] = b"\xfdSMB";
-/// What the answer of a server begins with that only speaks SMB 1.
+/// What the answer of a server begins with that only speaks SMB 1 (MS-CIFS 2.2.3.1).
 const SMB_1: &[u8] = b"\xffSMB";
 /// Messages up to this length go out in one piece with the length before them.
 const SHORT: usize = 64 * 1024;
@@ -45,6 +45,19 @@ pub(super) struct Negotiation {
     pub(super) response: Vec<u8>,
 }
 
+/// What the first word of the server shows it to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// It has said nothing.
+    Nothing,
+    /// SMB 1.
+    Smb1,
+    /// SMB 2 or 3.
+    Smb,
+    /// No SMB at all.
+    SomethingElse,
+}
+
 /// One connection.
 pub(super) struct Wire {
     from: Mutex<ReadHalf<Stream>>,
@@ -52,7 +65,7 @@ pub(super) struct Wire {
     progress: Arc<ReceiveProgress>,
     signing_required: bool,
     negotiation: Lock<Negotiation>,
-    spoke_smb_1: AtomicBool,
+    spoke_nonsense: AtomicBool,
     encrypted_only: AtomicBool,
 }
 
@@ -66,7 +79,7 @@ impl Wire {
             progress: Arc::new(ReceiveProgress::new()),
             signing_required,
             negotiation: Lock::default(),
-            spoke_smb_1: AtomicBool::new(false),
+            spoke_nonsense: AtomicBool::new(false),
             encrypted_only: AtomicBool::new(false),
         }
     }
@@ -76,9 +89,15 @@ impl Wire {
         self.negotiation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the server answered in SMB 1.
-    pub(super) fn spoke_smb_1(&self) -> bool {
-        self.spoke_smb_1.load(Ordering::Relaxed)
+    /// What the server has shown itself to be.
+    pub(super) fn speaks(&self) -> Speaks {
+        let said = self.negotiation().response;
+        match said.get(..4) {
+            Some(PLAIN | ENCRYPTED) => Speaks::Smb,
+            Some(SMB_1) => Speaks::Smb1,
+            None if said.is_empty() && !self.spoke_nonsense.load(Ordering::Relaxed) => Speaks::Nothing,
+            _ => Speaks::SomethingElse,
+        }
     }
 
     /// From now on nothing that is not encrypted goes out or is taken in.
@@ -109,9 +128,6 @@ impl Wire {
         let mut kept = self.negotiation.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.response.is_empty() {
             kept.response = message.to_vec();
-            if message.starts_with(SMB_1) {
-                self.spoke_smb_1.store(true, Ordering::Relaxed);
-            }
         }
     }
 }
@@ -160,6 +176,7 @@ impl TransportReceive for Wire {
         from.read_exact(&mut length).await.map_err(end)?;
         let length = u32::from_be_bytes(length);
         if length >= 1 << 24 {
+            self.spoke_nonsense.store(true, Ordering::Relaxed);
             return Err(Error::invalid_data("what the server says is no SMB"));
         }
         let length = length as usize;
