@@ -25,6 +25,9 @@ use crate::{ErrorKind, TargetError};
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server that does not answer a request for so long is away. A slow disk's flush fits in.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of all files together that are under way at once: so much memory, and what a way of 30 ms
+/// needs for 4 Gbit/s.
+const UNDER_WAY: u64 = 16 << 20;
 
 /// Clones speak over the same connection.
 pub(super) struct Connection {
@@ -48,6 +51,7 @@ impl Connection {
         let mut smb =
             Smb2::from_transport(Box::new(Arc::clone(&wire)), Box::new(Arc::clone(&wire)), &*target.host);
         smb.set_response_timeout(Some(REQUEST_TIMEOUT));
+        smb.set_write_budget(UNDER_WAY);
         if let Some(previous) = previous {
             smb.set_previous_session_id(previous);
         }

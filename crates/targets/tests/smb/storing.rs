@@ -1,10 +1,6 @@
 //! Files on a share: stored, read back, replaced, listed.
 
-use std::{
-    fs,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, sync::Arc, time::Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::{cable::Cable, samba::SHARE};
