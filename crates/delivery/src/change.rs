@@ -81,7 +81,11 @@ impl WorkList {
     ///
     /// # Errors
     /// The database cannot be used; nothing was changed.
-    pub async fn retry_recording(&self, recording: RecordingId, now: Timestamp) -> Result<u64, DeliveryError> {
+    pub async fn retry_recording(
+        &self,
+        recording: RecordingId,
+        now: Timestamp,
+    ) -> Result<u64, DeliveryError> {
         let mut tx = self.db.begin_write().await?;
         sqlx::query(
             "UPDATE delivery_destinations SET next_attempt_at = $1 WHERE EXISTS \

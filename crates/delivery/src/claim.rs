@@ -83,11 +83,13 @@ impl WorkList {
         };
         let Ok(recording) = row.try_get::<String, _>("recording")?.parse() else {
             // It would be the first for ever, and the others behind it would wait as long.
-            sqlx::query("UPDATE delivery_orders SET state = 'set_aside', last_error = $1 WHERE position = $2")
-                .bind("its row in the state database is damaged")
-                .bind(row.try_get::<i64, _>("position")?)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "UPDATE delivery_orders SET state = 'set_aside', last_error = $1 WHERE position = $2",
+            )
+            .bind("its row in the state database is damaged")
+            .bind(row.try_get::<i64, _>("position")?)
+            .execute(&mut *tx)
+            .await?;
             tx.commit().await?;
             return Ok(Claim::NotBefore(Some(now)));
         };

@@ -154,7 +154,8 @@ impl Desk {
         if request.change() != Change::Retry {
             return Err("of one recording only another attempt can be asked for".to_owned());
         }
-        let recording: RecordingId = request.recording_id.parse().map_err(|error: domain::InvalidId| error.to_string())?;
+        let recording: RecordingId =
+            request.recording_id.parse().map_err(|error: domain::InvalidId| error.to_string())?;
         let failed = |error: DeliveryError| error.to_string();
         let orders = self.list.retry_recording(recording, Timestamp::now()).await.map_err(failed)?;
         tracing::info!(%recording, orders, "another attempt is asked for by a person");

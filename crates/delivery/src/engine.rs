@@ -113,8 +113,7 @@ impl<W: Work> Engine<W> {
                     running.workers.push(soon);
                 }
             }
-            let known: BTreeSet<Destination> = wanted.into_keys().collect();
-            match look_over.look(&known).await {
+            match look_over.look(&wanted).await {
                 Ok(notices) => notices.into_iter().for_each(|notice| self.work.notice(notice)),
                 Err(error) => tracing::warn!(%error, "the work list could not be looked over"),
             }

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::{DeliveryError, Destination, EngineOptions, Metrics, Notice, State, WorkList};
+use crate::{Backlog, DeliveryError, Destination, EngineOptions, Metrics, Notice, State, Terms, WorkList};
 
 /// How often orders are forgotten that were done long ago.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -23,23 +23,25 @@ pub(crate) struct LookOver {
     missing: BTreeMap<Destination, Instant>,
     /// Destinations that are back, whose orphans people were told about.
     told: BTreeSet<Destination>,
+    /// Incomplete destinations that people were told about.
+    told_incomplete: BTreeSet<Destination>,
     forget_next: Instant,
 }
 
 impl LookOver {
     pub(crate) fn new(list: WorkList, options: EngineOptions, metrics: Metrics) -> Self {
-        let (missing, told) = (BTreeMap::new(), BTreeSet::new());
-        Self { list, options, metrics, missing, told, forget_next: Instant::now() }
+        let (missing, told, told_incomplete) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { list, options, metrics, missing, told, told_incomplete, forget_next: Instant::now() }
     }
 
     /// Looks once; `wanted` is what the configuration knows. Returns what people should hear.
     pub(crate) async fn look(
         &mut self,
-        wanted: &BTreeSet<Destination>,
+        wanted: &BTreeMap<Destination, Terms>,
     ) -> Result<Vec<Notice>, DeliveryError> {
         let now = Instant::now();
         let mut notices = Vec::new();
-        let gone = self.gone(wanted, now).await?;
+        let gone = self.gone(&wanted.keys().cloned().collect(), now).await?;
         for destination in self.list.orphan(&gone).await? {
             tracing::warn!(%destination, "is not in the configuration any more: its open orders are kept");
             notices.push(Notice::Orphaned { destination });
@@ -47,7 +49,7 @@ impl LookOver {
 
         let backlog = self.list.backlog().await?;
         let orphans = backlog.iter().filter(|entry| entry.state == State::Orphaned);
-        let returned: Vec<_> = orphans.filter(|entry| wanted.contains(&entry.destination)).collect();
+        let returned: Vec<_> = orphans.filter(|entry| wanted.contains_key(&entry.destination)).collect();
         self.told.retain(|told| returned.iter().any(|entry| entry.destination == *told));
         for entry in returned {
             if self.told.insert(entry.destination.clone()) {
@@ -56,6 +58,7 @@ impl LookOver {
                 notices.push(Notice::Returned { destination, orders });
             }
         }
+        notices.extend(self.incomplete(wanted, &backlog));
         self.metrics.show(&backlog, Timestamp::now());
 
         if self.forget_next <= now {
@@ -66,6 +69,27 @@ impl LookOver {
             }
         }
         Ok(notices)
+    }
+
+    /// Incomplete destinations that a rule names or that orders wait for, each told once.
+    fn incomplete(&mut self, wanted: &BTreeMap<Destination, Terms>, backlog: &[Backlog]) -> Vec<Notice> {
+        let lacks: BTreeMap<&Destination, &String> = wanted
+            .iter()
+            .filter(|(destination, terms)| {
+                terms.chosen || backlog.iter().any(|entry| entry.destination == **destination)
+            })
+            .filter_map(|(destination, terms)| Some((destination, terms.incomplete.as_ref()?)))
+            .collect();
+        self.told_incomplete.retain(|told| lacks.contains_key(told));
+        let mut notices = Vec::new();
+        for (destination, problem) in lacks {
+            if self.told_incomplete.insert(destination.clone()) {
+                tracing::warn!(%destination, "is incomplete, nothing is sent there: {problem}");
+                notices
+                    .push(Notice::Incomplete { destination: destination.clone(), problem: problem.clone() });
+            }
+        }
+        notices
     }
 
     /// Destinations that have been missing for long enough. An announcement can overtake the

@@ -46,6 +46,13 @@ pub enum Notice {
         /// Which one.
         destination: Destination,
     },
+    /// A destination cannot be used as it is described; what is meant for it waits.
+    Incomplete {
+        /// Which one.
+        destination: Destination,
+        /// What is missing and what to do.
+        problem: String,
+    },
     /// A destination is in the configuration again, and orders from before wait to be released.
     Returned {
         /// Which one.

@@ -257,11 +257,12 @@ impl WorkList {
         order: &Order,
         now: Timestamp,
     ) -> Result<Option<i64>, DeliveryError> {
-        let faults: Option<(i64,)> =
-            sqlx::query_as("SELECT record_faults FROM delivery_orders WHERE position = $1 AND record_faults > 0")
-                .bind(order.position)
-                .fetch_optional(&mut **tx)
-                .await?;
+        let faults: Option<(i64,)> = sqlx::query_as(
+            "SELECT record_faults FROM delivery_orders WHERE position = $1 AND record_faults > 0",
+        )
+        .bind(order.position)
+        .fetch_optional(&mut **tx)
+        .await?;
         let Some((faults,)) = faults else { return Ok(None) };
         let other = sqlx::query(
             "SELECT 1 AS other FROM delivery_orders WHERE tenant = $1 AND destination = $2 AND position <> $3 \

@@ -31,6 +31,10 @@ impl Reporter {
             Notice::Recovered { destination, recording } => {
                 (destination, Some(recording), "works again".to_owned(), false)
             }
+            Notice::Incomplete { destination, problem } => {
+                let problem = format!("is incomplete, and {cargo} for it wait: {problem}");
+                (destination, None, problem, true)
+            }
             Notice::SetAside { destination, recording, problem } => {
                 let problem = format!(
                     "set aside until somebody looks; nothing of it is lost: {problem}. When it is mended: callseal retry {}",

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Destination, Engine, EngineOptions, Intake, Metrics, Role, Terms, Work, WorkList, desk, intake,
-};
+use crate::{Destination, Engine, EngineOptions, Intake, Metrics, Role, Terms, Work, WorkList, desk, intake};
 
 /// The parts of a service that delivers.
 pub struct Delivering<W, I> {

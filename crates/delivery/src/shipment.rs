@@ -79,7 +79,11 @@ impl WorkList {
     /// # Errors
     /// The database cannot be used. A row that cannot be read is left out.
     pub async fn shipments(&self, asked: &Asked) -> Result<Page, DeliveryError> {
-        let failed = if asked.failed { format!("AND {OPEN} AND (last_error IS NOT NULL OR state IN ('set_aside', 'orphaned'))") } else { String::new() };
+        let failed = if asked.failed {
+            format!("AND {OPEN} AND (last_error IS NOT NULL OR state IN ('set_aside', 'orphaned'))")
+        } else {
+            String::new()
+        };
         // An empty text stands for everything: no name is empty.
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT position, tenant, destination, recording, state, enqueued_at, done_at, next_attempt_at, \
@@ -87,7 +91,8 @@ impl WorkList {
              WHERE position > $1 AND ($2 = '' OR tenant = $3) AND ($4 = '' OR destination = $5) \
              AND ($6 = '' OR recording = $7) {failed} ORDER BY position LIMIT {PAGE}"
         )));
-        let (tenant, name) = (asked.tenant.clone().unwrap_or_default(), asked.name.clone().unwrap_or_default());
+        let (tenant, name) =
+            (asked.tenant.clone().unwrap_or_default(), asked.name.clone().unwrap_or_default());
         let recording = asked.recording.map(|id| id.to_string()).unwrap_or_default();
         let rows = rows
             .bind(asked.after)
@@ -109,11 +114,12 @@ impl WorkList {
     }
 
     async fn files_begun(&self, position: i64) -> Result<Vec<ShipmentFile>, DeliveryError> {
-        let rows =
-            sqlx::query("SELECT file, verified_by, at FROM delivery_files WHERE position = $1 ORDER BY at, file")
-                .bind(position)
-                .fetch_all(self.db.pool())
-                .await?;
+        let rows = sqlx::query(
+            "SELECT file, verified_by, at FROM delivery_files WHERE position = $1 ORDER BY at, file",
+        )
+        .bind(position)
+        .fetch_all(self.db.pool())
+        .await?;
         let read = rows.iter().map(|row| {
             Ok(ShipmentFile {
                 file: row.try_get("file")?,

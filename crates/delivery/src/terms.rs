@@ -14,6 +14,8 @@ pub struct Terms {
     /// Why nothing can be sent at all, whatever its state (F-75): its description is incomplete. Its
     /// orders wait.
     pub incomplete: Option<String>,
+    /// A rule names it: that it is incomplete is told before the first order waits.
+    pub chosen: bool,
 }
 
 /// When anything may be sent to a destination.

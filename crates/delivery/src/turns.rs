@@ -188,7 +188,8 @@ mod tests {
     async fn a_quarter_is_kept_for_tenants_that_have_none_where_there_are_several() {
         let turns = Turns::new(4);
         turns.shared_by(2);
-        let _held = [turns.wait(&tenant("a")).await, turns.wait(&tenant("a")).await, turns.wait(&tenant("a")).await];
+        let _held =
+            [turns.wait(&tenant("a")).await, turns.wait(&tenant("a")).await, turns.wait(&tenant("a")).await];
         let a = tenant("a");
         let mut fourth = std::pin::pin!(turns.wait(&a));
         tokio::select! {

@@ -104,8 +104,12 @@ async fn destinations(bus: &Bus) -> Vec<Destination> {
 }
 
 async fn change(bus: &Bus, name: &str, change: Change) -> ChangeResponse {
-    let request =
-        ChangeRequest { tenant: "acme".into(), name: name.into(), change: change.into(), ..Default::default() };
+    let request = ChangeRequest {
+        tenant: "acme".into(),
+        name: name.into(),
+        change: change.into(),
+        ..Default::default()
+    };
     bus.request(&subjects::change_destination("shipper"), &request, PATIENCE).await.unwrap()
 }
 

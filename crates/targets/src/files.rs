@@ -82,8 +82,13 @@ pub(crate) const MOST_ASIDE: u32 = 9;
 impl<F: Files> Target for F {
     async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError> {
         let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
-        let mut written = false;
-        for number in 1..=MOST_ASIDE {
+        let (mut written, mut number) = (false, 1);
+        // A name that is taken at the last moment is looked at again: another worker may have brought the
+        // same file, and then it is there, not to be kept twice.
+        for _look in 0..2 * MOST_ASIDE {
+            if number > MOST_ASIDE {
+                break;
+            }
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
             let path = names::join(folder, &name);
             let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
@@ -95,6 +100,7 @@ impl<F: Files> Target for F {
                     }
                     return Ok(Put { name, outcome: Outcome::AlreadyThere });
                 }
+                number += 1;
                 continue;
             }
             if !written {

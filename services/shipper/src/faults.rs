@@ -4,9 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use targets::{
-    Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified,
-};
+use targets::{Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified};
 
 /// How often operations fail.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +30,8 @@ impl Faults {
     }
 
     async fn on<T>(self, work: impl Future<Output = Result<T, TargetError>>) -> Result<T, TargetError> {
-        let broken = || Err(TargetError::new(ErrorKind::Unreachable, "the connection broke: a fault of the test"));
+        let broken =
+            || Err(TargetError::new(ErrorKind::Unreachable, "the connection broke: a fault of the test"));
         if rand::random::<f64>() >= self.share {
             return work.await;
         }
@@ -85,5 +84,9 @@ impl Target for Faulty {
 
     async fn remove(&self, folder: &str, name: &str) -> Result<(), TargetError> {
         self.faults.on(self.target.remove(folder, name)).await
+    }
+
+    async fn complete(&self, folder: &str, names: &[String]) -> Result<(), TargetError> {
+        self.faults.on(self.target.complete(folder, names)).await
     }
 }

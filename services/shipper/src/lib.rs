@@ -43,9 +43,9 @@ use vault::Vault;
 
 pub use options::Options;
 
+use faults::Faults;
 use intake::Announcements;
 use mirror::Mirrors;
-use faults::Faults;
 use open_targets::OpenTargets;
 use records::Records;
 use settle::Settler;
@@ -53,12 +53,8 @@ use ship::{Parts, Shipping};
 use staging::Staging;
 use sweep::Sweeper;
 
-const ROLE: Role = Role {
-    service: "shipper",
-    destination: "target",
-    cargo: "recordings",
-    terms: terms::of_tenant,
-};
+const ROLE: Role =
+    Role { service: "shipper", destination: "target", cargo: "recordings", terms: terms::of_tenant };
 
 /// How often recordings are looked for whose files could have been deleted from staging.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -85,6 +81,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let engine = EngineOptions {
         concurrency: options.concurrency,
         transfers: options.transfers,
+        lease: Duration::try_from_secs_f64(options.lease).context("--lease")?,
         orphan_after: options.retry.orphan_after(),
         ..EngineOptions::default()
     };
@@ -93,7 +90,11 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let sweeper =
         Sweeper::new(records.clone(), list.clone(), staging.clone(), reporter.clone(), service.registry())?;
     let intake = Announcements::new(records, reporter.clone());
-    let targets = Arc::new(OpenTargets::new(config.clone(), Surroundings::new(&options.data), Faults::at(options.inject_faults)));
+    let targets = Arc::new(OpenTargets::new(
+        config.clone(),
+        Surroundings::new(&options.data),
+        Faults::at(options.inject_faults),
+    ));
     let mirrors = Mirrors::new(
         config.clone(),
         Arc::clone(&targets),
@@ -102,7 +103,8 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         options.mirror.times(options.retry.backoff()),
         service.registry(),
     )?;
-    let vault = Vault::open(&options.data.join("vault.key")).context("the key that seals what is kept of uploads")?;
+    let vault =
+        Vault::open(&options.data.join("vault.key")).context("the key that seals what is kept of uploads")?;
     let work = Arc::new(Shipping::new(Parts {
         targets,
         staging,

@@ -33,6 +33,9 @@ pub struct Options {
     /// How the transparency log follows into the targets.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// For tests: a worker not heard of for so long is taken for dead, in seconds.
+    #[arg(long, hide = true, default_value_t = 30.0, value_name = "SECONDS")]
+    pub lease: f64,
     /// For tests: this share of what targets are asked fails.
     #[arg(long, hide = true, default_value_t = 0.0, value_name = "SHARE")]
     pub inject_faults: f64,

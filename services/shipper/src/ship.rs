@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use delivery::{
-    DeliveryError, Destination, Fault, Notice, Order, Reporter, VerifiedFile, Work, WorkList,
-};
+use delivery::{DeliveryError, Destination, Fault, Notice, Order, Reporter, VerifiedFile, Work, WorkList};
 use jiff::{Timestamp, tz::TimeZone};
 use sql::Transaction;
 use targets::{ErrorKind, Outcome, TargetError, sub_folder};
@@ -115,6 +113,9 @@ impl Shipping {
         drop(known);
         let way = Way { order, sealed: &sealed, opened: &opened, folder: &folder };
         let files = self.bring_files(&way).await?;
+        // A crash before this is noted: it is done once more, which changes nothing.
+        let names: Vec<String> = files.iter().map(|file| file.stored_name.clone()).collect();
+        opened.target.complete(&folder, &names).await.map_err(fault)?;
         fail_point::reached("brought");
         Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms })
     }
@@ -156,10 +157,17 @@ impl Shipping {
         }
     }
 
-    async fn bring_file(&self, way: &Way<'_>, file: &SealedFile, ending: String) -> Result<VerifiedFile, Fault> {
+    async fn bring_file(
+        &self,
+        way: &Way<'_>,
+        file: &SealedFile,
+        ending: String,
+    ) -> Result<VerifiedFile, Fault> {
         let Way { order, sealed, opened, folder } = way;
         let Some(content) = self.staging.content(sealed, file) else {
-            return Err(Fault::record("the announcement of the recording is damaged: a hash has not 32 bytes"));
+            return Err(Fault::record(
+                "the announcement of the recording is damaged: a hash has not 32 bytes",
+            ));
         };
         let bookmark = KeptBookmark::new(self.list.clone(), self.vault.clone(), order, &ending);
         let content = content.paced(Arc::clone(&opened.pace)).with_bookmark(Arc::new(bookmark));
@@ -249,7 +257,9 @@ fn fault(error: TargetError) -> Fault {
     let problem = error.to_string();
     match error.kind() {
         // A lock: of the one file that has the name.
-        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict | ErrorKind::Locked => Fault::Record { problem },
+        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict | ErrorKind::Locked => {
+            Fault::Record { problem }
+        }
         kind => Fault::Destination {
             problem,
             permanent: error.is_permanent() || kind == ErrorKind::Full,

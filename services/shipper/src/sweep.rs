@@ -188,7 +188,8 @@ impl Sweeper {
                 let sweeper = sweeper.clone();
                 async move { sweeper.answer().await }
             };
-            if let Err(error) = bus.serve(subjects::SHIPPER_SWEEP, "shipper", shutdown.clone(), answer).await {
+            if let Err(error) = bus.serve(subjects::SHIPPER_SWEEP, "shipper", shutdown.clone(), answer).await
+            {
                 tracing::warn!(%error, "questions for a sweep are not answered now");
                 let _stopped = shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
             }

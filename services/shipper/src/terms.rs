@@ -1,5 +1,8 @@
 //! On what terms recordings are brought to a target: its `transfer`, and whether it can be used at all.
 
+use std::collections::BTreeSet;
+
+use crate::mirror::named_by_rules;
 use delivery::{Hours, Terms};
 use domain::{
     ResourceName,
@@ -8,8 +11,12 @@ use domain::{
 
 /// The storage targets of a tenant, and their terms.
 pub fn of_tenant(tenant: &TenantResources) -> Vec<(ResourceName, Terms)> {
+    let chosen: BTreeSet<&ResourceName> = named_by_rules(tenant).collect();
     let each = tenant.storage_targets.iter();
-    each.map(|(name, target)| (name.clone(), of_target(tenant, target))).collect()
+    each.map(|(name, target)| {
+        (name.clone(), Terms { chosen: chosen.contains(name), ..of_target(tenant, target) })
+    })
+    .collect()
 }
 
 fn of_target(tenant: &TenantResources, target: &StorageTarget) -> Terms {
@@ -17,5 +24,5 @@ fn of_target(tenant: &TenantResources, target: &StorageTarget) -> Terms {
     let zone = tenant.tenant.time_zone.clone();
     let hours = if windows.is_always() { Hours::Always } else { Hours::Windows { windows, zone } };
     let incomplete = target.incomplete().map(str::to_owned);
-    Terms { concurrency: target.transfer.concurrency, hours, incomplete }
+    Terms { concurrency: target.transfer.concurrency, hours, incomplete, chosen: false }
 }

@@ -279,7 +279,8 @@ async fn a_target_gets_the_certificates_of_the_installation_and_of_its_tenant_an
     until_audited(&archive, "acme", 1).await;
     let there = || {
         let files = files_below(&archive).into_iter().filter(|path| path.ends_with(".pem"));
-        let mut texts: Vec<String> = files.map(|path| fs::read_to_string(archive.join(path)).unwrap()).collect();
+        let mut texts: Vec<String> =
+            files.map(|path| fs::read_to_string(archive.join(path)).unwrap()).collect();
         texts.sort();
         texts
     };

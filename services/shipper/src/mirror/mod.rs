@@ -144,7 +144,8 @@ impl Mirrors {
     }
 }
 
-fn named_by_rules(resources: &TenantResources) -> impl Iterator<Item = &domain::ResourceName> {
+/// The storage targets that rules of the tenant name.
+pub fn named_by_rules(resources: &TenantResources) -> impl Iterator<Item = &domain::ResourceName> {
     resources.rules.iter().flat_map(|rule| {
         let manual = rule.manual_recording.iter().flat_map(|manual| &manual.targets);
         rule.targets.iter().chain(manual)

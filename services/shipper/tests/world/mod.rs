@@ -22,6 +22,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct World {
     pub dir: TempDir,
     pub bus: Bus,
+    /// Variables of the environment that a shipper gets.
+    pub env: Vec<(&'static str, String)>,
     #[allow(dead_code, reason = "not every test file listens")]
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
     _nats: NatsServer,
@@ -37,7 +39,7 @@ impl World {
         let bus = Bus::connect(options).await.unwrap();
         harness::streams::ensure(&bus).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
-        let world = Self { dir, bus, events, _nats: nats };
+        let world = Self { dir, bus, env: Vec::new(), events, _nats: nats };
         fs::create_dir_all(world.path("config")).unwrap();
         fs::create_dir_all(world.path("staging/certificates")).unwrap();
         fs::write(world.path("staging/certificates/0a1b.pem"), "the certificate").unwrap();
@@ -61,17 +63,26 @@ impl World {
 
     /// Starts the shipper; it retries after 0.1 s, at least each second.
     pub fn shipper(&self, further: &[&str]) -> Process {
+        let state = format!("sqlite:{}", self.path("shipper.sqlite").display());
+        self.shipper_on("shipper", &state, further)
+    }
+
+    /// Starts a shipper called `name` on a state database that it may share.
+    pub fn shipper_on(&self, name: &str, state: &str, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-shipper"));
         command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
         if !further.contains(&"--http") {
             command.args(["--http", "127.0.0.1:0"]);
         }
-        command.args(["--retry-after", "0.1", "--retry-at-least-every", "1"]);
+        if !further.contains(&"--retry-after") {
+            command.args(["--retry-after", "0.1"]);
+        }
+        command.args(["--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self._nats.url());
         command.arg("--config").arg(self.path("config")).arg("--staging").arg(self.path("staging"));
         command.arg("--data").arg(self.path("data")).args(further);
-        command.arg("--state").arg(format!("sqlite:{}", self.path("shipper.sqlite").display()));
-        Process::start("shipper", self.dir.path(), &mut command).unwrap()
+        command.arg("--state").arg(state).envs(self.env.iter().cloned());
+        Process::start(name, self.dir.path(), &mut command).unwrap()
     }
 
     /// Puts the files of a sealed recording into staging and announces it for `targets`.
@@ -81,21 +92,35 @@ impl World {
         sealed
     }
 
+    /// The same of a short recording: two files.
+    #[allow(dead_code, reason = "not every test file needs many")]
+    pub async fn seal_small(&self, targets: &[&str]) -> RecordingSealed {
+        let sealed = self.prepare_files(targets, &[(".wav", 100_000), ("_hash.txt", 200)]);
+        self.bus.publish_sealed(&sealed).await.unwrap();
+        sealed
+    }
+
     /// Puts the files of a sealed recording into staging.
     pub fn prepare(&self, targets: &[&str]) -> RecordingSealed {
-        let id = RecordingId::new();
-        let base = format!("20260701-220000.000Z_in_+4970311234_+4922198765_{id}");
-        let prefix = format!("sealed/acme/{id}");
-        fs::create_dir_all(self.path("staging").join(&prefix)).unwrap();
-        let mut files = Vec::new();
-        for (ending, size) in [
+        let files = [
             (".wav", 300_000),
             ("_info.txt", 900),
             ("_hash.txt", 200),
             ("_hash.SHA256withRSA.sig", 500),
             ("_log-proof.txt", 1_200),
             ("_hash.tsr", 3_000),
-        ] {
+        ];
+        self.prepare_files(targets, &files)
+    }
+
+    /// The same with these endings of names and sizes in bytes.
+    pub fn prepare_files(&self, targets: &[&str], endings: &[(&str, usize)]) -> RecordingSealed {
+        let id = RecordingId::new();
+        let base = format!("20260701-220000.000Z_in_+4970311234_+4922198765_{id}");
+        let prefix = format!("sealed/acme/{id}");
+        fs::create_dir_all(self.path("staging").join(&prefix)).unwrap();
+        let mut files = Vec::new();
+        for &(ending, size) in endings {
             let content: Vec<u8> = (0..size).map(|n: usize| (n * 7 % 251) as u8).collect();
             let name = format!("{base}{ending}");
             fs::write(self.path("staging").join(&prefix).join(format!("{id}{ending}")), &content).unwrap();

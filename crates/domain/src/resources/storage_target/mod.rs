@@ -1,6 +1,7 @@
 //! `StorageTarget`: where sealed recordings are brought to. One file a kind.
 
 mod folder;
+mod object;
 mod one_drive;
 mod sftp;
 mod smb;
@@ -13,6 +14,9 @@ use super::{FieldError, FieldPath, Secrets, SshServer, SshTunnel, field::Finding
 use crate::ResourceName;
 
 pub use folder::{FolderSpec, FolderTarget};
+pub use object::{
+    AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target,
+};
 pub use one_drive::{
     AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, InvalidName as InvalidOneDriveName, ManagedIdentitySpec,
     MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, UserLogin, UserLoginSpec,
@@ -74,6 +78,10 @@ pub enum StorageKind {
     OneDrive(OneDriveTarget),
     /// A share on an SMB server.
     Smb(SmbTarget),
+    /// A bucket of Amazon S3, or of a server that speaks its protocol.
+    S3(S3Target),
+    /// A container of Azure Blob Storage.
+    AzureBlob(AzureBlobTarget),
 }
 
 /// The raw form of a `StorageTarget`: sub-folder, and one of the kinds.
@@ -92,6 +100,10 @@ pub struct StorageTargetSpec {
     pub one_drive: Option<OneDriveSpec>,
     /// A share on an SMB server.
     pub smb: Option<SmbSpec>,
+    /// A bucket of Amazon S3, or of a server that speaks its protocol.
+    pub s3: Option<S3Spec>,
+    /// A container of Azure Blob Storage.
+    pub azure_blob: Option<AzureBlobSpec>,
 }
 
 impl StorageTargetSpec {
@@ -114,6 +126,8 @@ impl StorageTargetSpec {
             ("sftp", self.sftp.is_some()),
             ("oneDrive", self.one_drive.is_some()),
             ("smb", self.smb.is_some()),
+            ("s3", self.s3.is_some()),
+            ("azureBlob", self.azure_blob.is_some()),
         ];
         if given.iter().filter(|(_, given)| *given).count() != 1 {
             let names = given.map(|(name, _)| name).join(", ");
@@ -128,6 +142,12 @@ impl StorageTargetSpec {
         }
         if let Some(drive) = &self.one_drive {
             return drive.validate(&spec.key("oneDrive"), secrets, findings).map(StorageKind::OneDrive);
+        }
+        if let Some(s3) = &self.s3 {
+            return s3.validate(&spec.key("s3"), secrets, findings).map(StorageKind::S3);
+        }
+        if let Some(blob) = &self.azure_blob {
+            return blob.validate(&spec.key("azureBlob"), secrets, findings).map(StorageKind::AzureBlob);
         }
         let sftp = self.sftp.as_ref()?;
         sftp.validate(&spec.key("sftp"), secrets, findings).map(StorageKind::Sftp)

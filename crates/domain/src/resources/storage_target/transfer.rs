@@ -5,7 +5,10 @@ use std::num::NonZeroU64;
 use serde::Deserialize;
 
 use super::windows::Windows;
-use crate::resources::{FieldPath, field::{Findings, parse_list}};
+use crate::resources::{
+    FieldPath,
+    field::{Findings, parse_list},
+};
 
 /// Recordings brought to one target at the same time, at most.
 const MOST_AT_ONCE: usize = 64;

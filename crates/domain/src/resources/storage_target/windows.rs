@@ -31,7 +31,9 @@ pub struct Windows(Vec<Window>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     /// It has another form.
-    #[error("is not a window: write days, times, or both, for example \"Mon-Fri 19:00-06:00\", \"Sat-Sun\" or \"22:00-05:00\"")]
+    #[error(
+        "is not a window: write days, times, or both, for example \"Mon-Fri 19:00-06:00\", \"Sat-Sun\" or \"22:00-05:00\""
+    )]
     Form,
     /// It is empty or a whole day, nobody knows.
     #[error("begins and ends at the same time; leave the times out for whole days")]
@@ -119,7 +121,8 @@ impl fmt::Display for Windows {
 impl Window {
     /// From when to when it is open if it begins on `date`.
     fn on(&self, date: Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
-        let days = [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday];
+        let days =
+            [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday, Weekday::Friday];
         let weekday = days.iter().position(|day| *day == date.weekday());
         let weekday = weekday.unwrap_or(if date.weekday() == Weekday::Saturday { 5 } else { 6 });
         if !self.days[weekday] {
@@ -162,7 +165,9 @@ impl Windows {
         let week = now.checked_add((7 * 24).hours()).ok()?;
         let mut end = now;
         // Windows that touch are one.
-        while let Some(next) = self.around(end, zone).filter(|(from, to)| *from <= end && end < *to).map(|(_, to)| to).max() {
+        while let Some(next) =
+            self.around(end, zone).filter(|(from, to)| *from <= end && end < *to).map(|(_, to)| to).max()
+        {
             end = next;
             if end >= week {
                 return None;
@@ -208,7 +213,18 @@ mod tests {
             assert_eq!(window.to_string(), shown);
             assert_eq!(window.to_string().parse::<Window>().unwrap(), window);
         }
-        for wrong in ["", "Mo-Fr", "Mon 19-6", "Mon 19:00", "25:00-26:00", "10:60-11:00", "Mon 1:0-2:00", "24:00-06:00", "Mon Tue 1:00-2:00", "Mon-"] {
+        for wrong in [
+            "",
+            "Mo-Fr",
+            "Mon 19-6",
+            "Mon 19:00",
+            "25:00-26:00",
+            "10:60-11:00",
+            "Mon 1:0-2:00",
+            "24:00-06:00",
+            "Mon Tue 1:00-2:00",
+            "Mon-",
+        ] {
             assert_eq!(wrong.parse::<Window>(), Err(WindowError::Form), "{wrong:?}");
         }
         assert_eq!("Mon 07:00-07:00".parse::<Window>(), Err(WindowError::Empty));
