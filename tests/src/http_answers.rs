@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +13,9 @@ use std::{
 };
 
 use anyhow::Context;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::loopback_tls;
 
 /// What was asked.
 #[derive(Debug, Clone)]
@@ -52,6 +56,7 @@ impl Answer {
 /// A server on a free port of loopback; it ends with this value.
 pub struct HttpAnswers {
     address: SocketAddr,
+    scheme: &'static str,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,6 +67,25 @@ impl HttpAnswers {
     /// # Errors
     /// There is no free port.
     pub fn start(answer: impl Fn(Asked) -> Answer + Send + 'static) -> anyhow::Result<Self> {
+        Self::listen(None, answer)
+    }
+
+    /// The same over TLS, with a CA of its own that is written to `folder` as `ca.pem`.
+    ///
+    /// # Errors
+    /// There is no free port, or no `openssl`.
+    pub fn start_tls(
+        folder: &Path,
+        answer: impl Fn(Asked) -> Answer + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        Self::listen(Some(loopback_tls::server_config(folder)?), answer)
+    }
+
+    fn listen(
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(Asked) -> Answer + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
         let address = listener.local_addr()?;
         let ended = Arc::new(AtomicBool::new(false));
@@ -72,15 +96,15 @@ impl HttpAnswers {
                     return;
                 }
                 // A client that goes away in the middle is not the server's fault.
-                let _ = connection.and_then(|connection| converse(&connection, &answer));
+                let _ = connection.and_then(|connection| accept(connection, tls.clone(), &answer));
             }
         });
-        Ok(Self { address, ended, thread: Some(thread) })
+        Ok(Self { address, scheme, ended, thread: Some(thread) })
     }
 
-    /// `http://127.0.0.1:…`, without a slash at its end.
+    /// `http://127.0.0.1:…` or with `https`, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 }
 
@@ -95,8 +119,21 @@ impl Drop for HttpAnswers {
     }
 }
 
-fn converse(connection: &TcpStream, answer: &impl Fn(Asked) -> Answer) -> io::Result<()> {
+fn accept(
+    connection: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    answer: &impl Fn(Asked) -> Answer,
+) -> io::Result<()> {
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let Some(tls) = tls else { return converse(connection, answer) };
+    let session = ServerConnection::new(tls).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(session, connection);
+    converse(&mut stream, answer)?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}
+
+fn converse(connection: impl Read + Write, answer: &impl Fn(Asked) -> Answer) -> io::Result<()> {
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -122,7 +159,7 @@ fn converse(connection: &TcpStream, answer: &impl Fn(Asked) -> Answer) -> io::Re
         head.push_str("\r\n");
     }
     head.push_str("\r\n");
-    let mut connection = connection;
+    let connection = reader.get_mut();
     connection.write_all(head.as_bytes())?;
     connection.write_all(&body)
 }

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::http_answers::{Answer, HttpAnswers};
+use crate::http_answers::{Answer, Asked, HttpAnswers};
 
 /// The kind of all its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,16 +171,27 @@ impl TimeStampAuthority {
     /// # Errors
     /// There is no free port.
     pub fn serve(self: &Arc<Self>) -> anyhow::Result<HttpAnswers> {
-        let authority = self.clone();
-        HttpAnswers::start(move |asked| {
+        HttpAnswers::start(self.clone().answers())
+    }
+
+    /// The same over TLS, by a CA that is written to `folder` as `ca.pem`.
+    ///
+    /// # Errors
+    /// There is no free port, or no `openssl`.
+    pub fn serve_tls(self: &Arc<Self>, folder: &Path) -> anyhow::Result<HttpAnswers> {
+        HttpAnswers::start_tls(folder, self.clone().answers())
+    }
+
+    fn answers(self: Arc<Self>) -> impl Fn(Asked) -> Answer + Send + 'static {
+        move |asked| {
             if asked.method != "POST" || asked.content_type != "application/timestamp-query" {
                 return Answer::status(400, Vec::new());
             }
-            let answer = authority.answer(&asked.body);
+            let answer = self.answer(&asked.body);
             let mut answer = answer.map_or_else(|_| Answer::status(500, Vec::new()), Answer::ok);
             answer.header.push("Content-Type: application/timestamp-reply".into());
             answer
-        })
+        }
     }
 }
 

@@ -13,25 +13,25 @@ use harness::http_answers::{Answer, Asked, HttpAnswers};
 use jiff::{SignedDuration, Timestamp};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-struct Cosigner {
+pub struct Cosigner {
     pair: Ed25519KeyPair,
-    key: WitnessKey,
+    pub key: WitnessKey,
 }
 
 impl Cosigner {
-    fn new(seed: u8) -> Self {
+    pub fn new(seed: u8) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
         let key = WitnessKey::new("audit.example/w", pair.public_key().as_ref().try_into().unwrap()).unwrap();
         Self { pair, key }
     }
 
-    fn cosign(&self, body: &str, at: Timestamp) -> NoteSignature {
+    pub fn cosign(&self, body: &str, at: Timestamp) -> NoteSignature {
         let signature = self.pair.sign(WitnessKey::message(body, at).as_bytes());
         self.key.note_signature(at, signature.as_ref().try_into().unwrap())
     }
 }
 
-fn checkpoint(size: u64) -> SignedCheckpoint {
+pub fn checkpoint(size: u64) -> SignedCheckpoint {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap();
     let public = LogPublicKey::Ed25519(pair.public_key().as_ref().try_into().unwrap());
     let checkpoint = Checkpoint { origin: "log.example".into(), size, root: Sha256Hash::of(b"root") };
@@ -39,7 +39,7 @@ fn checkpoint(size: u64) -> SignedCheckpoint {
     SignedCheckpoint::new(checkpoint, &LogKey { name: "log.example".into(), public }, signature).unwrap()
 }
 
-fn client(url: String, key: &WitnessKey) -> WitnessClient {
+pub fn client(url: String, key: &WitnessKey) -> WitnessClient {
     let configured = Witness { name: "auditor".parse().unwrap(), url, key: key.vkey() };
     WitnessClient::new(&configured).unwrap()
 }
