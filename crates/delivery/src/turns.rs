@@ -89,6 +89,9 @@ impl Turns {
                 continue;
             }
             let queue = state.waiting.get_mut(&tenant)?;
+            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+                queue.pop_front();
+            }
             let tell = queue.pop_front();
             if queue.is_empty() {
                 state.waiting.remove(&tenant);
