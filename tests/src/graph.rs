@@ -47,6 +47,8 @@ pub const LIBRARY_DRIVE: &str = "b!library";
 /// What happens to a request.
 #[derive(Debug, Clone)]
 pub enum Instead {
+    /// Nothing special: what was asked for next happens to a later one.
+    Nothing,
     /// It is refused with that status and code, and perhaps a wish to wait (seconds).
     Refuse(u16, &'static str, Option<u64>),
     /// The connection is closed when so many bytes of its body have come.

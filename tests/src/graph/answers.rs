@@ -104,7 +104,7 @@ pub(super) async fn answer(
             cut.now();
             carry_out(&world, &asked)
         }
-        None => carry_out(&world, &asked),
+        Some(Instead::Nothing) | None => carry_out(&world, &asked),
     };
     let lost = matches!(instead, Some(Instead::LoseAnswer | Instead::HangUpAfter(_)));
     seen.status = if lost { 0 } else { answer.status };
