@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bus::with_sources;
 use jiff::Timestamp;
 use runtime::{Condition, Service};
+use tokio::task::JoinSet;
 
 use crate::{context::Context, key::Look, state::Phase};
 
@@ -21,6 +22,8 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
     let key = service.condition("key");
     let database = service.condition("state");
     let log = service.condition("log");
+    // Ends with this task.
+    let mut looking = JoinSet::new();
     let mut tick = tokio::time::interval(EVERY);
     for round in 0_u32.. {
         tick.tick().await;
@@ -38,10 +41,16 @@ pub async fn conditions(context: Arc<Context>, service: Service) {
             round if round.is_multiple_of(CERTIFICATE_EVERY) => Look::Certificate,
             _ => Look::Brief,
         };
-        match context.keys.look_after_all(look).await {
-            Ok(()) => {}
-            Err(error) => tracing::debug!(error = with_sources(&error), "the keys were not looked after"),
+        if looking.is_empty() {
+            let context = context.clone();
+            looking.spawn(async move {
+                if let Err(error) = context.keys.look_after_all(look).await {
+                    tracing::debug!(error = with_sources(&error), "the keys were not looked after");
+                }
+            });
         }
+        // A key service that is slow to answer does not make the rest look stale.
+        let _ = tokio::time::timeout(EVERY, looking.join_next()).await;
         match context.keys.problems().as_slice() {
             [] => key.set_ok(),
             problems => key.set_failed(problems.join("; ")),

@@ -19,8 +19,9 @@ const HASH_LIST: &[u8] = b"0123  a.wav\n";
 /// The module, built with the C compiler that Rust links with.
 fn module(folder: &Path) -> PathBuf {
     let module = folder.join("strict.so");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&module).args([SOURCE, "-ldl", "-lpthread"]);
-    assert!({ built }.status().unwrap().success());
+    let mut build = Command::new("cc");
+    build.args(["-shared", "-fPIC", "-o"]).arg(&module).args([SOURCE, "-ldl", "-lpthread"]);
+    assert!(build.status().unwrap().success());
     module
 }
 

@@ -121,7 +121,19 @@ impl Worker {
         tracing::debug!(part, mark, open = directory.open_count(), "assembling a partition");
         context.metrics.open.add(gauge(directory.open_count()));
         let unpurged = BTreeSet::new();
-        Ok(Self { context, part, lease, partition, reader, directory, mark, unpurged, purge_due: true, read: mark, flushed: now })
+        Ok(Self {
+            context,
+            part,
+            lease,
+            partition,
+            reader,
+            directory,
+            mark,
+            unpurged,
+            purge_due: true,
+            read: mark,
+            flushed: now,
+        })
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), AssembleError> {

@@ -182,7 +182,10 @@ async fn put_papers(context: &Context, log: &LogHead, request: &ChangeKeyRequest
     let file = |signature: &[u8]| Signature::new(signature.to_vec()).to_file();
     let files = [
         (".txt", request.statement.clone()),
-        (".old.sig", if request.old_signature.is_empty() { Vec::new() } else { file(&request.old_signature) }),
+        (
+            ".old.sig",
+            if request.old_signature.is_empty() { Vec::new() } else { file(&request.old_signature) },
+        ),
         (".new.sig", file(&request.new_signature)),
     ];
     for (ending, content) in files.into_iter().filter(|(_, content)| !content.is_empty()) {

@@ -76,10 +76,6 @@ pub(super) async fn begin(context: &Context, lease: &Held, head: &LogHead) -> Re
     let origin = Origin::new(context.options.installation.as_str(), tenant, rand::random());
     let taken_over = context.state.begin_log_anew(lease, tenant, origin.as_str()).await?;
     take_notice_away(context, tenant).await;
-    // The key may be away; then the first recording that is sealed writes the entry.
-    if let Err(error) = crate::key::in_log(context, lease, tenant).await {
-        tracing::warn!(%tenant, error = with_sources(&error), "the new log does not name its key yet");
-    }
     let problem = format!(
         "the folder of the halted log {} was moved out of staging: the log {origin} begins in its place, with {taken_over} \
          entries that were not published; archives and witnesses have to be told",

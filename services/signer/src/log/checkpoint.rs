@@ -13,8 +13,7 @@ use evidence::{
 };
 use futures::future;
 use jiff::Timestamp;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 use wire::event_v1::{Fault, event::What as Happened};
 
 use super::{
@@ -35,7 +34,7 @@ use crate::{
 };
 
 /// Logs that are signed and published at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// Rows of published entries are kept for longer than the stream EVENTS keeps what they come from.
 const KEEP_ROWS: Duration = Duration::from_secs(35 * 86_400);
 /// Old rows and copies are looked for once in so many checkpoints.
@@ -160,7 +159,7 @@ fn largest(a: Option<SignedCheckpoint>, b: Option<SignedCheckpoint>) -> Option<S
 }
 
 /// Stops a log, and says so.
-async fn halt(
+pub(super) async fn halt(
     context: &Context,
     lease: &Held,
     tenant: &TenantId,
@@ -179,69 +178,14 @@ fn say_halted(context: &Context, tenant: &TenantId, problem: String) {
     context.event(tenant.as_str(), "", Happened::Fault(fault));
 }
 
-/// Signs and publishes until `stop`, or until the lease is lost.
-pub(super) async fn run(context: &Context, lease: &Held, stop: &CancellationToken) {
-    let every = context.options.checkpoint_every();
-    while !stop.is_cancelled() {
-        let begun = Instant::now();
-        match round(context, lease).await {
-            Ok(()) => {}
-            Err(error) if error.is_fenced() => break,
-            Err(error) => context.fault("log", "", "", &error),
-        }
-        // Not more often than that, and at once when somebody has waited for it since.
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep_until(begun + every) => {}
-        }
-        if !stop.is_cancelled() {
-            let grown = context.logs.grown.notified();
-            let _ = tokio::time::timeout(every, grown).await;
-        }
-    }
-    context.logs.troubles.forget();
-}
-
-async fn round(context: &Context, lease: &Held) -> Result<(), LogError> {
-    let troubles = &context.logs.troubles;
-    let heads = context.state.logs().await?;
-    let halted = heads.iter().filter(|head| !head.halted.is_empty()).count();
-    context.metrics.logs_halted.set(i64::try_from(halted).unwrap_or(i64::MAX));
-    let due: Vec<LogHead> = heads
-        .into_iter()
-        .filter(|head| head.halted.is_empty() && head.size() > 0 && !troubles.is_paused(&head.tenant))
-        .collect();
-    for some in due.chunks(AT_ONCE) {
-        let outcomes = future::join_all(some.iter().map(|head| advance(context, lease, head))).await;
-        for (head, outcome) in some.iter().zip(outcomes) {
-            let tenant = &head.tenant;
-            match outcome {
-                Ok(()) => {
-                    if troubles.is_over(tenant) {
-                        tracing::warn!(%tenant, "checkpoints of the log are signed again");
-                    }
-                }
-                Err(error) if error.is_fenced() => return Err(error),
-                Err(LogError::Refused(refusal)) => {
-                    troubles.is_over(tenant);
-                    halt(context, lease, tenant, &refusal).await?;
-                }
-                Err(error) => {
-                    if let LogError::Key(fault) = &error {
-                        context.keys.lost(tenant, fault).await;
-                    }
-                    if troubles.note(tenant, &with_sources(&error), error.is_key()) {
-                        context.fault("log", tenant.as_str(), "", &error);
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Steps 1 to 6 for one log, if it has grown, or if nothing happened for long.
-async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), LogError> {
+/// Steps 1 to 6 for one log, if it has grown, or if nothing happened for long. Of those that read and
+/// write files no more work than `at_once` allows; one that waits for its key is not among them.
+pub(super) async fn advance(
+    context: &Context,
+    lease: &Held,
+    head: &LogHead,
+    at_once: &Semaphore,
+) -> Result<(), LogError> {
     let tenant = &head.tenant;
     let last = context.state.last_checkpoint(tenant).await?;
     let (size, root) = last.as_ref().map_or_else(|| (0, Sha256Hash::of(b"")), |last| (last.size, last.root));
@@ -254,7 +198,10 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
                 return Ok(());
             };
             return match lacking(context, tenant, &last) {
-                Some(signed) => offer(context, lease, tenant, &folder, signed, false).await,
+                Some(signed) => {
+                    let _permit = at_once.acquire().await;
+                    offer(context, lease, tenant, &folder, signed, false).await
+                }
                 None => Ok(()),
             };
         }
@@ -263,6 +210,20 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
         context.state.commit_entries(lease, tenant, &[beat]).await?;
         head = context.state.ensure_log(tenant, "").await?;
     }
+    // Its key may take its time.
+    let keys = context.keys.of(tenant).await?;
+    let is_to_name_one = head.key_id.is_empty() && !head.follows.is_empty();
+    let is_other = !head.key_id.is_empty() && head.key_id != keys.signing.key_id().to_string();
+    if is_to_name_one || is_other {
+        // It was begun anew; or its key changed while it was halted, or is to change as the configuration
+        // says. The next round signs, with the entry that tells it.
+        crate::key::in_log(context, lease, tenant).await?;
+        if context.state.ensure_log(tenant, "").await?.size() != head.size() {
+            context.logs.grown.notify_one();
+            return Ok(());
+        }
+    }
+    let _permit = at_once.acquire().await;
     let folder = LogFolder::new(&context.staging, tenant)?;
 
     // 1: what is published, and the root anew.
@@ -280,16 +241,6 @@ async fn advance(context: &Context, lease: &Held, head: &LogHead) -> Result<(), 
     }
 
     // 2: the signature.
-    let keys = context.keys.of(tenant).await?;
-    if !head.key_id.is_empty() && head.key_id != keys.signing.key_id().to_string() {
-        // It changed while this log was halted, or the configuration names another one. The next round
-        // signs, with the entry that says so.
-        crate::key::in_log(context, lease, tenant).await?;
-        if context.state.ensure_log(tenant, "").await?.size() != head.size() {
-            context.logs.grown.notify_one();
-            return Ok(());
-        }
-    }
     let key = LogKey { name: head.origin.clone(), public: keys.log.public() };
     statement::publish(&folder, &keys, &key).await?;
     let checkpoint = Checkpoint { origin: head.origin.clone(), size: growth.size, root: growth.root };
@@ -414,7 +365,8 @@ async fn adopt(
 ) -> Result<StoredCheckpoint, LogError> {
     let mut keys = context.state.keys_of(Some(&head.tenant)).await?;
     keys.extend(context.state.keys_of(None).await?);
-    let is_ours = keys.iter().filter_map(|row| row.log_key_of(&head.origin)).any(|key| signed.is_signed_by(&key));
+    let is_ours =
+        keys.iter().filter_map(|row| row.log_key_of(&head.origin)).any(|key| signed.is_signed_by(&key));
     if !is_ours {
         return Err(LogError::ForeignCheckpoint(signed.checkpoint.size));
     }

@@ -29,6 +29,7 @@ pub mod folder;
 pub mod intake;
 pub mod proof;
 pub mod refusal;
+mod rounds;
 pub mod stamp;
 mod statement;
 mod thin;
@@ -176,7 +177,7 @@ pub async fn begin(context: &Context, lease: &Held) -> Result<(), LogError> {
 /// Keeps the logs until `stop`, or until the lease is lost.
 pub async fn run(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
     tokio::join!(
-        checkpoint::run(context, lease, stop),
+        rounds::run(context, lease, stop),
         intake::run(context, lease, stop),
         stamp::run(context, lease, stop),
         desk::run(context, lease, stop),

@@ -26,7 +26,8 @@ pub enum Refusal {
     #[error(
         "an older copy of the state database was restored: it knows {known} entries of this log, and a checkpoint \
          over {published} is published. Restore the newest copy of the database and restart. If there is none that \
-         knows {published} entries: {}", TO_BEGIN_ANEW
+         knows {published} entries: {}",
+        TO_BEGIN_ANEW
     )]
     RolledBack {
         /// Entries in the database.
@@ -48,7 +49,8 @@ pub enum Refusal {
     #[error(
         "the log {published} is published, and the state database has another one, {known}. The database is new or \
          that of another installation: restore the right one and restart, or give this one the staging folder that \
-         belongs to it. If the right one is lost: {}", TO_BEGIN_ANEW
+         belongs to it. If the right one is lost: {}",
+        TO_BEGIN_ANEW
     )]
     OtherLog {
         /// Its name.

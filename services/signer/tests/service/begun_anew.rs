@@ -18,7 +18,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn keys_of(entries: &[Entry]) -> Vec<&KeyEntry> {
-    entries.iter().filter_map(|entry| if let What::Key(key) = &entry.what { Some(&**key) } else { None }).collect()
+    entries
+        .iter()
+        .filter_map(|entry| if let What::Key(key) = &entry.what { Some(&**key) } else { None })
+        .collect()
 }
 
 fn sealed_of(entries: &[Entry]) -> Vec<String> {
@@ -38,7 +41,8 @@ async fn lose_the_database(bench: &Bench) -> String {
     bench.publish(first.messages()).await;
     let state = bench.state().await;
     harness::wait::until("the recording to be sealed", PATIENCE, || async {
-        let rows = sqlx::query("SELECT recording FROM chain").fetch_all(state.database().pool()).await.unwrap();
+        let rows =
+            sqlx::query("SELECT recording FROM chain").fetch_all(state.database().pool()).await.unwrap();
         (rows.len() == 1).then_some(())
     })
     .await
@@ -61,7 +65,10 @@ async fn a_log_that_was_moved_away_is_followed_by_a_new_one_that_says_so_and_not
     let old = newest(&bench).unwrap().checkpoint;
     let signer = bench.signer(options(&bench));
     let problem = refusal(&bench, &signer).await;
-    assert!(problem.contains("move this tenant's folder below log/ (that one alone) out of staging"), "{problem}");
+    assert!(
+        problem.contains("move this tenant's folder below log/ (that one alone) out of staging"),
+        "{problem}"
+    );
     let notice = bench.path("staging/halted/acme.txt");
     assert!(std::fs::read_to_string(&notice).unwrap().contains(&problem));
     let waiting = Call::new(2);
@@ -92,7 +99,8 @@ async fn a_log_that_was_moved_away_is_followed_by_a_new_one_that_says_so_and_not
     std::fs::rename(bench.path("staging/log/acme"), bench.path("old-log")).unwrap();
     let signer = bench.signer(options(&bench));
     let sealed = bench.announced(2).await;
-    let of_waiting = sealed.iter().find(|sealed| sealed.recording_id == waiting.recording.to_string()).unwrap();
+    let of_waiting =
+        sealed.iter().find(|sealed| sealed.recording_id == waiting.recording.to_string()).unwrap();
     assert_eq!(bench.channels(of_waiting, ".wav"), [said(0, 0..2), said(1, 0..2)]);
     let health = signer.service.health().clone();
     harness::wait::until("the condition to hold", PATIENCE, || async {

@@ -31,8 +31,9 @@ async fn halt_acme(bench: &Bench) -> Signer {
     }
     signer.stop().await;
     std::fs::rename(logs(bench, "acme"), bench.path("log-of-acme")).unwrap();
-    let copied = std::process::Command::new("cp").arg("-a").arg(logs(bench, "other")).arg(logs(bench, "acme"));
-    assert!({ copied }.status().unwrap().success());
+    let mut copy = std::process::Command::new("cp");
+    copy.arg("-a").args([logs(bench, "other"), logs(bench, "acme")]);
+    assert!(copy.status().unwrap().success());
     let signer = bench.signer(options(bench));
     let problem = refusal(bench, &signer).await;
     assert!(problem.contains("the state database has another one"), "{problem}");
@@ -88,7 +89,9 @@ async fn a_key_is_changed_for_all_others_and_the_halted_log_takes_it_in_when_it_
         assert_eq!(key_entries(&bench, tenant), changes, "{tenant}");
         let papers = |ending: &str| {
             let files = std::fs::read_dir(logs(&bench, tenant).join("keys")).unwrap();
-            files.filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending)).count()
+            files
+                .filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending))
+                .count()
         };
         assert_eq!((papers(".old.sig"), papers(".new.sig")), (2, 2), "{tenant}");
     }

@@ -275,8 +275,10 @@ async fn a_tenants_own_certificate_lies_apart_from_those_of_the_installation() {
     let certificates = bench.path("staging/certificates");
     let mut names: Vec<PathBuf> = files_below(&certificates);
     names.iter_mut().for_each(|path| *path = path.strip_prefix(&certificates).unwrap().to_owned());
-    let mut expected =
-        [PathBuf::from(format!("{}.pem", ours.key_id())), PathBuf::from(format!("other/{}.pem", own.key_id()))];
+    let mut expected = [
+        PathBuf::from(format!("{}.pem", ours.key_id())),
+        PathBuf::from(format!("other/{}.pem", own.key_id())),
+    ];
     expected.sort();
     assert_eq!(names, expected);
 }
@@ -353,13 +355,15 @@ async fn questions_are_answered_again_when_the_bus_was_restarted() {
         bench.bus.request(bus::subjects::SIGNER_LOG_STATE, &asked, Duration::from_secs(2)).await.ok()
     };
     for round in 0..2 {
-        harness::wait::until("an answer", PATIENCE, || state(&bench)).await.unwrap_or_else(|e| panic!("{round}: {e}"));
+        harness::wait::until("an answer", PATIENCE, || state(&bench))
+            .await
+            .unwrap_or_else(|e| panic!("{round}: {e}"));
         let (program, port) = (bus::server::find_program().unwrap(), bench.nats.port());
         bench.nats.stop();
         bench.nats = NatsServer::start(&program, &bench.path("nats"), Some(port)).unwrap();
     }
     let stranger = bench.keys.make("stranger");
-    let (asked, _) = request(&stranger, &stranger, "stranger", "");
+    let (asked, _) = request(&stranger, &bench.keys.make("another"), "another", "");
     harness::wait::until("an answer about keys", PATIENCE, || async {
         let asking = bench.bus.request(bus::subjects::SIGNER_CHANGE_KEY, &asked, Duration::from_secs(2));
         asking.await.ok().filter(|answer: &ChangeKeyResponse| !answer.problem.is_empty())

@@ -78,6 +78,14 @@ async fn a_complete_call_is_sealed_bit_exact_and_openssl_accepts_it() {
     })
     .await
     .unwrap();
+    // Nothing is kept of what was announced but its place in the chain.
+    harness::wait::until("the outbox to be empty", Duration::from_secs(60), || async {
+        let rows =
+            sqlx::query("SELECT recording FROM outbox").fetch_all(state.database().pool()).await.unwrap();
+        rows.is_empty().then_some(())
+    })
+    .await
+    .unwrap();
     let count = |folder: &str| files_below(&bench.path("staging").join(folder)).len();
     assert_eq!((count("sealed"), count("certificates")), (all.len(), 1));
     let known = |file: &PathBuf| {

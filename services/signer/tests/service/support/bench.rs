@@ -69,7 +69,8 @@ impl Bench {
 
     /// A second tenant, `other`; `evidence` as in its configuration.
     pub fn add_other(&self, evidence: &str) {
-        let other = TENANT.replace("name: acme", "name: other").replace("record}", &format!("record{evidence}}}"));
+        let other =
+            TENANT.replace("name: acme", "name: other").replace("record}", &format!("record{evidence}}}"));
         std::fs::write(self.path("config/other.yaml"), other).unwrap();
     }
 

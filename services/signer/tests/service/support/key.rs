@@ -94,12 +94,22 @@ impl FileKey {
         let certificate = std::fs::read_to_string(&public).unwrap();
         let id = Certificate::from_pem(&certificate).unwrap().public_key().id();
         let public = LogPublicKey::P256(std::fs::read(log).unwrap());
-        Self { rsa, p256, certificate_file: file("cert.pem"), certificate, id, public, unplugged, is_lost: AtomicBool::new(false) }
+        Self {
+            rsa,
+            p256,
+            certificate_file: file("cert.pem"),
+            certificate,
+            id,
+            public,
+            unplugged,
+            is_lost: AtomicBool::new(false),
+        }
     }
 
     /// Lays another certificate of the same key into its file, as a CA would issue it.
     pub fn certify_anew(&self) -> String {
-        let script = "openssl req -x509 -new -key \"$1\" -days 30 -subj /CN=issued-by-a-ca -out \"$2\" 2>/dev/null";
+        let script =
+            "openssl req -x509 -new -key \"$1\" -days 30 -subj /CN=issued-by-a-ca -out \"$2\" 2>/dev/null";
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).args([&self.rsa, &self.certificate_file]);
         assert!(command.status().unwrap().success());
@@ -140,7 +150,8 @@ impl SigningKey for FileKey {
     }
 
     fn certificate_now(&self) -> Result<String, KeyError> {
-        Ok(std::fs::read_to_string(&self.certificate_file).unwrap())
+        let missing = |_| KeyError::Certificate("the file is away".to_owned());
+        std::fs::read_to_string(&self.certificate_file).map_err(missing)
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
