@@ -148,6 +148,41 @@ fn a_certificate_that_does_not_fit_is_refused_by_its_reason() {
 }
 
 #[test]
+fn a_chain_is_taken_only_where_each_of_its_signatures_could_be_checked() {
+    with_token_folder(|folder| {
+        let (options, key) = with_key(folder);
+        for (issuer, signs, known) in [
+            ("rsa:2048", "-sha512", true),
+            ("rsa:2048", "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-1", true),
+            ("ec -pkeyopt ec_paramgen_curve:P-384", "-sha384", true),
+            ("ed25519", "", true),
+            ("ec -pkeyopt ec_paramgen_curve:P-521", "-sha512", false),
+            ("rsa:2048", "-sha1", false),
+        ] {
+            let made = "-nodes -days 3650 -subj /CN=middle -keyout middle.key -out middle.pem";
+            openssl(folder, &format!("req -x509 -newkey {issuer} {made}"));
+            let leaf = issued(folder, key.as_ref(), format!("-days 30 {signs}").trim_end());
+            let taken = keys::import_certificate(
+                &options,
+                &options.key,
+                &format!("{leaf}{}", read(folder, "middle.pem")),
+            );
+            if known {
+                taken.unwrap_or_else(|error| panic!("{issuer} {signs}: {error}"));
+            } else {
+                let error = taken.unwrap_err().to_string();
+                assert!(
+                    error.contains("is signed by an algorithm that is not known here"),
+                    "{signs}: {error}"
+                );
+                // By itself it needs no chain: whoever verifies compares its fingerprint.
+                keys::import_certificate(&options, &options.key, &leaf).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
 fn keys_of_2048_3072_and_4096_bits_are_made_and_sign() {
     with_token_folder(|folder| {
         let options = prepared(folder);
