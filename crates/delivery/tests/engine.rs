@@ -10,7 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use delivery::{
-    Backoff, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Terms, Work, WorkList,
+    Asked, Backoff, Claim, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Terms,
+    VerifiedFile, Work, WorkList,
 };
 use domain::RecordingId;
 use harness::{postgres::Postgres, wait};
@@ -306,4 +307,33 @@ async fn replicas_on_postgresql_share_the_work_and_each_order_is_carried_out_onc
     .await
     .unwrap();
     stop.cancel();
+}
+
+#[tokio::test]
+async fn files_shipments_and_a_persons_word_are_kept_on_postgresql_as_well() {
+    let postgres = Postgres::start().await.unwrap();
+    let url = format!("{}?schema=shipper", postgres.url());
+    let list = WorkList::open(Database::open(&url).await.unwrap(), BACKOFF).await.unwrap();
+    let (now, ids) = (Timestamp::now(), [RecordingId::new(), RecordingId::new()]);
+    list.enqueue(&ids.map(|id| order_for("archive", id)), now).await.unwrap();
+    let claim = list.claim(&destination("archive"), OPTIONS.lease, now).await.unwrap();
+    let Claim::Order(order) = claim else { panic!("{claim:?}") };
+    list.keep_bookmark(&order, ".wav", Some(vec![1, 2]), now).await.unwrap();
+    assert_eq!(list.bookmark(&order, ".wav").await.unwrap(), Some(vec![1, 2]));
+    list.keep_bookmark(&order, ".wav", None, now).await.unwrap();
+    assert_eq!(list.bookmark(&order, ".wav").await.unwrap(), None);
+    let (file, stored_name) = (".wav".to_owned(), "x.wav".to_owned());
+    let verified = VerifiedFile { file, stored_name, verified_by: "read-back".to_owned(), at: now };
+    list.note_verified(&order, &[verified]).await.unwrap();
+    assert_eq!(list.verified_files(&order).await.unwrap().len(), 1);
+    list.failed(&order, &Fault::passing("is down"), now, 0.0).await.unwrap();
+    assert_eq!(list.retry_recording(order.recording, now).await.unwrap(), 1);
+    assert_eq!(list.orphan(&BTreeSet::from([destination("archive")])).await.unwrap().len(), 1);
+    assert_eq!(list.abandon(&destination("archive"), "by jane", now).await.unwrap().len(), 2);
+    let asked = Asked { recording: Some(order.recording), ..Asked::default() };
+    let shown = list.shipments(&asked).await.unwrap().shipments;
+    assert_eq!((shown.len(), shown[0].state, shown[0].files.len()), (1, State::Abandoned, 1));
+    list.done(&order, now).await.unwrap();
+    list.forget_done(Duration::ZERO, now + Duration::from_secs(60)).await.unwrap();
+    assert_eq!(list.shipments(&Asked::default()).await.unwrap().shipments.len(), 1);
 }
