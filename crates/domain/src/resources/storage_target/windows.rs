@@ -133,7 +133,7 @@ impl Window {
         let at = |minutes: u16| {
             let midnight = DateTime::from_parts(date, Time::midnight());
             let civil = midnight.checked_add(i64::from(minutes).minutes()).ok()?;
-            Some(zone.to_ambiguous_timestamp(civil).compatible().ok()?)
+            zone.to_ambiguous_timestamp(civil).compatible().ok()
         };
         let (from, to) = (at(self.from)?, at(self.to)?);
         (from < to).then_some((from, to))
