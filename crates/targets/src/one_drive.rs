@@ -122,7 +122,7 @@ impl OneDrive {
     async fn item(&self, doing: &str, path: &str) -> Result<Option<Item>, TargetError> {
         let (graph, drive) = self.drive().await?;
         let mut url = drive.url(graph, path, None);
-        url.query_pairs_mut().append_pair("$select", FIELDS);
+        url.set_query(Some(&format!("$select={FIELDS}")));
         let answer = graph.get(doing, &url).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
@@ -210,7 +210,7 @@ impl Target for OneDrive {
         let doing = "listing a folder";
         let (graph, drive) = self.drive().await?;
         let mut url = drive.url(graph, &drive.path(folder.trim_matches('/')), Some("children"));
-        url.query_pairs_mut().append_pair("$select", FIELDS).append_pair("$top", "1000");
+        url.set_query(Some(&format!("$select={FIELDS}&$top=1000")));
         let (mut listed, mut next) = (Vec::new(), Some(url));
         while let Some(url) = next {
             let answer = graph.get(doing, &url).await?;

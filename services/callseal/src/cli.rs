@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deliveries, demo, explain, journal_init, key, load, log, one_resource::OneResourceArgs,
-    rules, test_target, up, verify, why, witness,
+    announcement, deliveries, demo, explain, journal_init, key, load, log, login,
+    one_resource::OneResourceArgs, rules, test_target, up, verify, why, witness,
 };
 
 /// Records calls that can be proven.
@@ -56,6 +56,8 @@ enum Command {
     Sweep(deliveries::AskArgs),
     /// Writes, reads back and removes a test file on a storage target.
     TestTarget(OneResourceArgs),
+    /// Signs a user in to Microsoft, for a OneDrive target that works in that user's name.
+    Login(login::LoginArgs),
     /// Makes the table of a journal.
     JournalInit(OneResourceArgs),
     /// Plays many SIPREC calls into a recorder and counts every packet.
@@ -86,6 +88,7 @@ impl Cli {
             Command::Sweep(args) => block_on(deliveries::sweep(args)),
             Command::Release(args) => block_on(deliveries::release(args)),
             Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
+            Command::Login(args) => block_on(async { Ok(login::run(args).await) }),
             Command::JournalInit(args) => block_on(async { Ok(journal_init::run(args).await) }),
             Command::Load(args) => block_on(load::run(args)),
         }

@@ -9,6 +9,7 @@ pub mod journal_init;
 pub mod key;
 pub mod load;
 pub mod log;
+pub mod login;
 pub mod one_resource;
 pub mod remote_archive;
 pub mod rules;

@@ -130,7 +130,9 @@ pub(super) fn refused(doing: &str, answer: &Answer) -> TargetError {
         400 | 414 if names_fault(answer) => {
             (ErrorKind::Name, "does not take a name or path of this form or length")
         }
-        404 => (ErrorKind::Conflict, "does not find it any more"),
+        404 => {
+            (ErrorKind::Incomplete, "does not find the drive or the folder any more; check drive and path")
+        }
         408 | 500.. => (ErrorKind::Unreachable, "is in trouble itself; that passes"),
         _ => (ErrorKind::Io, "refuses; see the cause"),
     };
@@ -200,6 +202,7 @@ mod tests {
             (507, "insufficientStorage", "", None, ErrorKind::Full, None),
             (403, "quotaLimitReached", "", None, ErrorKind::Full, None),
             (403, "accessDenied", "", None, ErrorKind::Denied, None),
+            (404, "itemNotFound", "", None, ErrorKind::Incomplete, None),
             (401, "InvalidAuthenticationToken", "", None, ErrorKind::LoginRefused, None),
             (423, "resourceLocked", "", None, ErrorKind::Locked, None),
             (400, "invalidRequest", "pathIsTooLong", None, ErrorKind::Name, None),

@@ -115,7 +115,10 @@ impl Graph {
             (status, Some(location)) if status.is_redirection() => location,
             _ => return Err(fault::refused(doing, &answer)),
         };
-        let sent = self.http.get(location).send().await.map_err(|error| fault::unreachable(doing, error))?;
+        let sent = tokio::time::timeout(WHOLE, self.http.get(location).send()).await;
+        let silent =
+            |_| TargetError::new(ErrorKind::Unreachable, format!("{doing}: OneDrive does not answer"));
+        let sent = sent.map_err(silent)?.map_err(|error| fault::unreachable(doing, error))?;
         match sent.status() {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => Ok(Some(sent)),

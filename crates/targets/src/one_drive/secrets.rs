@@ -26,7 +26,7 @@ struct Password {
 pub(super) async fn expiry(graph: &Graph) -> Option<Expiry> {
     let (client_id, begin) = graph.tokens.secret()?;
     let mut url = graph.url([&format!("applications(appId='{client_id}')")[..]]);
-    url.query_pairs_mut().append_pair("$select", "passwordCredentials");
+    url.set_query(Some("$select=passwordCredentials"));
     let doing = "looking when the client secret ends";
     let answer = graph.get(doing, &url).await.ok().filter(|answer| answer.status.is_success())?;
     let passwords = answer.json::<Application>(doing).ok()?.password_credentials;

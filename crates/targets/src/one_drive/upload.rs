@@ -208,7 +208,8 @@ impl OneDrive {
         let doing = "storing a file";
         let (graph, drive) = self.drive().await?;
         let mut url = drive.url(graph, path, Some("content"));
-        url.query_pairs_mut().append_pair("@microsoft.graph.conflictBehavior", on_conflict.as_str());
+        // As Microsoft writes it, with nothing escaped: what is not understood would mean "replace".
+        url.set_query(Some(&format!("@microsoft.graph.conflictBehavior={}", on_conflict.as_str())));
         // A line that is slow, but moves, is no stall.
         let limit = self.access.patience.stall + Duration::from_secs(bytes.len() as u64 / SLOWEST);
         let put = async || {
