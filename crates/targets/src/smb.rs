@@ -40,10 +40,8 @@ use fault::Server;
 
 /// Files up to this length travel in one message, with opening and flushing them.
 const SMALL: u64 = 1 << 20;
-/// Bytes of a write request.
-const CHUNK: u32 = 1 << 20;
-/// Write requests of a file under way at once.
-const WRITES_AHEAD: usize = 16;
+/// Write requests of a file under way at once, each as long as a block of the source (256 KiB).
+const WRITES_AHEAD: usize = 64;
 
 /// How long a reader of a file may keep us from taking its place, and how often we ask.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -113,8 +111,8 @@ impl Smb {
 
     /// The size of a file; what is not there, or lies in a folder that is not there, has none.
     async fn size_of(&self, connection: &Connection, path: &str) -> Result<Option<u64>, TargetError> {
-        match connection.tree().stat(&mut connection.smb(), &self.path(path)).await {
-            Ok(found) => Ok(Some(found.size)),
+        match chains::size_of(&connection.smb(), connection.tree(), &self.path(path)).await {
+            Ok(size) => Ok(Some(size)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(connection.fault("looking for a file", &error)),
         }
@@ -166,7 +164,7 @@ impl Smb {
             writer = tree.create_file_writer_at(connection.smb(), &at, offset).await;
         }
         let writer = writer.map_err(|error| connection.fault("making a file", &error))?;
-        let mut writer = writer.with_chunk_size(CHUNK).with_write_behind(WriteBehind::Fixed(WRITES_AHEAD));
+        let mut writer = writer.with_write_behind(WriteBehind::Fixed(WRITES_AHEAD));
         loop {
             match source.next().await {
                 Ok(Some(block)) => writer.write_chunk(&block).await.map_err(fault)?,

@@ -1,5 +1,6 @@
 //! Chains of requests that travel together (MS-SMB2 3.2.4.1.4), each ending with a flush: a file that is
-//! written whole, and a new name for a file. One round trip each; nobody waits for the close.
+//! written whole, and a new name for a file. And a look at a file, which is no more than opening it. One
+//! round trip each; nobody waits for the close.
 //!
 //! Other than `smb2`'s own, they open a file so that others may open it as well: what comes next need
 //! not wait until the server has closed it.
@@ -31,6 +32,17 @@ pub(super) enum Taken {
     Refuse,
     /// Its place is taken, in one step.
     Replace,
+}
+
+/// The length of a file in bytes, or of a folder, whatever that is. Half the work for the server that
+/// asking for all it knows of the file is.
+pub(super) async fn size_of(smb: &Connection, tree: &Tree, path: &str) -> smb2::Result<u64> {
+    let mut open = open(tree, path, 0, CreateDisposition::FileOpen);
+    open.create_options = 0;
+    let answer = smb.execute(Command::Create, &open, Some(tree.tree_id)).await;
+    let opened = opened(&succeeded(Some(answer), Command::Create)?)?;
+    close(smb, tree, opened.file_id);
+    Ok(opened.end_of_file)
 }
 
 /// Makes a file and fills it, durably. Fails with `STATUS_OBJECT_NAME_COLLISION` where there is one.
@@ -98,16 +110,25 @@ async fn chain(
         [step(Command::Create, open as _, 1), step(doing, request, charge), step(Command::Flush, &flush, 1)];
     let mut answers = smb.execute_compound(&steps).await?.into_iter();
     let mut next = |command| succeeded(answers.next(), command);
-    let opened = CreateResponse::unpack(&mut ReadCursor::new(&next(Command::Create)?.body))?;
+    let opened = opened(&next(Command::Create)?)?;
     let (done, flushed) = (next(doing), next(Command::Flush));
-    let (mut smb, tree) = (smb.clone(), tree.clone());
-    tokio::spawn(async move {
-        // What is left open ends with the session.
-        let _ = tree.close_handle(&mut smb, opened.file_id).await;
-    });
+    close(smb, tree, opened.file_id);
     let done = done?;
     flushed?;
     Ok(done)
+}
+
+fn opened(answer: &Frame) -> smb2::Result<CreateResponse> {
+    CreateResponse::unpack(&mut ReadCursor::new(&answer.body))
+}
+
+/// Closes a file without waiting for it.
+fn close(smb: &Connection, tree: &Tree, file: FileId) {
+    let (mut smb, tree) = (smb.clone(), tree.clone());
+    tokio::spawn(async move {
+        // What is left open ends with the session.
+        let _ = tree.close_handle(&mut smb, file).await;
+    });
 }
 
 fn open(tree: &Tree, path: &str, access: u32, disposition: CreateDisposition) -> CreateRequest {
