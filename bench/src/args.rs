@@ -29,6 +29,18 @@ pub enum Args {
         #[arg(long, default_value_t = 2_000)]
         recordings: u64,
     },
+    /// Recordings to three targets at once, while operations fail: time and memory.
+    Ship {
+        /// How many.
+        #[arg(long, default_value_t = 2_000)]
+        recordings: usize,
+        /// Of so many thousand bytes each.
+        #[arg(long, default_value_t = 100)]
+        kilobytes: usize,
+        /// Which share of operations on targets fails.
+        #[arg(long, default_value_t = 0.05)]
+        faults: f64,
+    },
     /// Signatures a second in SoftHSM, beside those of a program that does nothing else.
     Sign {
         /// How long each way signs.
@@ -40,5 +52,23 @@ pub enum Args {
         /// How many in the large one.
         #[arg(long, default_value_t = 100_000)]
         recordings: u64,
+    },
+    /// Files over SFTP, beside what sftp and rclone need for the same.
+    Sftp {
+        /// Files at once.
+        #[arg(long, default_value_t = 16)]
+        at_once: usize,
+        /// What is added to each round trip in the second half, milliseconds.
+        #[arg(long, default_value_t = 30)]
+        delay: u64,
+    },
+    /// Files to a share, beside what smbclient and rclone need for the same.
+    Smb {
+        /// Files at once.
+        #[arg(long, default_value_t = 16)]
+        at_once: usize,
+        /// What is added to each round trip in the second half, milliseconds.
+        #[arg(long, default_value_t = 30)]
+        delay: u64,
     },
 }

@@ -94,8 +94,11 @@ mod tests {
     #[tokio::test]
     async fn work_is_counted_for_its_stage_and_waiting_is_not() {
         let costs = Costs::register(&Registry::new()).unwrap();
-        let begun = used();
-        costs.of(Stage::Audio, || while used() < begun + Duration::from_millis(20) {});
+        let busy = || {
+            let begun = used();
+            while used() < begun + Duration::from_millis(20) {}
+        };
+        costs.of(Stage::Audio, busy);
         costs.during(Stage::Log, tokio::time::sleep(Duration::from_millis(50))).await;
         let seconds = |stage: Stage| costs.0[stage as usize].get();
         assert!(seconds(Stage::Audio) >= 0.02);

@@ -183,7 +183,10 @@ async fn seal_all(context: &Arc<Context>, lease: &Held, stop: &CancellationToken
             }
             () = stop.cancelled(), if !stop.is_cancelled() => {}
             () = context.to_seal.notified() => {}
-            () = context.keys.came_back() => paused.clear(),
+            () = context.keys.came_back() => {
+                paused.clear();
+                context.logs.troubles.try_now();
+            }
             () = tokio::time::sleep(POLL) => {}
         }
     }
@@ -206,7 +209,7 @@ async fn seal_lane(
     lane: Lane,
     stop: &CancellationToken,
 ) -> (Lane, Result<usize, SealError>) {
-    let outcome = lane::seal(context, lease, &lane, stop).await;
+    let outcome = Box::pin(lane::seal(context, lease, &lane, stop)).await;
     (lane, outcome)
 }
 
