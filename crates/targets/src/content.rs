@@ -4,6 +4,7 @@ use std::{io, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -63,18 +64,25 @@ pub struct Content {
     sha256: Digest,
     source: Arc<dyn Source>,
     bookmark: Arc<dyn Bookmark>,
+    kept_until: Option<Timestamp>,
 }
 
 impl Content {
     /// Content of `size` bytes with this SHA-256; what `source` yields is held against both.
     pub fn new(size: u64, sha256: Digest, source: Arc<dyn Source>) -> Self {
-        Self { size, sha256, source, bookmark: Arc::new(Forgetful) }
+        Self { size, sha256, source, bookmark: Arc::new(Forgetful), kept_until: None }
     }
 
     /// The same content, whose put goes on after a restart where `bookmark` says.
     #[must_use]
     pub fn with_bookmark(self, bookmark: Arc<dyn Bookmark>) -> Self {
         Self { bookmark, ..self }
+    }
+
+    /// The same content, which a storage with locks keeps from being removed until then.
+    #[must_use]
+    pub fn keep_until(self, until: Timestamp) -> Self {
+        Self { kept_until: Some(until), ..self }
     }
 
     /// The same content, read at this pace.
@@ -98,6 +106,11 @@ impl Content {
     /// SHA-256 of all of it.
     pub const fn sha256(&self) -> &Digest {
         &self.sha256
+    }
+
+    /// Until when a storage with locks keeps it from being removed; `None`: as it does by itself.
+    pub const fn kept_until(&self) -> Option<Timestamp> {
+        self.kept_until
     }
 
     /// Where a put of it left off.

@@ -13,6 +13,7 @@ mod files;
 mod folder;
 mod listing;
 mod names;
+mod object;
 pub mod one_drive;
 mod pace;
 mod pump;
@@ -29,6 +30,7 @@ pub use content::{Bookmark, Content, Digest, Reader, Source};
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
+pub use object::ObjectStorage;
 pub use one_drive::OneDrive;
 pub use pace::Pace;
 pub use sftp::Sftp;
@@ -212,5 +214,7 @@ pub fn open(target: &StorageTarget, around: &Surroundings) -> Box<dyn Target> {
         }
         StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
         StorageKind::Smb(smb) => Box::new(Smb::new(smb.clone())),
+        StorageKind::S3(s3) => Box::new(ObjectStorage::s3(s3)),
+        StorageKind::AzureBlob(blob) => Box::new(ObjectStorage::azure_blob(blob)),
     }
 }

@@ -42,10 +42,11 @@ pub use scope::{Scope, ScopeSpec, SelectedSpec};
 pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
 pub use ssh::{SshAuth, SshServer, SshServerSpec, SshTunnel, SshTunnelSpec};
 pub use storage_target::{
-    AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, FolderSpec, FolderTarget, InvalidOneDriveName,
-    ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, SftpSpec,
-    SftpTarget, SmbEncryption, SmbSigning, SmbSpec, SmbTarget, StorageKind, StorageTarget, StorageTargetSpec,
-    Transfer, TransferSpec, UserLogin, UserLoginSpec, Window, WindowError, Windows, check_one_drive_name,
+    AppLogin, AppLoginSpec, AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, Cloud, Drive, DriveSpec,
+    FolderSpec, FolderTarget, InvalidOneDriveName, ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec,
+    OneDriveSpec, OneDriveTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target, SftpSpec, SftpTarget,
+    SmbEncryption, SmbSigning, SmbSpec, SmbTarget, StorageKind, StorageTarget, StorageTargetSpec, Transfer,
+    TransferSpec, UserLogin, UserLoginSpec, Window, WindowError, Windows, check_one_drive_name,
 };
 pub use tenant::{
     Api, ApiSpec, Evidence, EvidenceSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant,
