@@ -48,7 +48,8 @@ async fn lose_the_database(bench: &Bench) -> String {
     .await
     .unwrap();
     rarely.stop().await;
-    drop(state);
+    // Nobody may hold the file that is copied and replaced.
+    state.database().pool().close().await;
     copy_database(&database, &backup);
     let signer = bench.signer(options(bench));
     bench.announced(1).await;
