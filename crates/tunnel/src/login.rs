@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::resources::{SshAuth, SshServer};
 use russh::{
     client::{AuthResult, Handle},
-    keys::{PrivateKeyWithHashAlg, decode_secret_key},
+    keys::{self, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key},
 };
 
 use crate::{Place, SshError, handshake::PinnedServer};
@@ -21,8 +21,7 @@ pub(crate) async fn log_in(
         }
         SshAuth::Key { private_key, passphrase } => {
             let passphrase = passphrase.as_ref().map(|p| p.expose().as_str());
-            let key =
-                decode_secret_key(private_key.expose(), passphrase).map_err(|e| place.unusable_key(&e))?;
+            let key = decode(private_key.expose(), passphrase).map_err(|e| place.unusable_key(&e))?;
             let hash = ssh.best_supported_rsa_hash().await.map_err(|e| place.unreachable(e))?.flatten();
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
             ("private key", ssh.authenticate_publickey(&server.user, key).await)
@@ -32,4 +31,9 @@ pub(crate) async fn log_in(
         AuthResult::Success => Ok(()),
         AuthResult::Failure { .. } => Err(place.login_refused(method)),
     }
+}
+
+/// A passphrase that the key does not need does no harm.
+fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, keys::Error> {
+    decode_secret_key(text, passphrase).or_else(|error| decode_secret_key(text, None).map_err(|_| error))
 }

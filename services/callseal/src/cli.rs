@@ -55,7 +55,7 @@ enum Command {
     /// Says what lies in staging without an order, or is ordered and not there. Exit code 0: nothing.
     Sweep(deliveries::AskArgs),
     /// Writes, reads back and removes a test file on a storage target.
-    TestTarget(OneResourceArgs),
+    TestTarget(test_target::TestTargetArgs),
     /// Signs a user in to Microsoft, for a OneDrive target that works in that user's name.
     Login(login::LoginArgs),
     /// Makes the table of a journal.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use domain::{
     ResourceName, TenantId,
-    resources::{Resources, TenantResources},
+    resources::{Kind, ResourceKey, Resources, TenantResources},
 };
 
 /// Exit code for a wrong call.
@@ -35,11 +35,32 @@ impl OneResourceArgs {
         kind: &str,
         of: fn(&TenantResources) -> &BTreeMap<ResourceName, T>,
     ) -> Result<T, ExitCode> {
+        self.look_up(kind, of).map(|(_, resource, _)| resource)
+    }
+
+    /// The same, and where it stands.
+    pub fn find_with_place<T: Clone>(
+        &self,
+        kind: Kind,
+        of: fn(&TenantResources) -> &BTreeMap<ResourceName, T>,
+    ) -> Result<(T, Option<config::Place>), ExitCode> {
+        let (tenant, resource, loaded) = self.look_up(&kind.to_string(), of)?;
+        let key = ResourceKey { tenant, kind, name: self.name.clone() };
+        Ok((resource, loaded.places.get(&key).cloned()))
+    }
+
+    fn look_up<T: Clone>(
+        &self,
+        kind: &str,
+        of: fn(&TenantResources) -> &BTreeMap<ResourceName, T>,
+    ) -> Result<(TenantId, T, config::Loaded), ExitCode> {
         let loaded = config::load(&self.config).context("the configuration cannot be read").map_err(usage)?;
         for problem in loaded.problems.iter() {
             eprintln!("{problem}");
         }
-        self.only(&loaded.resources, kind, of).cloned().map_err(usage)
+        let (tenant, resource) = self.only(&loaded.resources, kind, of).map_err(usage)?;
+        let (tenant, resource) = (tenant.clone(), resource.clone());
+        Ok((tenant, resource, loaded))
     }
 
     fn only<'a, T>(
@@ -47,13 +68,13 @@ impl OneResourceArgs {
         resources: &'a Resources,
         kind: &str,
         of: fn(&TenantResources) -> &BTreeMap<ResourceName, T>,
-    ) -> anyhow::Result<&'a T> {
+    ) -> anyhow::Result<(&'a TenantId, &'a T)> {
         let name = &self.name;
         let mut found = resources
             .tenants
             .iter()
             .filter(|(id, _)| self.tenant.as_ref().is_none_or(|tenant| tenant == *id))
-            .filter_map(|(_, resources)| of(resources).get(name));
+            .filter_map(|(id, resources)| Some((id, of(resources).get(name)?)));
         let resource =
             found.next().with_context(|| format!("there is no {kind} {name} in this configuration"))?;
         if found.next().is_some() {

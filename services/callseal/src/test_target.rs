@@ -1,18 +1,49 @@
 //! `callseal test-target`: writes, reads back and removes a test file on a storage target (F-74).
+//!
+//! An SSH server whose host key nobody has pinned gets no test file and no login. Its keys are shown
+//! instead; `--pin` writes them into the target's YAML file (F-79).
 
-use std::process::ExitCode;
+mod host_keys;
+mod yaml_edit;
 
+use std::{path::PathBuf, process::ExitCode};
+
+use domain::resources::Kind;
 use targets::Surroundings;
 
 use crate::one_resource::OneResourceArgs;
+use host_keys::{Learnt, learn};
 
-/// Exit code 0: the target works, 1: it does not (said in words), 2: there is no such target.
-pub async fn run(args: OneResourceArgs) -> ExitCode {
-    match args.find("StorageTarget", |tenant| &tenant.storage_targets) {
-        Ok(target) => {
-            let outcome = targets::open(&target, &Surroundings::new(&args.data)).test().await;
-            args.say(outcome, "works: a test file was written, read back and removed")
+/// Which target, and what to do about its host keys.
+#[derive(Debug, clap::Args)]
+pub struct TestTargetArgs {
+    #[command(flatten)]
+    one: OneResourceArgs,
+    /// Writes the host keys that SSH servers of the target show now into its file, where none are
+    /// pinned yet, and then tests. What is pinned is never changed.
+    #[arg(long)]
+    pin: bool,
+}
+
+/// Exit code 0: the target works, 1: it does not, or a host key is still to be pinned (said in
+/// words), 2: there is no such target.
+pub async fn run(args: TestTargetArgs) -> ExitCode {
+    let one = &args.one;
+    let (mut target, place) = match one.find_with_place(Kind::StorageTarget, |tenant| &tenant.storage_targets)
+    {
+        Ok(found) => found,
+        Err(code) => return code,
+    };
+    let file: Option<(PathBuf, u64)> = place.map(|place| (one.config.join(place.file), place.line));
+    match learn(&one.name, &mut target.kind, file.as_ref(), args.pin).await {
+        Ok(Learnt::AllPinned) => {
+            let outcome = targets::open(&target, &Surroundings::new(&one.data)).test().await;
+            one.say(outcome, "works: a test file was written, read back and removed")
         }
-        Err(code) => code,
+        Ok(Learnt::Shown) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{}: {error:#}", one.name);
+            ExitCode::FAILURE
+        }
     }
 }

@@ -117,6 +117,108 @@ async fn test_target_says_what_works_and_what_does_not_and_by_which_exit_code() 
     assert_eq!(fs::read_dir(dir.path().join("archive")).unwrap().count(), 0);
 }
 
+/// A target behind a jump host, as somebody writes it by hand; nothing is pinned.
+fn unpinned(sshd: &Sshd, jump: &Sshd) -> String {
+    let user = sshd.user().unwrap();
+    format!(
+        "# Where the recordings go.\n---\napiVersion: callseal.io/v1alpha1\nkind: StorageTarget\n\
+         metadata: {{name: vault, namespace: acme}}\nspec:\n  sftp:\n    host: 127.0.0.1   # the NAS\n    port: {}\n    \
+         user: {user}\n    path: archive\n    privateKey: {{secretRef: {{name: login, key: key}}}}\n    tunnel:\n      \
+         hops:\n        - host: 127.0.0.1\n          port: {}\n          user: {user}\n          \
+         privateKey: {{secretRef: {{name: login, key: jump}}}}\n",
+        sshd.port(),
+        jump.port(),
+    )
+}
+
+#[tokio::test]
+async fn test_target_shows_keys_that_nobody_has_pinned_pins_them_on_request_and_never_changes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sshd = Sshd::start(&dir.path().join("sshd")).await.unwrap();
+    let jump = Sshd::start(&dir.path().join("jump")).await.unwrap();
+    let keys = [("key", &*sshd.client_key().unwrap()), ("jump", &*jump.client_key().unwrap())];
+    let config = configure(dir.path(), &[tenant("acme"), secret(&keys)]);
+    let file = config.join("vault.yaml");
+    let written = unpinned(&sshd, &jump);
+    fs::write(&file, &written).unwrap();
+    let ports = [sshd.port(), jump.port()];
+    let run = |words: &[&str]| said(&callseal("test-target", &config, words), dir.path(), &ports);
+
+    // The jump host stands in front; what is behind it is not known before it is pinned.
+    let shown = run(&["vault"]);
+    assert!(
+        shown.starts_with("1: vault: server 1 of the SSH tunnel (127.0.0.1:PORT) is not pinned"),
+        "{shown}"
+    );
+    for kind in harness::sshd::HOST_KEYS {
+        assert!(shown.contains(&jump.fingerprint(kind).unwrap()), "{shown}");
+        assert!(!shown.contains(&sshd.fingerprint(kind).unwrap()), "{shown}");
+    }
+    let key = jump.host_key("ed25519").unwrap();
+    let key = key.rsplit_once(' ').unwrap().0;
+    assert!(shown.contains(&format!("  hostKeys:\n    - \"{key}\"")), "{shown}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    assert!(!jump.log().contains("Accepted"));
+
+    let pinned = run(&["vault", "--pin"]);
+    assert!(
+        pinned.starts_with("0: ") && pinned.contains("the SFTP server 127.0.0.1:PORT is not pinned"),
+        "{pinned}"
+    );
+    assert!(pinned.ends_with("vault: works: a test file was written, read back and removed"), "{pinned}");
+    // Everything that stood there stands there still, in its order, comments too.
+    let after = fs::read_to_string(&file).unwrap();
+    let without =
+        after.lines().filter(|line| !line.contains("hostKeys:") && !line.trim().starts_with("- \""));
+    assert_eq!(without.collect::<Vec<_>>(), written.lines().collect::<Vec<_>>(), "{after}");
+    assert_eq!(after.matches("hostKeys:").count(), 2, "{after}");
+    assert_eq!(fs::read_dir(&config).unwrap().count(), 2);
+    insta::assert_snapshot!(run(&["vault"]), @"0: vault: works: a test file was written, read back and removed");
+
+    // Another server in its place: refused, also with --pin.
+    sshd.stop().unwrap();
+    sshd.new_host_keys().unwrap();
+    sshd.start_again().await.unwrap();
+    for words in [&["vault"][..], &["vault", "--pin"]] {
+        let refused = run(words);
+        assert!(
+            refused.starts_with("1: vault: the SFTP server 127.0.0.1:PORT shows the host key"),
+            "{refused}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), after);
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_written_or_is_not_plain_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(&dir.path().join("sshd")).await.unwrap();
+    let plain = sftp(&sshd, "", "archive").replace("hostKeys: [\"\"], ", "");
+    let quoted = plain.replace("host: ", "\"host\": ");
+    let config = configure(
+        dir.path(),
+        &[
+            tenant("acme"),
+            secret(&[("key", &sshd.client_key().unwrap())]),
+            target("acme", "plain", &plain),
+            target("acme", "quoted", &quoted),
+        ],
+    );
+    let file = config.join("resources.yaml");
+    let before = fs::read_to_string(&file).unwrap();
+    let run = |words: &[&str]| said(&callseal("test-target", &config, words), dir.path(), &[sshd.port()]);
+    assert!(run(&["quoted", "--pin"]).contains("write the keys into it by hand"));
+    let mut permissions = fs::metadata(&file).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&file, permissions.clone()).unwrap();
+    assert!(run(&["plain", "--pin"]).contains("may not be written"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    #[allow(clippy::permissions_set_readonly_false, reason = "a file of this test alone")]
+    permissions.set_readonly(false);
+    fs::set_permissions(&file, permissions).unwrap();
+    assert!(run(&["plain", "--pin"]).starts_with("0: "));
+}
+
 #[tokio::test]
 async fn journal_init_makes_the_table_and_says_what_is_wrong_with_one_that_is_there() {
     let dir = tempfile::tempdir().unwrap();

@@ -146,4 +146,25 @@ mod tests {
             ["spec.sftp: must have exactly one of password and privateKey"]
         );
     }
+
+    #[test]
+    fn a_tunnel_has_one_to_three_servers_and_is_incomplete_while_one_of_them_is_not_pinned() {
+        let hop = SshServerSpec {
+            host: "jump.acme.example".into(),
+            port: None,
+            user: "callseal".into(),
+            host_keys: sftp().host_keys,
+            password: secret_value("password"),
+            private_key: None,
+            passphrase: None,
+        };
+        let through = |hops| validate(SftpSpec { tunnel: Some(SshTunnelSpec { hops }), ..sftp() });
+        for wrong in [0, 4] {
+            let errors = through(vec![hop.clone(); wrong]).unwrap_err();
+            assert_eq!(errors, ["spec.sftp.tunnel.hops: must be 1 to 3 servers"]);
+        }
+        assert_eq!(through(vec![hop.clone(); 3]).unwrap().incomplete(), None);
+        let unpinned = SshServerSpec { host_keys: vec![], ..hop.clone() };
+        assert!(through(vec![hop, unpinned]).unwrap().incomplete().is_some());
+    }
 }
