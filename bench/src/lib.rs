@@ -8,5 +8,8 @@ pub mod capacity;
 pub mod cpu;
 pub mod delays;
 pub mod seal;
+pub mod sftp;
+pub mod ship;
 pub mod sign;
+pub mod smb;
 pub mod verify;

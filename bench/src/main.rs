@@ -6,7 +6,7 @@ use bench::{
     announcements,
     args::Args,
     capacity::{Capacity, Load},
-    seal, sign, verify,
+    seal, sftp, ship, sign, smb, verify,
 };
 use clap::Parser;
 
@@ -31,6 +31,11 @@ async fn main() -> anyhow::Result<ExitCode> {
                 outcome.is_fast_enough()
             }
         },
+        Args::Ship { recordings, kilobytes, faults } => {
+            let outcome = ship::run(dir.path(), recordings, kilobytes, faults).await?;
+            println!("{outcome}");
+            outcome.is_well()
+        }
         Args::Sign { seconds } => match sign::in_its_environment(dir.path())? {
             Some(ended) => ended.success(),
             None => {
@@ -39,6 +44,16 @@ async fn main() -> anyhow::Result<ExitCode> {
                 outcome.is_fast_enough()
             }
         },
+        Args::Sftp { at_once, delay } => {
+            let outcome = sftp::run(dir.path(), &sftp::Load::usual(delay), at_once).await?;
+            println!("{outcome}");
+            outcome.is_fast_enough()
+        }
+        Args::Smb { at_once, delay } => {
+            let outcome = smb::run(dir.path(), &sftp::Load::usual(delay), at_once).await?;
+            println!("{outcome}");
+            outcome.is_as_fast()
+        }
         Args::Verify { recordings } => {
             let outcome = tokio::task::block_in_place(|| verify::run(dir.path(), recordings))?;
             println!("{outcome}");
