@@ -56,6 +56,14 @@ python_set() { # python_set NAME: Python modules with all that they need, from N
   mkdir -p "$tools/installed" && touch "$proof"
 }
 
+npm_set() { # npm_set NAME VERSION: a package of npm with all that it needs, in a folder of its own
+  [ -d "$tools/$1/node_modules/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
+  echo "installing $1 $2 (npm) into .tools/$1"
+  rm -rf "${tools:?}/$1"
+  npm install --silent --no-audit --no-fund --omit=dev --ignore-scripts --prefix "$tools/$1" "$1@$2"
+  mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
+}
+
 crate() { # crate NAME VERSION: a command built from crates.io
   [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
   echo "building $1 $2 (crates.io) into .tools, some minutes once"
@@ -116,8 +124,12 @@ test() {
   python cffi cffi==2.1.1
   python cryptography cryptography==50.0.2
   python aics_tlog aics-tlog==0.2.1 --ignore-requires-python
-  # AWS KMS that is not AWS'.
+  # AWS KMS and S3 that are not AWS'.
   python_set moto
+  # Azure Blob that is not Azure's.
+  command -v node >/dev/null || debian /usr/bin/node nodejs
+  command -v npm >/dev/null || debian /usr/bin/npm npm
+  npm_set azurite 3.35.0
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
 }
 

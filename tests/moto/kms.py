@@ -1,9 +1,11 @@
 """moto's server, with what KMS does and moto does not: MessageType DIGEST (what is signed is the digest of
-a message, the message itself stays where it is), and keys that do not sign while they are disabled."""
+a message, the message itself stays where it is), and keys that do not sign while they are disabled; and with
+what S3 does (s3.py)."""
 
 import sys
 import threading
 
+import s3  # noqa: F401 (changes moto)
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from moto.core.exceptions import JsonRESTError

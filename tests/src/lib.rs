@@ -2,6 +2,7 @@
 //! folders, and stops them by process id. A server that is missing fails the test.
 
 pub mod account;
+pub mod azurite;
 pub mod cable;
 pub mod command;
 pub mod graph;

@@ -1,4 +1,5 @@
-//! AWS KMS that is not AWS': moto's server, behind a turnstile that can turn requests away.
+//! AWS that is not AWS': moto's server. KMS stands behind a turnstile that can turn requests away; S3 is
+//! reached directly.
 
 use std::{
     collections::VecDeque,
@@ -57,6 +58,8 @@ impl Moto {
         ensure!(modules.join("moto").is_dir(), "moto is missing: scripts/install-tools.sh test installs it");
         let moto = ports::claim()?;
         let mut command = Command::new("python3");
+        // What it loads of the sources leaves nothing beside them.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command.env("PYTHONPATH", modules).arg(programs::workspace().join("tests/moto/kms.py"));
         command.args(["-H", "127.0.0.1", "-p", &moto.to_string()]);
         let process = Process::start("moto", dir, &mut command)?;
@@ -80,6 +83,44 @@ impl Moto {
     /// What `--aws-endpoint` takes.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where S3 listens on 127.0.0.1, buckets being the first level of the path. Any key is taken.
+    pub fn s3_port(&self) -> u16 {
+        self.turnstile.moto
+    }
+
+    /// Makes a bucket in `us-east-1`; one with `locks` has Object Lock and keeps versions.
+    ///
+    /// # Errors
+    /// moto refuses.
+    pub async fn make_bucket(&self, name: &str, locks: bool) -> anyhow::Result<()> {
+        let locks = if locks { "true" } else { "false" };
+        let headers = [("x-amz-bucket-object-lock-enabled", locks)];
+        self.s3("PUT", &format!("/{name}"), &headers, b"").await.map(|_| ())
+    }
+
+    /// Asks S3 as somebody else would: method, path with its query, headers, body; the answer's body.
+    ///
+    /// # Errors
+    /// moto refuses.
+    pub async fn s3(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut sent = HeaderMap::new();
+        for (name, value) in headers {
+            sent.insert(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
+        }
+        let identity = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+        sent.insert("authorization", HeaderValue::from_static(identity));
+        let method = Method::from_bytes(method.as_bytes())?;
+        let (status, _, answered) = self.turnstile.forward(&method, path, &sent, body).await?;
+        ensure!((200..300).contains(&status), "{method}: {status} {}", String::from_utf8_lossy(&answered));
+        Ok(answered)
     }
 
     /// A file with credentials, for `--aws-credentials-file`.

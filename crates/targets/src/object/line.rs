@@ -242,7 +242,9 @@ pub(super) fn options(plain: bool) -> ClientOptions {
     ClientOptions::new()
         .with_allow_http(plain)
         .with_connect_timeout(Duration::from_secs(15))
-        .with_read_timeout(Duration::from_secs(60))
-        // A part may take long on a thin line; that nothing moves at all is seen by the other two.
+        // Until the answer begins it counts from the beginning of the request: two parts of 8 MiB at once have
+        // to be through by then, also on a line of 256 kbit/s.
+        .with_read_timeout(Duration::from_secs(600))
+        // A large answer may take longer, as long as something comes.
         .with_timeout_disabled()
 }
