@@ -94,7 +94,7 @@ fn range(state: &mut State, id: &str, asked: &Asked) -> Answer {
     let length = asked.body.len() as u64;
     let whole = length == to + 1 - from && to < total && begun.total.is_none_or(|known| known == total);
     let last = to + 1 == total;
-    if !whole || length >= LONGEST || (!last && length % UNIT != 0) {
+    if !whole || length >= LONGEST || (!last && !length.is_multiple_of(UNIT)) {
         return Answer::refuse(400, "invalidRequest");
     }
     if from != begun.content.len() as u64 {
