@@ -166,8 +166,12 @@ async fn a_recording_whose_target_is_deleted_waits_in_staging_until_it_is_back_a
     until_gone(&world, &new).await;
     assert!(world.is_staged(&sealed));
 
-    let request =
-        ChangeRequest { tenant: "acme".into(), name: "archive".into(), change: Change::Release.into() };
+    let request = ChangeRequest {
+        tenant: "acme".into(),
+        name: "archive".into(),
+        change: Change::Release.into(),
+        ..Default::default()
+    };
     let subject = bus::subjects::change_destination("shipper");
     let answer: ChangeResponse = world.bus.request(&subject, &request, PATIENCE).await.unwrap();
     assert_eq!((answer.orders, answer.error.as_str()), (1, ""));

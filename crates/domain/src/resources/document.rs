@@ -37,12 +37,12 @@ pub struct Metadata {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is the raw form of the kind of that name")]
 pub enum RawResource {
-    Tenant(TenantSpec),
+    Tenant(Box<TenantSpec>),
     Secret(SecretSpec),
     Directory(DirectorySpec),
     ExceptionList(ExceptionListSpec),
     Announcement(AnnouncementSpec),
-    StorageTarget(StorageTargetSpec),
+    StorageTarget(Box<StorageTargetSpec>),
     JournalTarget(JournalTargetSpec),
     RecordingRule(Box<RecordingRuleSpec>),
 }
