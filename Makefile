@@ -48,6 +48,8 @@ soak:
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 200 --seconds 60 --rounds 6
 	target/release/bench verify --recordings 100000
+	target/release/bench ship --recordings 2000 --kilobytes 100
+	target/release/bench ship --recordings 10000 --kilobytes 1000
 	ALL_DAMAGES=1 $(CARGO) nextest run --package evidence --filterset 'binary(verify_sh)'
 
 ## Puts made-up bytes into whatever parses bytes from outside, FUZZ_SECONDS for each of the targets.

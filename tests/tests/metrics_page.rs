@@ -8,7 +8,11 @@ const SOURCES: &[(&str, &str, &[&str])] = &[
     ("Rules", "", &["services/rules/src"]),
     ("Signer", "", &["services/signer/src"]),
     ("Shipper", "", &["services/shipper/src"]),
-    ("Shipper and journal, each with its own name in the place of `…`", "callseal_…_", &["crates/delivery/src"]),
+    (
+        "Shipper and journal, each with its own name in the place of `…`",
+        "callseal_…_",
+        &["crates/delivery/src"],
+    ),
     ("Every service, of its connection to NATS", "callseal_bus_", &["crates/bus/src"]),
 ];
 const BEGIN: &str = "<!-- from the sources -->\n";
@@ -31,7 +35,8 @@ fn metrics(source: &str, prefix: &str) -> Vec<(String, String)> {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     let all = literals(source);
     let is_small = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let is_help = |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase() || c == '1') && text.contains(' ');
+    let is_help =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_uppercase() || c == '1') && text.contains(' ');
     let mut found = Vec::new();
     for (at, (_, name)) in all.iter().enumerate() {
         let is_whole = name.starts_with("callseal_");
@@ -39,7 +44,8 @@ fn metrics(source: &str, prefix: &str) -> Vec<(String, String)> {
             continue;
         }
         let next = all.get(at + 1).filter(|(between, text)| between.trim() == "," && is_help(text));
-        let before = at.checked_sub(1).and_then(|at| all.get(at)).filter(|(_, text)| is_whole && is_help(text));
+        let before =
+            at.checked_sub(1).and_then(|at| all.get(at)).filter(|(_, text)| is_whole && is_help(text));
         if let Some((_, help)) = next.or(before) {
             found.push((format!("{prefix}{name}"), help.trim_end_matches('.').to_owned()));
         } else {

@@ -90,7 +90,12 @@ mod tests {
     use super::*;
 
     fn described(kind: StorageKind) -> StorageTarget {
-        StorageTarget { name: "archive".parse().unwrap(), sub_folder: String::new(), transfer: domain::resources::Transfer::default(), kind }
+        StorageTarget {
+            name: "archive".parse().unwrap(),
+            sub_folder: String::new(),
+            transfer: domain::resources::Transfer::default(),
+            kind,
+        }
     }
 
     /// Lists and reads what [`fill`] has written.

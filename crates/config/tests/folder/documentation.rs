@@ -57,7 +57,11 @@ fn the_page_names_every_field_there_is() {
         ("StorageTarget", "oneDrive.", "{oneDrive: {x: 1}}"),
         ("StorageTarget", "oneDrive.login.", "{oneDrive: {login: {x: 1}}}"),
         ("StorageTarget", "oneDrive.login.app.", "{oneDrive: {login: {app: {x: 1}}}}"),
-        ("StorageTarget", "oneDrive.login.app.managedIdentity.", "{oneDrive: {login: {app: {managedIdentity: {x: 1}}}}}"),
+        (
+            "StorageTarget",
+            "oneDrive.login.app.managedIdentity.",
+            "{oneDrive: {login: {app: {managedIdentity: {x: 1}}}}}",
+        ),
         ("StorageTarget", "oneDrive.login.user.", "{oneDrive: {login: {user: {x: 1}}}}"),
         ("StorageTarget", "oneDrive.drive.", "{oneDrive: {login: {}, drive: {x: 1}}}"),
         ("JournalTarget", "", "{x: 1}"),

@@ -149,13 +149,8 @@ impl Kept {
         };
         let key = self.known(&self.name, certificate.certificate.public_key().id(), &file)?;
         key.rsa(&self.connection.place(), &self.name)?;
-        let key = CloudKey::new(
-            self.connection.clone(),
-            self.name.clone(),
-            key,
-            certificate,
-            self.files.clone(),
-        );
+        let key =
+            CloudKey::new(self.connection.clone(), self.name.clone(), key, certificate, self.files.clone());
         key.check()?;
         Ok(Arc::new(key))
     }

@@ -74,7 +74,8 @@ fn a_token_without_a_single_session_to_give_says_so_in_its_own_words() {
         }
         let options = strict(folder);
         let module = cryptoki::context::Pkcs11::new(options.pkcs11_module.clone().unwrap()).unwrap();
-        let arguments = cryptoki::context::CInitializeArgs::new(cryptoki::context::CInitializeFlags::OS_LOCKING_OK);
+        let arguments =
+            cryptoki::context::CInitializeArgs::new(cryptoki::context::CInitializeFlags::OS_LOCKING_OK);
         module.initialize(arguments).unwrap();
         let slot = module.get_slots_with_initialized_token().unwrap()[0];
         // Somebody else has it.

@@ -155,7 +155,9 @@ impl ChangeArgs {
             println!("log          {} entry {}", place.tenant, place.index);
         }
         for tenant in &response.pending {
-            println!("pending      {tenant}: its log is halted (`callseal log state` says why); the change is entered when it goes on");
+            println!(
+                "pending      {tenant}: its log is halted (`callseal log state` says why); the change is entered when it goes on"
+            );
         }
         println!("keep the old certificate: it proves what was signed until now");
         Ok(())

@@ -104,9 +104,9 @@ impl State {
     /// The database refused, or the row cannot be read.
     pub async fn log_head(&self, tenant: &TenantId) -> Result<Option<LogHead>, StateError> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM log WHERE tenant = $1")))
-        .bind(tenant.as_str())
-        .fetch_optional(self.db.pool())
-        .await?;
+            .bind(tenant.as_str())
+            .fetch_optional(self.db.pool())
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -116,8 +116,8 @@ impl State {
     /// The database refused, or a row cannot be read.
     pub async fn logs(&self) -> Result<Vec<LogHead>, StateError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM log ORDER BY tenant")))
-        .fetch_all(self.db.pool())
-        .await?;
+            .fetch_all(self.db.pool())
+            .await?;
         rows.iter().map(read).collect()
     }
 

@@ -93,7 +93,8 @@ impl State {
             .await?;
         let one = |row: &AnyRow| {
             let tenant: String = row.try_get("tenant")?;
-            let tenant = tenant.parse().map_err(|_| StateError::Damaged("a checkpoint of no tenant".to_owned()))?;
+            let tenant =
+                tenant.parse().map_err(|_| StateError::Damaged("a checkpoint of no tenant".to_owned()))?;
             Ok((tenant, row.try_get("at_ms")?))
         };
         rows.iter().map(one).collect()

@@ -148,7 +148,8 @@ impl State {
             .bind(tenant.map_or("", TenantId::as_str))
             .fetch_all(self.db.pool())
             .await?;
-        let change = |row: &AnyRow| row.try_get::<Option<Vec<u8>>, _>("change").map(Option::unwrap_or_default);
+        let change =
+            |row: &AnyRow| row.try_get::<Option<Vec<u8>>, _>("change").map(Option::unwrap_or_default);
         rows.iter().map(|row| Ok((read(row)?, change(row)?))).collect()
     }
 
