@@ -51,7 +51,7 @@ async fn echo() -> u16 {
 /// Sends so many bytes and gets them back at the same time.
 async fn comes_back(stream: Stream, bytes: usize) {
     let (mut from, mut to) = tokio::io::split(stream);
-    let sent: Vec<u8> = (0..bytes).map(|n| (n * 31 >> 3) as u8).collect();
+    let sent: Vec<u8> = (0..bytes).map(|n| ((n * 31) >> 3) as u8).collect();
     let expected = sent.clone();
     let sending = tokio::spawn(async move {
         to.write_all(&sent).await.unwrap();

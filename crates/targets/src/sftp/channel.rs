@@ -214,7 +214,7 @@ impl OpenFile {
     }
 
     /// Nothing is left to be closed when it is dropped.
-    pub(super) fn is_closed(mut self) {
+    pub(super) fn forget_handle(mut self) {
         self.handle.clear();
     }
 }

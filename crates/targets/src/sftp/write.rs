@@ -60,6 +60,6 @@ pub(super) async fn write(file: OpenFile, content: &Content, offset: u64) -> Res
         }
     };
     let (synced, closed) = futures::join!(syncing, raw.close(file.handle()));
-    file.is_closed();
+    file.forget_handle();
     synced.and(closed.map(|_| ())).map_err(|error| channel.fault(DOING, error))
 }
