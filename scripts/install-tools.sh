@@ -64,9 +64,9 @@ npm_set() { # npm_set NAME VERSION: a package of npm with all that it needs, in 
   mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
 }
 
-crate() { # crate NAME VERSION: a command built from crates.io
+crate() { # crate NAME VERSION: a command built from its published source
   [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
-  echo "building $1 $2 (crates.io) into .tools, some minutes once"
+  echo "building $1 $2 into .tools, some minutes once"
   cargo install --quiet --locked --root "$tools" --version "$2" "$1"
   mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
 }

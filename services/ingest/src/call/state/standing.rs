@@ -3,6 +3,7 @@
 use domain::Recorded;
 
 use super::{CallState, State, Waiting};
+
 /// How a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {

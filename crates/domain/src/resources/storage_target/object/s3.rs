@@ -114,6 +114,9 @@ impl S3Spec {
                 return None;
             }
         };
+        if self.lock.is_some() {
+            findings.add(path.key("lock"), super::NO_RETENTION);
+        }
         Some(S3Target {
             bucket: self.bucket.clone(),
             prefix,
@@ -183,5 +186,11 @@ mod tests {
         );
         let half = S3Spec { secret_access_key: None, ..s3() };
         assert!(validate(half).unwrap_err()[0].starts_with("spec.s3: must have both of"));
+    }
+
+    #[test]
+    fn a_lock_that_would_lock_nothing_is_refused() {
+        let locked = S3Spec { lock: Some(S3LockSpec { mode: S3LockMode::Compliance }), ..s3() };
+        assert!(validate(locked).unwrap_err()[0].starts_with("spec.s3.lock: is not possible yet"));
     }
 }
