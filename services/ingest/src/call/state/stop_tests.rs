@@ -1,6 +1,6 @@
 //! Stops, starts, and a recording by legal duty that takes over.
 
-use domain::{AskedBy, ConsentMode};
+use domain::{AskedBy, ConsentMode, Side};
 
 use super::{
     consent_tests::{
