@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, time::Duration};
 
+use crate::files::MOST_ASIDE;
+
 /// What kind of fault it is: it decides how the work goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -96,6 +98,24 @@ impl TargetError {
     /// The content to be stored is not what was sealed.
     pub(crate) fn source_changed() -> Self {
         Self::new(ErrorKind::Source, "a file in staging is not what was sealed: its size or hash is another")
+    }
+
+    /// What was stored is gone.
+    pub(crate) fn gone() -> Self {
+        Self::new(ErrorKind::Conflict, "a file that was stored is not there any more")
+    }
+
+    /// What stands there is not what was stored.
+    pub(crate) fn changed() -> Self {
+        Self::new(ErrorKind::Conflict, "a stored file reads back differently from what was sealed")
+    }
+
+    /// The name and all that are tried in its place are taken by different files.
+    pub(crate) fn no_name_left() -> Self {
+        let sentence = format!(
+            "{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"
+        );
+        Self::new(ErrorKind::Conflict, sentence)
     }
 }
 

@@ -112,12 +112,7 @@ impl<F: Files> Target for F {
             }
         }
         self.delete(&unfinished).await?;
-        Err(TargetError::new(
-            ErrorKind::Conflict,
-            format!(
-                "{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"
-            ),
-        ))
+        Err(TargetError::no_name_left())
     }
 
     async fn verify(
@@ -129,18 +124,12 @@ impl<F: Files> Target for F {
     ) -> Result<Verified, TargetError> {
         let path = names::join(folder, name);
         let Some((found, reader)) = self.find(&path).await? else {
-            return Err(TargetError::new(
-                ErrorKind::Conflict,
-                "a file that was stored is not there any more",
-            ));
+            return Err(TargetError::gone());
         };
         if found == size && reads(self, reader, size, sha256).await? {
             return Ok(Verified { method: Method::ReadBack });
         }
-        Err(TargetError::new(
-            ErrorKind::Conflict,
-            "a stored file reads back differently from what was sealed",
-        ))
+        Err(TargetError::changed())
     }
 
     async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {

@@ -303,12 +303,7 @@ impl Target for ObjectStorage {
             }
         }
         upload::give_up(bucket, content).await;
-        Err(TargetError::new(
-            ErrorKind::Conflict,
-            format!(
-                "{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"
-            ),
-        ))
+        Err(TargetError::no_name_left())
     }
 
     async fn verify(
@@ -319,12 +314,11 @@ impl Target for ObjectStorage {
         sha256: &Digest,
     ) -> Result<Verified, TargetError> {
         let bucket = self.bucket()?;
-        let sentence = match bucket.find(&bucket.key(folder, name)?, size, sha256).await? {
-            Found::Same(method) => return Ok(Verified { method }),
-            Found::Nothing => "a file that was stored is not there any more",
-            Found::Different => "a stored file reads back differently from what was sealed",
-        };
-        Err(TargetError::new(ErrorKind::Conflict, sentence))
+        match bucket.find(&bucket.key(folder, name)?, size, sha256).await? {
+            Found::Same(method) => Ok(Verified { method }),
+            Found::Nothing => Err(TargetError::gone()),
+            Found::Different => Err(TargetError::changed()),
+        }
     }
 
     async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {

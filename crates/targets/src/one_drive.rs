@@ -173,9 +173,8 @@ impl Target for OneDrive {
     ) -> Result<Verified, TargetError> {
         let (_, drive) = self.drive().await?;
         let path = drive.path(&names::join(folder, name));
-        let conflict = |text: &str| Err(TargetError::new(ErrorKind::Conflict, text));
         let Some(item) = self.item("verifying a file", &path).await? else {
-            return conflict("a file that was stored is not there any more");
+            return Err(TargetError::gone());
         };
         let same = match (self.known.get(sha256), item.quick_xor()) {
             _ if item.size != size => None,
@@ -185,10 +184,7 @@ impl Target for OneDrive {
             // Nobody has told the hash: it was put by a process that has ended since.
             _ => self.is(&path, size, sha256).await?.then_some(VerifyMethod::ReadBack),
         };
-        match same {
-            Some(method) => Ok(Verified { method }),
-            None => conflict("a stored file reads back differently from what was sealed"),
-        }
+        same.map(|method| Verified { method }).ok_or_else(TargetError::changed)
     }
 
     async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {

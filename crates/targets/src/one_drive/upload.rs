@@ -147,12 +147,7 @@ impl OneDrive {
                 return Ok(Put { name, outcome: Outcome::AlreadyThere });
             }
         }
-        Err(TargetError::new(
-            ErrorKind::Conflict,
-            format!(
-                "{MOST_ASIDE} different files of the same name stand there already; look why, and move them away"
-            ),
-        ))
+        Err(TargetError::no_name_left())
     }
 
     /// Whether what stands at `path` is this content. Size and the server's hash only tell what is

@@ -6,7 +6,7 @@ use domain::resources::{AzureBlobAccess, AzureBlobTarget};
 use harness::azurite::{ACCOUNT, Azurite};
 use targets::{ErrorKind, Method, ObjectStorage, Target};
 
-use crate::{
+use crate::either::{
     goes_on, keeps_what_stands_there, lists, race, refusal, refuses_what_was_not_sealed, stores_and_removes,
 };
 

@@ -8,9 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use targets::{ErrorKind, Method, ObjectStorage, Outcome, Target};
 
 use crate::{
-    LARGE, Memory,
+    bookmark::Memory,
     content::{bytes, content_of, read},
-    goes_on, keeps_what_stands_there, lists, race, refusal, refuses_what_was_not_sealed, stores_and_removes,
+    either::{
+        LARGE, goes_on, keeps_what_stands_there, lists, race, refusal, refuses_what_was_not_sealed,
+        stores_and_removes,
+    },
 };
 
 const SECRET: &str = "hunter2";
