@@ -47,6 +47,11 @@ pub(crate) trait Files: Send + Sync {
     /// Writes `content` from `offset` to its end into `path`, which is made when missing and not
     /// cut, and syncs it.
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError>;
+    /// Writes all of `content` into `path` without a look at what stands there, where that costs less than
+    /// to look first. False, with nothing done: the place looks first, or there is such a file.
+    async fn write_unseen(&self, _path: &str, _content: &Content) -> Result<bool, TargetError> {
+        Ok(false)
+    }
     /// Gives `from` the name `to` durably, but never over another file.
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError>;
     /// Gives `from` the name `to` durably, in the place of a file that has it.
@@ -82,7 +87,11 @@ pub(crate) const MOST_ASIDE: u32 = 9;
 impl<F: Files> Target for F {
     async fn put(&self, folder: &str, name: &str, content: &Content) -> Result<Put, TargetError> {
         let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
-        let (mut written, mut number) = (false, 1);
+        let mut written = kept(self, &unfinished, self.write_unseen(&unfinished, content).await).await?;
+        if written && self.publish(&unfinished, &names::join(folder, name)).await? == Published::Done {
+            return Ok(Put { name: name.to_owned(), outcome: Outcome::Stored });
+        }
+        let mut number = 1;
         // A name that is taken at the last moment is looked at again: another worker may have brought the
         // same file, and then it is there, not to be kept twice.
         for _look in 0..2 * MOST_ASIDE {
@@ -187,8 +196,11 @@ async fn write_unfinished<F: Files>(
 }
 
 async fn write<F: Files>(files: &F, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
-    let written = files.write(path, content, offset).await;
-    // What cannot be finished must not use up the space that others need; nor must what is wrong be resumed.
+    kept(files, path, files.write(path, content, offset).await).await
+}
+
+/// What cannot be finished must not use up the space that others need; nor must what is wrong be resumed.
+async fn kept<F: Files, T>(files: &F, path: &str, written: Result<T, TargetError>) -> Result<T, TargetError> {
     if let Err(error) = &written
         && matches!(error.kind(), ErrorKind::Full | ErrorKind::Source)
         && let Err(error) = files.delete(path).await

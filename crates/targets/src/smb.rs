@@ -246,12 +246,18 @@ impl Files for Smb {
 
     /// Makes the file's folder, too.
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
-        let connection = self.connection().await?;
-        let fits = content.size() <= SMALL.min(connection.smb().compound_write_limit());
-        if offset == 0 && fits && self.write_small(&connection, path, content).await? {
+        if offset == 0 && self.write_unseen(path, content).await? {
             return Ok(());
         }
+        let connection = self.connection().await?;
         self.write_from(&connection, path, content, offset).await
+    }
+
+    /// A file that fits into one message is there before it could have been looked for.
+    async fn write_unseen(&self, path: &str, content: &Content) -> Result<bool, TargetError> {
+        let connection = self.connection().await?;
+        let fits = content.size() <= SMALL.min(connection.smb().compound_write_limit());
+        Ok(fits && self.write_small(&connection, path, content).await?)
     }
 
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
