@@ -1,5 +1,5 @@
-//! The stream EVENTS as signer's log reads it: a durable consumer, each event acknowledged only when
-//! its entry is committed.
+//! The stream EVENTS as signer's log and the shipper's notifications read it: a durable consumer each,
+//! each event acknowledged only when what follows from it is committed.
 
 use std::time::Duration;
 
@@ -15,8 +15,10 @@ use wire::event_v1::Event;
 
 use crate::{Bus, BusError, streams};
 
-/// The durable consumer of EVENTS.
-const NAME: &str = "log";
+/// The durable consumers of EVENTS: the log, which wants all that there is, and the notifications,
+/// which want to mail nobody about the time before there were any.
+const READERS: [(&str, DeliverPolicy); 2] =
+    [("log", DeliverPolicy::All), ("notifications", DeliverPolicy::New)];
 const BATCH: usize = 256;
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -27,34 +29,40 @@ const ACK_WAIT: Duration = Duration::from_secs(60);
 const MAX_ACK_PENDING: i64 = 50_000;
 
 impl Bus {
-    /// Makes the durable consumer `log` of EVENTS when it is missing. A new one begins with the oldest
-    /// event that is there: its reader knows what it has seen.
-    pub(crate) async fn ensure_log_consumer(&self) -> Result<(), BusError> {
-        let config = pull::Config {
-            durable_name: Some(NAME.to_owned()),
-            deliver_policy: DeliverPolicy::All,
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: ACK_WAIT,
-            max_deliver: -1,
-            max_ack_pending: MAX_ACK_PENDING,
-            ..pull::Config::default()
-        };
-        self.jetstream()
-            .create_consumer_on_stream(config, streams::EVENTS)
-            .await
-            .map(drop)
-            .map_err(|e| BusError::jetstream("create the consumer log of EVENTS", e))
+    /// Makes the durable consumers of EVENTS that are missing. What they have seen, they know.
+    pub(crate) async fn ensure_event_consumers(&self) -> Result<(), BusError> {
+        for (name, deliver_policy) in READERS {
+            let config = pull::Config {
+                durable_name: Some(name.to_owned()),
+                deliver_policy,
+                ack_policy: AckPolicy::Explicit,
+                ack_wait: ACK_WAIT,
+                max_deliver: -1,
+                max_ack_pending: MAX_ACK_PENDING,
+                ..pull::Config::default()
+            };
+            let made = self.jetstream().create_consumer_on_stream(config, streams::EVENTS).await;
+            made.map_err(|e| BusError::jetstream(format!("create the consumer {name} of EVENTS"), e))?;
+        }
+        Ok(())
     }
 
-    /// All events, each until it is acknowledged. Does not need a connection yet.
+    /// All events, each until it is acknowledged, for the log. Does not need a connection yet.
     pub fn events_to_log(&self) -> EventConsumer {
-        EventConsumer { bus: self.clone(), open: None }
+        EventConsumer { bus: self.clone(), name: "log", open: None }
+    }
+
+    /// All events from the first start on, each until it is acknowledged, for those who mail people.
+    /// Does not need a connection yet.
+    pub fn events_to_notify(&self) -> EventConsumer {
+        EventConsumer { bus: self.clone(), name: "notifications", open: None }
     }
 }
 
 /// Delivers events at least once, in the order of the stream.
 pub struct EventConsumer {
     bus: Bus,
+    name: &'static str,
     open: Option<pull::Stream>,
 }
 
@@ -109,11 +117,11 @@ impl EventConsumer {
         let failed = |e: crate::BoxError| BusError::jetstream("read the stream EVENTS", e);
         let stream = self.bus.jetstream().get_stream_no_info(streams::EVENTS).await;
         let stream = stream.map_err(|e| failed(e.into()))?;
-        let consumer: PullConsumer = match stream.get_consumer(NAME).await {
+        let consumer: PullConsumer = match stream.get_consumer(self.name).await {
             Ok(consumer) => consumer,
             Err(_) => {
-                self.bus.ensure_log_consumer().await?;
-                stream.get_consumer(NAME).await.map_err(failed)?
+                self.bus.ensure_event_consumers().await?;
+                stream.get_consumer(self.name).await.map_err(failed)?
             }
         };
         consumer
@@ -132,7 +140,7 @@ async fn read(message: jetstream::Message) -> Option<EventDelivery> {
     match Event::decode(message.payload.clone()) {
         Ok(event) => Some(EventDelivery { event, raw: message }),
         Err(error) => {
-            warn!(%error, "an event cannot be read; the log goes without it");
+            warn!(%error, "an event cannot be read; it is passed over");
             if let Err(error) = message.ack().await {
                 debug!(%error, "the event comes again");
             }
@@ -155,7 +163,7 @@ impl std::fmt::Debug for EventDelivery {
 }
 
 impl EventDelivery {
-    /// Its entry is committed, or none is due. A lost acknowledgement only brings it again.
+    /// What follows from it is committed, or nothing does. A lost acknowledgement only brings it again.
     pub async fn ack(self) {
         if let Err(error) = self.raw.ack().await {
             debug!(%error, "the event comes again");

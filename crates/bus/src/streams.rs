@@ -56,7 +56,7 @@ impl Bus {
         for name in SEALED_CONSUMERS {
             self.ensure_sealed_consumer(name).await?;
         }
-        self.ensure_log_consumer().await?;
+        self.ensure_event_consumers().await?;
         self.check_sync().await;
         Ok(())
     }

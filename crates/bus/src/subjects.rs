@@ -87,6 +87,12 @@ pub fn shipments(service: &str) -> String {
 /// Request/reply: what the shipper's sweep found (`delivery_v1::SweepRequest`).
 pub const SHIPPER_SWEEP: &str = "rpc.shipper.sweep";
 
+/// Request/reply: legal holds (`archive_v1::HoldRequest`).
+pub const SHIPPER_HOLD: &str = "rpc.shipper.hold";
+
+/// Request/reply: deletions that two people answer for (`archive_v1::DeletionRequest`).
+pub const SHIPPER_DELETION: &str = "rpc.shipper.deletion";
+
 /// Request/reply: a person's wish about a destination (`delivery_v1::ChangeRequest`).
 pub fn change_destination(service: &str) -> String {
     format!("rpc.{service}.change")

@@ -219,7 +219,13 @@ fn told(standing: Standing, existing: &BTreeMap<Destination, Terms>) -> proto::D
     });
     let terms = existing.get(&standing.destination);
     let (windows, opens_unix_ms) = terms.map(hours).unwrap_or_default();
+    let expires = standing
+        .expires
+        .into_iter()
+        .map(|ends| proto::Expiry { what: ends.what, at_unix_ms: ends.at.as_millisecond() });
     proto::Destination {
+        expires: expires.collect(),
+        chosen: terms.is_some_and(|terms| terms.chosen),
         incomplete: terms.and_then(|terms| terms.incomplete.clone()).unwrap_or_default(),
         windows,
         opens_unix_ms,

@@ -62,6 +62,8 @@ CREATE TABLE delivery_files (
     at BIGINT NOT NULL,
     PRIMARY KEY (position, file)
 );
+", "
+ALTER TABLE delivery_files ADD COLUMN place TEXT NOT NULL DEFAULT '';
 "];
 
 /// An order that somebody or something still has to do with. Word for word that of an index.
@@ -102,6 +104,7 @@ impl WorkList {
     /// The database cannot be used.
     pub async fn open(db: Database, backoff: Backoff) -> Result<Self, DeliveryError> {
         db.migrate("delivery", STEPS).await?;
+        db.migrate("delivery expiries", crate::expiry::STEPS).await?;
         if db.kind() == Kind::Sqlite {
             let free = "UPDATE delivery_orders SET state = 'queued' WHERE state = 'running'";
             sqlx::query(free).execute(db.pool()).await?;

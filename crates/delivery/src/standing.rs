@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 
 use crate::{
-    DeliveryError, Destination, State, WorkList,
+    DeliveryError, Destination, Ends, State, WorkList,
     claim::at,
     list::{OPEN, destination_of, readable},
 };
@@ -48,6 +48,8 @@ pub struct Standing {
     pub backlog: Vec<Backlog>,
     /// What is wrong; `None` while it works.
     pub trouble: Option<Trouble>,
+    /// What of the access to it ends, as it was last asked; the first first.
+    pub expires: Vec<Ends>,
 }
 
 impl WorkList {
@@ -81,7 +83,7 @@ impl WorkList {
     /// # Errors
     /// The database cannot be used.
     pub async fn standings(&self, existing: &BTreeSet<Destination>) -> Result<Vec<Standing>, DeliveryError> {
-        let mut troubles = self.troubles().await?;
+        let (mut troubles, mut expiries) = (self.troubles().await?, self.expiries().await?);
         let mut waiting: BTreeMap<Destination, Vec<Backlog>> =
             existing.iter().map(|destination| (destination.clone(), Vec::new())).collect();
         for entry in self.backlog().await? {
@@ -90,7 +92,8 @@ impl WorkList {
         let standing = |(destination, backlog): (Destination, Vec<Backlog>)| {
             // What failed and has nothing to do any more is not in trouble: nobody waits for it.
             let trouble = troubles.remove(&destination).filter(|_| !backlog.is_empty());
-            Standing { destination, backlog, trouble }
+            let expires = expiries.remove(&destination).unwrap_or_default();
+            Standing { destination, backlog, trouble, expires }
         };
         Ok(waiting.into_iter().map(standing).collect())
     }

@@ -39,6 +39,8 @@ fn the_page_names_every_field_there_is() {
         ("Tenant", "evidence.timeStamps.", "{evidence: {timeStamps: {x: 1}}}"),
         ("Tenant", "evidence.witnesses.", "{evidence: {witnesses: {x: 1}}}"),
         ("Tenant", "evidence.witnesses.members[].", "{evidence: {witnesses: {members: [{x: 1}]}}}"),
+        ("Tenant", "notifications.", "{notifications: {x: 1}}"),
+        ("Tenant", "notifications.email.", "{notifications: {email: {x: 1}}}"),
         ("Directory", "", "{x: 1}"),
         ("Directory", "users.*.", "{users: {a: {x: 1}}}"),
         ("Directory", "groups.*.", "{groups: {a: {x: 1}}}"),

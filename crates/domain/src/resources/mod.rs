@@ -12,9 +12,11 @@ pub mod journal_target;
 pub mod kind;
 pub mod number_pattern;
 pub mod paths;
+mod pem;
 pub mod rule;
 pub mod scope;
 pub mod secret;
+pub mod smtp;
 pub mod ssh;
 pub mod storage_target;
 pub mod sub_folder;
@@ -30,27 +32,32 @@ pub use directory::{Directory, DirectorySpec, Group, GroupSpec, User, UserSpec};
 pub use document::{Header, Metadata, RawResource};
 pub use exception_list::{ExceptionList, ExceptionListSpec};
 pub use field::{FieldError, FieldPath, Segment};
-pub use journal_target::{JournalDatabase, JournalTarget, JournalTargetSpec, PostgresSpec, SqliteSpec};
+pub use journal_target::{
+    DatabaseServer, DatabaseTls, DerbyJournal, DerbySpec, ExtraColumn, JournalDatabase, JournalTarget,
+    JournalTargetSpec, MySqlJournal, MySqlSpec, PostgresJournal, PostgresSpec, SqlServerEncryption,
+    SqlServerJournal, SqlServerSpec, SqliteJournal, SqliteSpec,
+};
 pub use kind::{API_VERSION, Kind, ResourceKey, UnknownKind};
 pub use number_pattern::{NumberPattern, NumberPatternSpec};
 pub use rule::{
-    ConsentSpec, ConsentTerms, HeardBy, ManualRecording, ManualRecordingSpec, Origin,
-    OutcomeAnnouncementsSpec, Profile, RecordingRule, RecordingRuleSpec, RuleAnnouncements,
-    RuleAnnouncementsSpec,
+    ConsentSpec, ConsentTerms, HeardBy, KeptUntil, ManualRecording, ManualRecordingSpec, Origin,
+    OutcomeAnnouncementsSpec, Profile, RecordingRule, RecordingRuleSpec, Retention, RetentionSpec,
+    RuleAnnouncements, RuleAnnouncementsSpec,
 };
 pub use scope::{Scope, ScopeSpec, SelectedSpec};
 pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
+pub use smtp::{SmtpLogin, SmtpServer, SmtpSpec, SmtpTls, is_mail_address};
 pub use ssh::{SshAuth, SshServer, SshServerSpec, SshTunnel, SshTunnelSpec};
 pub use storage_target::{
-    AppLogin, AppLoginSpec, AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, Cloud, Drive, DriveSpec,
-    FolderSpec, FolderTarget, InvalidOneDriveName, ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec,
-    OneDriveSpec, OneDriveTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target, SftpSpec, SftpTarget,
+    AppLogin, AppLoginSpec, AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, Cloud, Deletion, Drive, DriveSpec,
+    EmailSpec, EmailTarget, FolderSpec, FolderTarget, InvalidOneDriveName, ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec,
+    GcsSpec, GcsTarget, OneDriveSpec, OneDriveTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target, Schedule, ScheduleError, ScriptSpec, ScriptTarget, SftpSpec, SftpTarget,
     SmbEncryption, SmbSigning, SmbSpec, SmbTarget, StorageKind, StorageTarget, StorageTargetSpec, Transfer,
     TransferSpec, UserLogin, UserLoginSpec, Window, WindowError, Windows, check_one_drive_name,
 };
 pub use tenant::{
-    Api, ApiSpec, Evidence, EvidenceSpec, Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant,
-    TenantSpec, WhenUndecided,
+    Api, ApiSpec, EmailNotices, EmailNoticesSpec, Evidence, EvidenceSpec, Notifications, NotificationsSpec,
+    Numbering, NumberingSpec, SipMatch, SipMatchSpec, Tenant, TenantSpec, WhenUndecided,
 };
 
 use crate::{ResourceName, TenantId};

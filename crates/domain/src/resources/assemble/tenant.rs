@@ -5,13 +5,14 @@ use crate::resources::{FieldError, FieldPath, Kind, ResourceKey, Tenant, field::
 
 impl Assembly<'_> {
     /// `tenant`, or its last version if `forcedCallsRule` of this one leads nowhere; with the tokens
-    /// of its API.
+    /// of its API, and those who are told of faults.
     pub(super) fn tenant_in_force(&mut self, tenant: Tenant) -> Tenant {
         let name = tenant.id.as_str().parse().expect("tenant and resource names obey the same rule");
         let key = self.key(Kind::Tenant, &name);
         let mut tenant = self.with_forced_calls_rule(&key, tenant);
         let mut findings = Findings::default();
         tenant.api.resolve(&self.secrets, &mut findings);
+        tenant.notifications.resolve(&self.secrets, &mut findings);
         self.report(&key, findings.into_errors());
         tenant
     }

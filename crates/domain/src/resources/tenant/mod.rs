@@ -2,12 +2,14 @@
 
 mod api;
 pub mod evidence;
+pub mod notifications;
 mod numbers;
 
 pub use api::{Api, ApiSpec};
 pub use evidence::{Evidence, EvidenceSpec};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+pub use notifications::{EmailNotices, EmailNoticesSpec, Notifications, NotificationsSpec};
 pub use numbers::{Numbering, NumberingSpec};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,8 @@ pub struct Tenant {
     pub api: Api,
     /// Its own key, time stamps and witnesses.
     pub evidence: Evidence,
+    /// Who is told of what is wrong.
+    pub notifications: Notifications,
 }
 
 /// Which SIP requests belong to a tenant. With a single tenant every call is its own.
@@ -94,6 +98,8 @@ pub struct TenantSpec {
     pub api: ApiSpec,
     /// Its own key, time stamps and witnesses.
     pub evidence: EvidenceSpec,
+    /// Who is told of what is wrong.
+    pub notifications: NotificationsSpec,
 }
 
 /// The raw form of [`SipMatch`].
@@ -163,6 +169,7 @@ impl TenantSpec {
             forced_calls_rule,
             api: self.api.unresolved(),
             evidence,
+            notifications: self.notifications.unresolved(),
         }))
     }
 }
