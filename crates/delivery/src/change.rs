@@ -62,6 +62,16 @@ impl WorkList {
         note: &str,
         now: Timestamp,
     ) -> Result<Vec<RecordingId>, DeliveryError> {
+        let mut tx = self.db.begin_write().await?;
+        // As when an order is done: names hold numbers, and an upload's address is a credential.
+        sqlx::query(
+            "UPDATE delivery_files SET stored_name = NULL, bookmark = NULL WHERE position IN \
+             (SELECT position FROM delivery_orders WHERE tenant = $1 AND destination = $2 AND state = 'orphaned')",
+        )
+        .bind(destination.tenant.as_str())
+        .bind(destination.name.as_str())
+        .execute(&mut *tx)
+        .await?;
         let rows: Vec<(String,)> = sqlx::query_as(
             "UPDATE delivery_orders SET state = 'abandoned', done_at = $1, payload = $2, note = $3 \
              WHERE tenant = $4 AND destination = $5 AND state = 'orphaned' RETURNING recording",
@@ -71,8 +81,9 @@ impl WorkList {
         .bind(note)
         .bind(destination.tenant.as_str())
         .bind(destination.name.as_str())
-        .fetch_all(self.db.pool())
+        .fetch_all(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(rows.iter().filter_map(|(recording,)| recording.parse().ok()).collect())
     }
 

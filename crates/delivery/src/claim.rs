@@ -98,6 +98,7 @@ impl WorkList {
             recording,
             payload: row.try_get("payload")?,
             attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+            place: String::new(),
             position: row.try_get("position")?,
             claim: row.try_get::<i64, _>("claim")? + 1,
         };

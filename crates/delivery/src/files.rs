@@ -1,5 +1,6 @@
 //! How far each file of an order is: what is verified is neither put nor read again, what was begun is
-//! gone on with.
+//! gone on with. Each row holds for one place ([`Order::at_place`]): a target that is described anew, as
+//! one whose disk was full, gets all files.
 //!
 //! A file is known by what its name ends with (`.wav`, `_hash.txt`), which holds no number. The name
 //! under which it stands in the destination does; it is wiped when the order is done.
@@ -30,16 +31,17 @@ impl std::fmt::Debug for VerifiedFile {
 }
 
 impl WorkList {
-    /// The files of an order that are verified.
+    /// The files of an order that are verified at its place.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn verified_files(&self, order: &Order) -> Result<Vec<VerifiedFile>, DeliveryError> {
         let rows = sqlx::query(
             "SELECT file, stored_name, verified_by, at FROM delivery_files \
-             WHERE position = $1 AND verified_by IS NOT NULL ORDER BY at, file",
+             WHERE position = $1 AND place = $2 AND verified_by IS NOT NULL ORDER BY at, file",
         )
         .bind(order.position)
+        .bind(order.place.as_str())
         .fetch_all(self.db.pool())
         .await?;
         let verified = |row: &sqlx::any::AnyRow| {
@@ -85,32 +87,36 @@ impl WorkList {
         for verified in files {
             // Also when another worker has the order meanwhile: verified is verified.
             sqlx::query(
-                "INSERT INTO delivery_files (position, file, stored_name, verified_by, at) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (position, file) DO UPDATE SET \
+                "INSERT INTO delivery_files (position, file, stored_name, verified_by, at, place) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (position, file) DO UPDATE SET \
                  bookmark = NULL, stored_name = excluded.stored_name, verified_by = excluded.verified_by, \
-                 at = excluded.at",
+                 at = excluded.at, place = excluded.place",
             )
             .bind(order.position)
             .bind(verified.file.as_str())
             .bind(verified.stored_name.as_str())
             .bind(verified.verified_by.as_str())
             .bind(verified.at.as_millisecond())
+            .bind(order.place.as_str())
             .execute(&mut **tx)
             .await?;
         }
         Ok(())
     }
 
-    /// What an unfinished put of a file left behind; sealed by whoever kept it.
+    /// What an unfinished put of a file left behind at the order's place; sealed by whoever kept it.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn bookmark(&self, order: &Order, file: &str) -> Result<Option<Vec<u8>>, DeliveryError> {
-        let row = sqlx::query("SELECT bookmark FROM delivery_files WHERE position = $1 AND file = $2")
-            .bind(order.position)
-            .bind(file)
-            .fetch_optional(self.db.pool())
-            .await?;
+        let row = sqlx::query(
+            "SELECT bookmark FROM delivery_files WHERE position = $1 AND file = $2 AND place = $3",
+        )
+        .bind(order.position)
+        .bind(file)
+        .bind(order.place.as_str())
+        .fetch_optional(self.db.pool())
+        .await?;
         Ok(row.map(|row| row.try_get::<Option<Vec<u8>>, _>("bookmark")).transpose()?.flatten())
     }
 
@@ -128,13 +134,17 @@ impl WorkList {
         now: Timestamp,
     ) -> Result<(), DeliveryError> {
         sqlx::query(
-            "INSERT INTO delivery_files (position, file, bookmark, at) \
-             SELECT position, $1, $2, $3 FROM delivery_orders WHERE position = $4 AND claim = $5 \
-             ON CONFLICT (position, file) DO UPDATE SET bookmark = excluded.bookmark, at = excluded.at",
+            "INSERT INTO delivery_files (position, file, bookmark, at, place) \
+             SELECT position, $1, $2, $3, $4 FROM delivery_orders WHERE position = $5 AND claim = $6 \
+             ON CONFLICT (position, file) DO UPDATE SET bookmark = excluded.bookmark, at = excluded.at, \
+             verified_by = CASE WHEN delivery_files.place = excluded.place THEN delivery_files.verified_by END, \
+             stored_name = CASE WHEN delivery_files.place = excluded.place THEN delivery_files.stored_name END, \
+             place = excluded.place",
         )
         .bind(file)
         .bind(sealed)
         .bind(now.as_millisecond())
+        .bind(order.place.as_str())
         .bind(order.position)
         .bind(order.claim)
         .execute(self.db.pool())

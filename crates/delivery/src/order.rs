@@ -65,10 +65,22 @@ pub struct Order {
     pub payload: Vec<u8>,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Which place its files go to, in the service's own words; see [`at_place`](Self::at_place).
+    pub(crate) place: String,
     /// Position in the list: the order of arrival.
     pub(crate) position: i64,
     /// Which claim this is: a later claim of the same order makes this one void.
     pub(crate) claim: i64,
+}
+
+impl Order {
+    /// The same order on its way to this place: what is known of its files holds for that place alone. A
+    /// destination may be described anew between two attempts, and what was verified at the old place is
+    /// not at the new one.
+    #[must_use]
+    pub fn at_place(&self, place: impl Into<String>) -> Self {
+        Self { place: place.into(), ..self.clone() }
+    }
 }
 
 impl std::fmt::Debug for Order {

@@ -21,6 +21,10 @@ use crate::{
 /// So many attempts a record gets that is itself at fault.
 const MOST_RECORD_FAULTS: i64 = 8;
 
+/// The longest that a destination is left alone at its own wish: it may have meant another unit, or its
+/// clock may be wrong, and nobody looks every year whether it works again.
+const LONGEST_WISH: Duration = Duration::from_secs(24 * 3600);
+
 /// Why an attempt failed. Texts are for people and hold no numbers or names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -172,7 +176,8 @@ impl WorkList {
     ) -> Result<Vec<(RecordingId, String)>, DeliveryError> {
         let accused = sqlx::query(
             "SELECT position, recording, record_faults, last_error FROM delivery_orders \
-             WHERE tenant = $1 AND destination = $2 AND accused > 0 AND state = 'queued' AND position <> $3",
+             WHERE tenant = $1 AND destination = $2 AND accused > 0 AND state = 'queued' AND position <> $3 \
+             ORDER BY position",
         )
         .bind(through.destination.tenant.as_str())
         .bind(through.destination.name.as_str())
@@ -186,7 +191,7 @@ impl WorkList {
             let wait = self.backoff.wait(u32::try_from(faults).unwrap_or(u32::MAX), 0.0);
             sqlx::query(
                 "UPDATE delivery_orders SET state = $1, record_faults = $2, accused = 0, next_attempt_at = $3 \
-                 WHERE position = $4",
+                 WHERE position = $4 AND state = 'queued' AND accused > 0",
             )
             .bind(if aside { "set_aside" } else { "queued" })
             .bind(faults)
@@ -221,7 +226,7 @@ impl WorkList {
             }
             Fault::Record { problem } => self.record_at_fault(&mut tx, order, problem, now, random).await?,
             Fault::BrokenOff => {
-                let back = self.put_back(&mut tx, order, now.as_millisecond(), None).await?;
+                let back = self.put_back(&mut tx, order, now.as_millisecond(), None, false).await?;
                 if back { Failed::Retry { at: now, news: false } } else { Failed::Superseded }
             }
         };
@@ -237,13 +242,15 @@ impl WorkList {
         now: Timestamp,
         random: f64,
     ) -> Result<Failed, DeliveryError> {
-        if let Some(faults) = self.suspect(tx, order, now).await? {
+        // Who asks to be left alone is well, and no record made it say so: nobody is accused, and all wait.
+        let asks = held.not_before.is_some();
+        if !asks && let Some(faults) = self.suspect(tx, order, now).await? {
             let wait = self.backoff.wait(u32::try_from(faults + 1).unwrap_or(u32::MAX), random);
             let due = after(now.as_millisecond(), wait);
-            let back = self.put_back(tx, order, due, Some(held.problem)).await?;
+            let back = self.put_back(tx, order, due, Some(held.problem), true).await?;
             return Ok(if back { Failed::Retry { at: at(due), news: false } } else { Failed::Superseded });
         }
-        if !self.put_back(tx, order, now.as_millisecond(), Some(held.problem)).await? {
+        if !self.put_back(tx, order, now.as_millisecond(), Some(held.problem), !asks).await? {
             return Ok(Failed::Superseded);
         }
         self.hold_back(tx, order, held, now, random).await
@@ -277,13 +284,14 @@ impl WorkList {
         Ok(other.map(|_| faults))
     }
 
-    /// Puts an order back; with a problem it is accused of it.
+    /// Puts an order back, with the problem that its attempt ran into; `accused` of having caused it.
     async fn put_back(
         &self,
         tx: &mut Transaction,
         order: &Order,
         due_ms: i64,
         problem: Option<&str>,
+        accused: bool,
     ) -> Result<bool, DeliveryError> {
         let put_back = sqlx::query(
             "UPDATE delivery_orders SET state = 'queued', next_attempt_at = $1, \
@@ -292,7 +300,7 @@ impl WorkList {
         )
         .bind(due_ms)
         .bind(problem)
-        .bind(i64::from(problem.is_some()))
+        .bind(i64::from(accused))
         .bind(order.position)
         .bind(order.claim)
         .execute(&mut **tx)
@@ -328,7 +336,7 @@ impl WorkList {
         let in_a_row = if held.permanent { u32::MAX } else { u32::try_from(faults).unwrap_or(u32::MAX) };
         let wait = match held.not_before {
             // Not sooner than it asks; and a server that asks for no time at all is not asked for ever.
-            Some(asked) => asked + self.backoff.wait(1, random),
+            Some(asked) => asked.min(LONGEST_WISH) + self.backoff.wait(1, random),
             None => self.backoff.wait(in_a_row, random),
         };
         let next = after(now_ms, wait).max(not_before_ms);
@@ -372,17 +380,22 @@ impl WorkList {
         let next =
             after(now.as_millisecond(), self.backoff.wait(u32::try_from(faults).unwrap_or(u32::MAX), random));
         let aside = faults >= MOST_RECORD_FAULTS;
-        sqlx::query(
+        let noted = sqlx::query(
             "UPDATE delivery_orders SET state = $1, record_faults = $2, next_attempt_at = $3, last_error = $4, accused = 0 \
-             WHERE position = $5",
+             WHERE position = $5 AND claim = $6 AND state = 'running'",
         )
         .bind(if aside { "set_aside" } else { "queued" })
         .bind(faults)
         .bind(next)
         .bind(problem)
         .bind(order.position)
+        .bind(order.claim)
         .execute(&mut **tx)
         .await?;
+        // On PostgreSQL another worker may have got it, and done it, since it was looked at.
+        if noted.rows_affected() == 0 {
+            return Ok(Failed::Superseded);
+        }
         Ok(if aside { Failed::SetAside } else { Failed::Retry { at: at(next), news } })
     }
 }

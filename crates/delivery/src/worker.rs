@@ -107,10 +107,11 @@ impl<W: Work> Worker<W> {
             let gate = self.terms.borrow_and_update().gate(Timestamp::now());
             let pause = match gate {
                 Gate::Closed(opens) => until(opens),
-                Gate::Open { arrived_by, .. } => match self.next(arrived_by, &stop).await {
-                    Ok(None) => continue,
-                    Ok(Some(pause)) => pause,
-                    Err(error) => self.list_unusable(&error),
+                Gate::Open { arrived_by, .. } => match survived(self.next(arrived_by, &stop)).await {
+                    Some(Ok(None)) => continue,
+                    Some(Ok(Some(pause))) => pause,
+                    Some(Err(error)) => self.list_unusable(&error),
+                    None => self.panicked(),
                 },
             };
             tokio::select! {
@@ -156,14 +157,16 @@ impl<W: Work> Worker<W> {
 
     /// A record that makes the work panic is at fault itself: the worker lives on, for the others.
     async fn carry_out(&self, order: &Order) -> Result<W::Report, Fault> {
-        let mut work = pin!(self.work.carry_out(order));
-        poll_fn(|context| {
-            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
-                let problem = "the attempt panicked: please report this as a bug".to_owned();
-                Poll::Ready(Err(Fault::Record { problem }))
-            })
+        survived(self.work.carry_out(order)).await.unwrap_or_else(|| {
+            Err(Fault::Record { problem: "the attempt panicked: please report this as a bug".to_owned() })
         })
-        .await
+    }
+
+    /// Outside of an attempt: what the worker had in hand is free when its lease has run out. Were the
+    /// worker to end, its destination would stand still, and nothing would say so.
+    fn panicked(&self) -> Duration {
+        tracing::error!(destination = %self.destination, "a worker panicked, and goes on: please report this as a bug");
+        LOOK_AGAIN
     }
 
     async fn succeeded(&self, order: &Order, report: W::Report) -> Result<(), DeliveryError> {
@@ -256,6 +259,16 @@ impl<W: Work> Worker<W> {
         tracing::warn!(destination = %self.destination, %error, cause, "waiting for the state database");
         LOOK_AGAIN
     }
+}
+
+/// What `work` comes to; `None` if it panics.
+async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_panic) => Poll::Ready(None),
+    })
+    .await
 }
 
 fn until(due: Option<Timestamp>) -> Duration {

@@ -43,6 +43,8 @@ struct Noting {
     dead: Mutex<BTreeSet<Destination>>,
     hanging: Mutex<BTreeSet<Destination>>,
     poison: Mutex<BTreeSet<RecordingId>>,
+    /// Panics when it is told that these were carried out.
+    jumpy: Mutex<BTreeSet<RecordingId>>,
 }
 
 #[async_trait]
@@ -62,7 +64,10 @@ impl Work for Noting {
         Ok(())
     }
 
-    fn carried_out(&self, _: &Order, (): ()) {}
+    fn carried_out(&self, order: &Order, (): ()) {
+        let is_jumpy = self.jumpy.lock().unwrap().contains(&order.recording);
+        assert!(!is_jumpy, "as a bug would");
+    }
 
     async fn complete(&self, order: &Order) {
         self.complete.lock().unwrap().insert(order.recording);
@@ -130,6 +135,24 @@ async fn a_recording_that_makes_the_work_panic_is_set_aside_and_the_others_go_on
     })
     .await
     .unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_panic_outside_of_an_attempt_ends_no_worker() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let ids: Vec<RecordingId> = (0..6).map(|_| RecordingId::new()).collect();
+    // More than there are workers.
+    work.jumpy.lock().unwrap().extend(&ids[..3]);
+    let _tell = start(&list, &work, &["alive"], &stop);
+    for id in &ids {
+        list.enqueue(&[order_for("alive", *id)], Timestamp::now()).await.unwrap();
+    }
+    wait::until("all to be done", PATIENCE, || async { list.backlog().await.unwrap().is_empty().then_some(()) })
+        .await
+        .unwrap();
     stop.cancel();
 }
 

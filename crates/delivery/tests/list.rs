@@ -234,6 +234,75 @@ async fn a_late_worker_keeps_no_bookmark_but_what_it_verified_counts() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_files_holds_for_the_place_where_they_are_and_for_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[order_for("archive", RecordingId::new())], later(0)).await.unwrap();
+    let order = claimed(&list, "archive", 0).await;
+    let (old, new) = (order.at_place("the full disk"), order.at_place("the new disk"));
+    let wav = VerifiedFile {
+        file: ".wav".into(),
+        stored_name: "x.wav".into(),
+        verified_by: "read-back".into(),
+        at: later(1),
+    };
+    list.note_verified(&old, std::slice::from_ref(&wav)).await.unwrap();
+    list.keep_bookmark(&old, "_info.txt", Some(b"half of it".to_vec()), later(1)).await.unwrap();
+    assert_eq!(list.verified_files(&new).await.unwrap(), []);
+    assert_eq!(list.bookmark(&new, "_info.txt").await.unwrap(), None);
+    // What is begun at the new place is not verified there, whatever was at the old one.
+    list.keep_bookmark(&new, ".wav", Some(b"begun anew".to_vec()), later(2)).await.unwrap();
+    assert_eq!(list.verified_files(&new).await.unwrap(), []);
+    assert_eq!(list.verified_files(&old).await.unwrap(), []);
+    assert_eq!(list.bookmark(&new, ".wav").await.unwrap(), Some(b"begun anew".to_vec()));
+    list.note_verified(&new, std::slice::from_ref(&wav)).await.unwrap();
+    assert_eq!(list.verified_files(&new).await.unwrap(), [wav]);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_ages_is_asked_again_within_two_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[order_for("busy", RecordingId::new())], later(0)).await.unwrap();
+    let busy = Fault::Destination {
+        problem: "asks to be left alone".into(),
+        permanent: false,
+        not_before: Some(Duration::MAX),
+    };
+    list.failed(&claimed(&list, "busy", 0).await, &busy, later(0), 0.0).await.unwrap();
+    let due = nothing_before(&list, "busy", 1).await.unwrap();
+    assert!((86_400..2 * 86_400).contains(&due), "{due}");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_be_left_alone_accuses_no_record_and_is_left_alone_by_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    list.enqueue(&[(); 3].map(|()| order_for("busy", RecordingId::new())), later(0)).await.unwrap();
+    let busy = Fault::Destination {
+        problem: "asks to be left alone".into(),
+        permanent: false,
+        not_before: Some(Duration::from_secs(60)),
+    };
+    let mut at = 0;
+    // Ten times it takes another's recording in between, as throttling servers do.
+    let large = claimed(&list, "busy", at).await;
+    let small = claimed(&list, "busy", at).await;
+    list.failed(&large, &busy, later(at), 0.0).await.unwrap();
+    list.done(&small, later(at)).await.unwrap();
+    for _ in 0..10 {
+        at += 120;
+        list.enqueue(&[order_for("busy", RecordingId::new())], later(at)).await.unwrap();
+        let large = claimed(&list, "busy", at).await;
+        let small = claimed(&list, "busy", at).await;
+        list.failed(&large, &busy, later(at), 0.0).await.unwrap();
+        assert!(nothing_before(&list, "busy", at + 59).await.is_some(), "all of them wait");
+        assert_eq!(list.done(&small, later(at)).await.unwrap().set_aside, []);
+    }
+    assert!(list.backlog().await.unwrap().iter().all(|backlog| backlog.state == State::Queued));
+}
+
+#[tokio::test]
 async fn what_a_server_asks_for_counts_and_not_the_back_off_also_beyond_its_ceiling() {
     let dir = tempfile::tempdir().unwrap();
     let list = sqlite(dir.path()).await;
@@ -364,9 +433,18 @@ async fn orphans_are_given_up_by_a_persons_word_alone_and_nothing_else_is() {
         .await
         .unwrap();
     assert_eq!(list.abandon(&destination("old"), "by jane", later(1)).await.unwrap(), []);
+    let order = claimed(&list, "old", 1).await;
+    list.keep_bookmark(&order, ".wav", Some(b"a credential".to_vec()), later(1)).await.unwrap();
+    list.failed(&order, &Fault::BrokenOff, later(1), 0.0).await.unwrap();
     list.orphan(&BTreeSet::from([destination("old")])).await.unwrap();
     assert!(!list.done(&claimed(&list, "archive", 1).await, later(1)).await.unwrap().complete);
     let mut given_up = list.abandon(&destination("old"), "by jane: sold", later(2)).await.unwrap();
+    let left: Vec<(i64,)> =
+        sqlx::query_as("SELECT position FROM delivery_files WHERE stored_name IS NOT NULL OR bookmark IS NOT NULL")
+            .fetch_all(list.database().pool())
+            .await
+            .unwrap();
+    assert_eq!(left, [], "neither names nor credentials are kept of what was given up");
     given_up.sort_unstable();
     assert_eq!(given_up, [both, alone]);
     assert!(list.open_recordings().await.unwrap().is_empty());
