@@ -7,7 +7,7 @@ const CONTROL: &str = ".callseal.control.v1";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
-    let files = ["call", "control", "delivery", "evidence", "event", "recording", "rules", "state"]
+    let files = ["archive", "call", "control", "delivery", "evidence", "event", "recording", "rules", "state"]
         .map(|area| format!("callseal/{area}/v1/{area}.proto"));
     println!("cargo::rerun-if-changed={}", root.display());
     let descriptors = protox::compile(&files, [root])?;
@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     json.emit_fields().build(&[CONTROL])?;
     let mut messages = prost_build::Config::new();
     messages.bytes([".callseal.call.v1.Packet.data"]).include_file("messages.rs").skip_debug([
+        "callseal.archive.v1.PlaceHold",
         "callseal.call.v1.Party",
         "callseal.call.v1.Stream",
         "callseal.call.v1.Packet",

@@ -32,6 +32,7 @@ mod statement;
 pub mod tiles;
 mod tree;
 pub mod witness;
+pub mod words;
 
 pub use signed_note::Signature as NoteSignature;
 

@@ -14,6 +14,8 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 }
 
+/// `callseal.archive.v1`: request and reply between the command line and the shipper, about what is kept.
+pub use generated::callseal::archive::v1 as archive_v1;
 /// `callseal.call.v1`: the stream CALLS.
 pub use generated::callseal::call::v1 as call_v1;
 /// `callseal.control.v1`: what a PBX can tell and ask, over gRPC and as JSON.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{call_v1, event_v1, recording_v1, rules_v1};
+use crate::{archive_v1, call_v1, event_v1, recording_v1, rules_v1};
 
 macro_rules! redacted {
     ($($type:ty => |$value:ident, $f:ident| $body:expr;)+) => {
@@ -16,6 +16,8 @@ macro_rules! redacted {
 }
 
 redacted! {
+    // A PBX's call id may lead to a person.
+    archive_v1::PlaceHold => |hold, f| write!(f, "PlaceHold(tenant {})", hold.tenant);
     call_v1::Party => |_party, f| f.write_str("Party(‹sensitive›)");
     call_v1::Packet => |p, f| write!(f, "Packet(stream {}, {} bytes{})", p.stream, p.data.len(), if p.rtcp { ", RTCP" } else { "" });
     call_v1::Stream => |s, f| write!(f, "Stream({}, side {})", s.index, s.side);

@@ -3,11 +3,12 @@
 use std::{
     io::{self, Read},
     path::Path,
+    sync::Arc,
 };
 
 use domain::resources::StorageTarget;
 use evidence::verify::{Archive, ArchiveFile, FileStamp, Listed};
-use targets::{Kind, Reader, Surroundings, Target, TargetError};
+use targets::{Kind, Place, Reader, Surroundings, Target, TargetError};
 use tokio::{
     io::AsyncReadExt as _,
     runtime::{Builder, Handle, Runtime},
@@ -21,7 +22,7 @@ const BLOCK: usize = 256 * 1024;
 /// It blocks, as verification does, and keeps a runtime of its own for that: it is not to be used, nor
 /// dropped, on a thread of an async runtime.
 pub struct RemoteArchive {
-    target: Box<dyn Target>,
+    target: Arc<dyn Target>,
     runtime: Runtime,
 }
 
@@ -30,10 +31,15 @@ impl RemoteArchive {
     /// contacted yet.
     ///
     /// # Errors
-    /// The system gives no threads.
+    /// The target keeps nothing, or the system gives no threads.
     pub fn new(target: &StorageTarget, base: &Path) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { target: targets::open(target, &Surroundings::new(base)), runtime })
+        let Place::Storage(target) = targets::open(target, &Surroundings::new(base)) else {
+            return Err(io::Error::other(
+                "a mailbox or a script keeps no recordings: there is nothing to verify",
+            ));
+        };
+        Ok(Self { target, runtime })
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, TargetError>>) -> io::Result<T> {
@@ -94,6 +100,7 @@ mod tests {
             name: "archive".parse().unwrap(),
             sub_folder: String::new(),
             transfer: domain::resources::Transfer::default(),
+            deletion: domain::resources::Deletion::Never,
             kind,
         }
     }

@@ -1,12 +1,12 @@
 //! What every task of the signer works with.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bus::{Bus, with_sources};
-use domain::TenantId;
+use domain::{Class, TenantId, resources::Retention};
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 use wire::event_v1::{Event, Fault, event::What};
@@ -20,8 +20,13 @@ use crate::{
     state::{State, StateError, log::LogHead},
 };
 
-/// Finds a tenant's time zone; UTC for a tenant that configuration does not know.
-pub type TimeZones = Arc<dyn Fn(&TenantId) -> TimeZone + Send + Sync>;
+/// What the configuration says of a tenant now that is fixed in what is sealed.
+pub struct OfTenants {
+    /// Its time zone; UTC for a tenant that configuration does not know.
+    pub time_zone: Box<dyn Fn(&TenantId) -> TimeZone + Send + Sync>,
+    /// How long the recordings of a rule are kept, by class; `None`: for ever, also where there is no such rule.
+    pub retention: Box<dyn Fn(&TenantId, &str, Class) -> Option<Retention> + Send + Sync>,
+}
 
 /// Shared by the tasks of one running signer.
 pub struct Context {
@@ -35,8 +40,8 @@ pub struct Context {
     pub staging: Staging,
     /// The keys that sign.
     pub keys: KeyRing,
-    /// Time zones of tenants.
-    pub time_zones: TimeZones,
+    /// What the configuration says of tenants.
+    pub of_tenants: OfTenants,
     /// Metrics.
     pub metrics: Metrics,
     /// What the tasks of the logs share.
@@ -57,7 +62,7 @@ impl Context {
         state: State,
         staging: Staging,
         keys: KeyRing,
-        time_zones: TimeZones,
+        of_tenants: OfTenants,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -66,7 +71,7 @@ impl Context {
             state,
             staging,
             keys,
-            time_zones,
+            of_tenants,
             metrics,
             logs: Logs::default(),
             to_seal: Notify::new(),

@@ -25,14 +25,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bus::Bus;
-use domain::{ResourceName, TenantId, resources::tenant::evidence::Evidence};
+use domain::{
+    Class, ResourceName, TenantId,
+    resources::{Retention, tenant::evidence::Evidence},
+};
 use jiff::tz::TimeZone;
 use runtime::Service;
 
 pub use options::Options;
 
 use crate::{
-    context::{Context, TimeZones},
+    context::{Context, OfTenants},
     key::{KeyRing, KeySource, KeyWishes},
     metrics::Metrics,
     staging::Staging,
@@ -74,8 +77,8 @@ pub async fn run_with_keys(
     );
     let evidence = configuration.clone();
     let wishes: log::Wishes = Arc::new(move |tenant| evidence.evidence(tenant));
-    let time_zones: TimeZones = Arc::new(move |tenant| configuration.time_zone(tenant));
-    let context = Arc::new(Context::new(options, bus, state, staging, keys, time_zones, metrics));
+    let of_tenants = configuration.of_tenants();
+    let context = Arc::new(Context::new(options, bus, state, staging, keys, of_tenants, metrics));
     context.logs.set_wishes(wishes);
     let watch = tokio::spawn(watch::conditions(context.clone(), service.clone()));
     let outcome = leases::run(context, service.shutdown()).await;
@@ -91,6 +94,21 @@ impl Configuration {
         let watched =
             config::watch(&options.config, service.shutdown()).context("the configuration folder")?;
         Ok(Arc::new(Self(watched)))
+    }
+
+    fn of_tenants(self: Arc<Self>) -> OfTenants {
+        let of_rules = Arc::clone(&self);
+        OfTenants {
+            time_zone: Box::new(move |tenant| self.time_zone(tenant)),
+            retention: Box::new(move |tenant, rule, class| of_rules.retention(tenant, rule, class)),
+        }
+    }
+
+    /// `None`, for ever, where the rule is not known any more.
+    fn retention(&self, tenant: &TenantId, rule: &str, class: Class) -> Option<Retention> {
+        let resources = self.0.current();
+        let rules = &resources.tenants.get(tenant)?.rules;
+        rules.iter().find(|known| known.name.as_str() == rule)?.retention_of(class)
     }
 
     /// UTC for a tenant that is not known.

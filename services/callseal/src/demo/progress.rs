@@ -75,6 +75,8 @@ impl Progress {
             What::Stopped(stopped) => format!("stopped: {}", stopped.way),
             What::Deleted(deleted) => format!("deleted: by {}", deleted.by),
             What::Accessed(accessed) => format!("{}: by {}", accessed.how, accessed.by),
+            What::HoldChanged(hold) => format!("legal hold {}: by {}", hold.hold, hold.by),
+            What::Removed(removed) => format!("removed: by {}", removed.by),
             What::Started(started) => format!("started: by hand, rule {}", started.rule),
             What::Fault(fault) => format!("fault: {}: {}", fault.r#where, fault.problem),
         };

@@ -68,5 +68,6 @@ fn request(args: NoteArgs) -> NoteRequest {
         let how = if played { "played" } else { "exported" };
         What::Access(Access { how: how.to_owned(), by })
     };
-    NoteRequest { tenant: tenant.to_string(), recording_id: recording.to_string(), what: Some(what) }
+    let (tenant, recording_id) = (tenant.to_string(), recording.to_string());
+    NoteRequest { tenant, recording_id, once: String::new(), what: Some(what) }
 }

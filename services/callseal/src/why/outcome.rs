@@ -49,6 +49,8 @@ impl<'a> Outcome<'a> {
                 self.supplement_to = Some(assembled.supplement_to.as_str()).filter(|to| !to.is_empty());
             }
             What::Sealed(sealed) => self.position = Some(sealed.chain_position),
+            // What was handed over lies nowhere.
+            What::Shipped(shipped) if shipped.handed_over => {}
             What::Shipped(shipped) => {
                 self.targets.insert(&shipped.target);
             }
@@ -60,6 +62,8 @@ impl<'a> Outcome<'a> {
             | What::Started(_)
             | What::Deleted(_)
             | What::Accessed(_)
+            | What::HoldChanged(_)
+            | What::Removed(_)
             | What::Fault(_) => {}
         }
     }

@@ -88,6 +88,11 @@ fn said(what: &What) -> String {
         What::Stopped(stopped) => format!("stopped by hand: {}", stopped.way),
         What::Deleted(deleted) => format!("deleted by {}: {}", deleted.by, deleted.reason),
         What::Accessed(accessed) => format!("{} by {}", accessed.how, accessed.by),
+        What::HoldChanged(hold) if hold.placed => {
+            format!("legal hold {} placed by {}, over {}", hold.hold, hold.by, hold.over)
+        }
+        What::HoldChanged(hold) => format!("legal hold {} released by {}", hold.hold, hold.by),
+        What::Removed(removed) => format!("removed: by {}: {}", removed.by, removed.reason),
         What::Ended(ended) => {
             format!(
                 "the call ended ({}), packets received: {}",
@@ -110,6 +115,9 @@ fn said(what: &What) -> String {
                 seconds(sealed.duration_ms),
                 sealed.chain_position
             )
+        }
+        What::Shipped(shipped) if shipped.handed_over => {
+            format!("handed over: to {}, which keeps no copy", shipped.target)
         }
         What::Shipped(shipped) => {
             format!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::{subjects::SIGNER_CHANGE_KEY, with_sources};
 use domain::TenantId;
-use evidence::{Certificate, KeyChangeStatement, PublicKey, Signature};
+use evidence::{Certificate, KeyChangeStatement, PublicKey, Signature, log::words};
 use tokio_util::sync::CancellationToken;
 use wire::evidence_v1::{ChangeKeyRequest, ChangeKeyResponse, LogPlace};
 
@@ -16,7 +16,6 @@ use super::{
 use crate::{
     answering,
     context::Context,
-    log::words,
     state::{Held, signing_key::KeyRow},
 };
 

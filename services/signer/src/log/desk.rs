@@ -8,7 +8,7 @@ use bus::{
     with_sources,
 };
 use domain::{RecordingId, TenantId};
-use evidence::log::{Entry, SignedCheckpoint, What, WitnessKey};
+use evidence::log::{Entry, SignedCheckpoint, What, WitnessKey, words};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wire::evidence_v1::{
@@ -16,7 +16,6 @@ use wire::evidence_v1::{
     note_request::What as Note,
 };
 
-use super::words;
 use crate::{
     answering,
     context::Context,
@@ -30,6 +29,8 @@ use crate::{
 const QUEUE: &str = "signer";
 /// What people write is cut off: an entry is a line for an auditor, not a letter.
 const LONGEST_TEXT: usize = 500;
+/// Bytes of the word by which an entry is asked for again.
+const LONGEST_ONCE: usize = 100;
 
 /// Answers until `stop`, or until the lease is lost.
 pub(super) async fn run(context: &Arc<Context>, lease: &Held, stop: &CancellationToken) {
@@ -80,6 +81,14 @@ fn entry(request: NoteRequest) -> Result<(TenantId, Entry, String), &'static str
     let tenant: TenantId = request.tenant.parse().map_err(|_| "this is no name of a tenant")?;
     let recording: RecordingId = request.recording_id.parse().map_err(|_| "this is no id of a recording")?;
     let at = Timestamp::now();
+    let once = request.once;
+    if once.len() > LONGEST_ONCE {
+        return Err("the word by which it is asked again is too long");
+    }
+    let source = |what: &str, by: &str| match once.as_str() {
+        "" => source::told(what, &recording, at.as_microsecond(), by),
+        once => source::told_once(what, &recording, once),
+    };
     let said =
         |text: String| (!text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT).then_some(text);
     let public = |text: &str| words::look_at(text).map_err(|found| found.as_str());
@@ -92,14 +101,14 @@ fn entry(request: NoteRequest) -> Result<(TenantId, Entry, String), &'static str
             }
             public(&reason)?;
             public(&by)?;
-            let source = source::told("deleted", &recording, at.as_microsecond(), &by);
+            let source = source("deleted", &by);
             (What::Deleted { recording, targets: deletion.targets, reason, by }, source)
         }
         Note::Access(access) => {
             let how = access.how.parse().map_err(|_| "an access is \"played\" or \"exported\"")?;
             let by = said(access.by).ok_or("it is not said (in at most 500 characters) who did it")?;
             public(&by)?;
-            let source = source::told(&access.how, &recording, at.as_microsecond(), &by);
+            let source = source(&access.how, &by);
             (What::Accessed { recording, how, by }, source)
         }
     };

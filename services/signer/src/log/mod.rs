@@ -35,7 +35,6 @@ mod statement;
 mod thin;
 mod trouble;
 pub mod witness;
-pub(crate) mod words;
 
 use std::sync::{Arc, OnceLock};
 

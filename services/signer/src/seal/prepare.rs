@@ -5,8 +5,12 @@
 //! deterministic, so the bytes are determined all the same: whoever signs the batch again gets the same
 //! signatures, and with them the same texts.
 
-use domain::RecordingId;
+use domain::{
+    RecordingId,
+    resources::{KeptUntil, Retention},
+};
 use evidence::{BaseName, Documents, HashList, HashedFile, KeyId, LaneHead, Section, Sha256Hash, Signature};
+use jiff::{Timestamp, tz::TimeZone};
 use wire::recording_v1::{JournalRow, RecordingSealed, SealedFile};
 
 use super::{
@@ -66,12 +70,14 @@ pub fn prepare(context: &Context, ready: &Ready, key_id: KeyId, before: Option<&
         recording: before.recording,
         signature: before.signature.clone().unwrap_or_else(|| placeholder(before.recording)),
     });
-    let time_zone = (context.time_zones)(&ready.terms.lane.tenant);
+    let time_zone = (context.of_tenants.time_zone)(&ready.terms.lane.tenant);
+    let kept = kept_until(context, ready, &time_zone);
     let zone_name = time_zone.iana_name().unwrap_or("UTC").to_owned();
     let around =
         Surroundings { time_zone, installation: context.options.installation.to_string(), key_id, previous };
     let info = describe::info(ready.id, &ready.call, &ready.terms, &ready.plans, &around);
     let documents = Documents::new(&info, ready.audio.clone());
+    let duration_ms = u64::try_from(info.duration.as_millis()).unwrap_or(u64::MAX);
     let row = JournalRow {
         base_file_name: documents.base.as_str().to_owned(),
         direction: evidence::journal_json::journal_direction(info.direction).to_owned(),
@@ -82,6 +88,11 @@ pub fn prepare(context: &Context, ready: &Ready, key_id: KeyId, before: Option<&
         callee: info.callee.number.expose().clone(),
         setting: info.rule.clone(),
         signature: String::new(),
+        recording_id: ready.id.to_string(),
+        tenant: ready.call.tenant.clone(),
+        duration_ms,
+        sha256: ready.audio.iter().map(|file| file.sha256.to_string()).collect::<Vec<_>>().join(" "),
+        interrupted: info.interrupted.clone().unwrap_or_default(),
     };
     let sealed = RecordingSealed {
         recording_id: ready.id.to_string(),
@@ -94,10 +105,13 @@ pub fn prepare(context: &Context, ready: &Ready, key_id: KeyId, before: Option<&
         targets: ready.terms.targets.clone(),
         journals: ready.terms.journals.clone(),
         started_unix_ms: documents.base.started().as_millisecond(),
-        duration_ms: u64::try_from(info.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms,
         time_zone: zone_name,
         row: Some(row),
         sealed_unix_ms: unix_us() / 1_000,
+        rule: ready.terms.rule.clone(),
+        keep_until_unix_ms: kept.until.map_or(0, Timestamp::as_millisecond),
+        erasable: kept.erasable,
     };
     Prepared {
         position: info.position(),
@@ -110,6 +124,16 @@ pub fn prepare(context: &Context, ready: &Ready, key_id: KeyId, before: Option<&
         key_id: key_id.to_string(),
         awaits_previous,
     }
+}
+
+/// Until when it is kept, as its rule says now (F-84). Counted from its end.
+fn kept_until(context: &Context, ready: &Ready, time_zone: &TimeZone) -> KeptUntil {
+    let Terms { lane, rule, .. } = &ready.terms;
+    let retention = (context.of_tenants.retention)(&lane.tenant, rule, lane.class);
+    let length = ready.call.laid.as_ref().map(describe::duration).unwrap_or_default();
+    let started = describe::started(&ready.call);
+    let ended = started.checked_add(length).unwrap_or(started);
+    Retention::terms(retention, lane.class, ended, time_zone)
 }
 
 /// Puts the signature of the recording before where the placeholder stands, and what follows from it:

@@ -343,6 +343,11 @@ pub mod source {
         format!("{what}:{recording}:{at_unix_us}:{by}")
     }
 
+    /// The same of somebody who asks again with the same word until it is written.
+    pub fn told_once(what: &str, recording: &RecordingId, once: &str) -> String {
+        format!("{what}:{recording}:once:{once}")
+    }
+
     /// The key changed to this one.
     pub fn key(key_id: &str) -> String {
         format!("key:{key_id}")

@@ -174,11 +174,16 @@ async fn stops_deletions_and_accesses_are_logged_from_events_and_from_notes() {
     event(&bench, &call.recording, Happened::Deleted(Deleted { targets, reason, by: by() }));
     event(&bench, &call.recording, Happened::Accessed(Accessed { how: "played".to_owned(), by: by() }));
 
-    let note = async |recording: &str, what| -> NoteResponse {
-        let request =
-            NoteRequest { tenant: "acme".to_owned(), recording_id: recording.to_owned(), what: Some(what) };
+    let note_once = async |recording: &str, once: &str, what| -> NoteResponse {
+        let request = NoteRequest {
+            tenant: "acme".to_owned(),
+            recording_id: recording.to_owned(),
+            once: once.to_owned(),
+            what: Some(what),
+        };
         bench.bus.request(bus::subjects::SIGNER_NOTE, &request, PATIENCE).await.unwrap()
     };
+    let note = async |recording: &str, what| note_once(recording, "", what).await;
     let id = call.recording.to_string();
     let deletion = |reason: &str| {
         let by = "anna".to_owned();
@@ -191,6 +196,11 @@ async fn stops_deletions_and_accesses_are_logged_from_events_and_from_notes() {
     let written = note(&id, deletion("erasure request")).await;
     assert_eq!(written.problem, "");
     let place = written.place.unwrap();
+    // Who asks again for one thing gets the place where it stands.
+    let first = note_once(&id, "deletion 1", deletion("retention ended 2026-11-22")).await;
+    let again = note_once(&id, "deletion 1", deletion("retention ended 2026-11-22")).await;
+    assert_eq!((first.problem.as_str(), first.place.as_ref()), ("", again.place.as_ref()));
+    assert_ne!(first.place.unwrap().index, place.index);
     assert_eq!(note(&id, access("exported")).await.problem, "");
     for (recording, what, problem) in [
         ("me", access("played"), "this is no id of a recording"),
@@ -214,7 +224,7 @@ async fn stops_deletions_and_accesses_are_logged_from_events_and_from_notes() {
 
     let log = logged(&bench, "the entries", |log| {
         let count = |kind: &str| log.iter().filter(|entry| entry.what.kind() == kind).count();
-        (count("stopped"), count("deleted"), count("accessed")) == (1, 2, 2)
+        (count("stopped"), count("deleted"), count("accessed")) == (1, 3, 2)
     })
     .await;
     let noted = &log[usize::try_from(place.index).unwrap()];

@@ -7,7 +7,7 @@ use crate::{
     ResourceName,
     resources::{
         Directory, FieldError, FieldPath, Kind, Profile, RawResource, RecordingRule, Scope, ScopeSpec,
-        SelectedSpec, TenantResources,
+        SelectedSpec, StorageTarget, TenantResources,
     },
 };
 
@@ -34,6 +34,31 @@ pub(super) fn mixed_archives(rule: &RecordingRule, regulated: &RegulatedTargets)
         ),
     };
     mixed.map(error).collect()
+}
+
+/// Targets that lock what is brought there until its retention ends, of a rule that says none: a lock that
+/// silently locks nothing would be worse than one that is missing.
+pub(super) fn unlocked(rule: &RecordingRule, resources: &TenantResources) -> Vec<FieldError> {
+    let spec = FieldPath::spec();
+    let mut errors = Vec::new();
+    let mut look = |targets: &[ResourceName], path: FieldPath| {
+        for (i, name) in targets.iter().enumerate() {
+            if resources.storage_targets.get(name).is_some_and(StorageTarget::locks) {
+                let reason = format!(
+                    "\"{name}\" locks what is brought there until its retention ends, and here is no retention: nothing \
+                     would be locked"
+                );
+                errors.push(FieldError { path: path.key("targets").index(i), reason });
+            }
+        }
+    };
+    if rule.retention.is_none() {
+        look(&rule.targets, spec.clone());
+    }
+    if let Some(manual) = rule.manual_recording.as_ref().filter(|manual| manual.retention.is_none()) {
+        look(&manual.targets, spec.key("manualRecording"));
+    }
+    errors
 }
 
 impl Assembly<'_> {

@@ -2,7 +2,7 @@
 
 use super::{
     Assembly, Resource,
-    references::{RegulatedTargets, mixed_archives},
+    references::{RegulatedTargets, mixed_archives, unlocked},
 };
 use crate::{
     ResourceName,
@@ -21,6 +21,7 @@ impl Assembly<'_> {
         let errors = |of: &RecordingRule, assembly: &Self, resources: &TenantResources| {
             let mut errors = assembly.missing(of, resources);
             errors.extend(mixed_archives(of, regulated));
+            errors.extend(unlocked(of, resources));
             errors
         };
         let found = errors(&rule, self, resources);

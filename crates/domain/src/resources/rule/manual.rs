@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::{Retention, RetentionSpec};
 use crate::{
     Channels, ResourceName,
     resources::{
@@ -20,6 +21,8 @@ pub struct ManualRecording {
     pub journals: Vec<ResourceName>,
     /// Which sides, in which files.
     pub channels: Channels,
+    /// How long they are kept (F-84); `None`: for ever.
+    pub retention: Option<Retention>,
 }
 
 /// The raw form of [`ManualRecording`].
@@ -32,6 +35,8 @@ pub struct ManualRecordingSpec {
     pub journals: Vec<String>,
     /// As in the rule, whose channels they are by default.
     pub channels: Option<String>,
+    /// How long they are kept; the rule's own does not count for them.
+    pub retention: Option<RetentionSpec>,
 }
 
 impl ManualRecordingSpec {
@@ -48,6 +53,10 @@ impl ManualRecordingSpec {
             targets: parse_list(&self.targets, &path.key("targets"), findings),
             journals: parse_list(&self.journals, &path.key("journals"), findings),
             channels: own.unwrap_or(channels_of_rule),
+            retention: self
+                .retention
+                .as_ref()
+                .and_then(|kept| kept.validate(&path.key("retention"), findings)),
         }
     }
 }

@@ -3,12 +3,14 @@
 mod announcements;
 mod consent;
 mod manual;
+mod retention;
 
 use std::collections::BTreeSet;
 
 pub use announcements::{HeardBy, RuleAnnouncements, RuleAnnouncementsSpec};
 pub use consent::{ConsentSpec, ConsentTerms, OutcomeAnnouncementsSpec};
 pub use manual::{ManualRecording, ManualRecordingSpec};
+pub use retention::{KeptUntil, Retention, RetentionSpec};
 use serde::Deserialize;
 
 use super::{
@@ -62,6 +64,18 @@ pub struct RecordingRule {
     pub journals: Vec<ResourceName>,
     /// Whether, and how, the users it covers may record calls themselves (F-17).
     pub manual_recording: Option<ManualRecording>,
+    /// How long what it records is kept (F-84); `None`: for ever. That of manual recordings stands with them.
+    pub retention: Option<Retention>,
+}
+
+impl RecordingRule {
+    /// How long recordings of this class that the rule makes are kept; `None`: for ever.
+    pub fn retention_of(&self, class: Class) -> Option<Retention> {
+        match class {
+            Class::Manual => self.manual_recording.as_ref()?.retention,
+            Class::Regulated | Class::Consent => self.retention,
+        }
+    }
 }
 
 /// What a rule is for (F-18).
@@ -127,6 +141,9 @@ pub struct RecordingRuleSpec {
     /// Permits manual recordings.
     #[serde(default)]
     pub manual_recording: Option<ManualRecordingSpec>,
+    /// How long what it records is kept: `days`, `years` or `endOfYear`.
+    #[serde(default)]
+    pub retention: Option<RetentionSpec>,
 }
 
 const fn enabled() -> bool {
@@ -151,6 +168,7 @@ impl Default for RecordingRuleSpec {
             targets: Vec::new(),
             journals: Vec::new(),
             manual_recording: None,
+            retention: None,
         }
     }
 }
@@ -194,6 +212,8 @@ impl RecordingRuleSpec {
             let path = spec.key("manualRecording");
             manual.validate(&path, channels.unwrap_or(Channels::Stereo), &mut findings)
         });
+        let retention =
+            self.retention.as_ref().and_then(|kept| kept.validate(&spec.key("retention"), &mut findings));
 
         let rule =
             profile.zip(scope).zip(channels).zip(origin).map(|(((profile, scope), channels), origin)| {
@@ -213,6 +233,7 @@ impl RecordingRuleSpec {
                     targets,
                     journals,
                     manual_recording,
+                    retention,
                 }
             });
         findings.finish(rule)

@@ -1,16 +1,14 @@
-//! Object storage: S3, Azure Blob. One file a kind.
+//! Object storage: S3, Azure Blob, Google Cloud Storage. One file a kind.
 
 mod azure_blob;
+mod gcs;
 mod s3;
 
 use crate::resources::{FieldPath, field::Findings};
 
 pub use azure_blob::{AzureBlobAccess, AzureBlobSpec, AzureBlobTarget};
+pub use gcs::{GcsSpec, GcsTarget};
 pub use s3::{S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target};
-
-/// Why a lock is refused: one that silently locks nothing would be worse.
-const NO_RETENTION: &str =
-    "is not possible yet: rules do not say how long a recording is kept, so nothing would be locked";
 
 /// What stands before the names of all objects, without `/` at its ends.
 fn prefix(text: &str, path: &FieldPath, findings: &mut Findings) -> String {

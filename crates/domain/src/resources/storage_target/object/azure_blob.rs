@@ -94,9 +94,6 @@ impl AzureBlobSpec {
                 return None;
             }
         };
-        if self.lock {
-            findings.add(path.key("lock"), super::NO_RETENTION);
-        }
         Some(AzureBlobTarget {
             account: self.account.clone(),
             container: self.container.clone(),

@@ -114,9 +114,6 @@ impl S3Spec {
                 return None;
             }
         };
-        if self.lock.is_some() {
-            findings.add(path.key("lock"), super::NO_RETENTION);
-        }
         Some(S3Target {
             bucket: self.bucket.clone(),
             prefix,
@@ -189,8 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_would_lock_nothing_is_refused() {
+    fn a_lock_says_who_may_lift_it() {
         let locked = S3Spec { lock: Some(S3LockSpec { mode: S3LockMode::Compliance }), ..s3() };
-        assert!(validate(locked).unwrap_err()[0].starts_with("spec.s3.lock: is not possible yet"));
+        let target = validate(locked).unwrap();
+        assert!(target.locks() && !validate(s3()).unwrap().locks());
+        let StorageKind::S3(target) = target.kind else { panic!("is S3") };
+        assert_eq!(target.lock, Some(S3Lock { mode: S3LockMode::Compliance }));
     }
 }
