@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use domain::RecordingId;
 use jiff::Timestamp;
 
-use crate::{DeliveryError, Destination, WorkList};
+use crate::{DeliveryError, Destination, HANDED_OVER, WorkList};
 
 impl WorkList {
     /// Orphans the waiting orders of destinations that are not in the configuration any more.
@@ -167,7 +167,8 @@ impl WorkList {
 
     /// Forgets orders that were done longer than `age` ago, of recordings that have no open order, and
     /// with them those that were abandoned. Until then they keep a message that is delivered again from
-    /// being carried out again. A recording whose orders were all abandoned is not forgotten.
+    /// being carried out again. A recording whose orders were all abandoned, or whose destinations
+    /// keep nothing, is not forgotten: its files still wait for one that does.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -178,9 +179,11 @@ impl WorkList {
              (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_orders.tenant \
               AND o.recording = delivery_orders.recording AND o.state NOT IN ('done', 'abandoned')) AND EXISTS \
              (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_orders.tenant \
-              AND o.recording = delivery_orders.recording AND o.state = 'done')",
+              AND o.recording = delivery_orders.recording AND o.state = 'done' AND NOT EXISTS \
+              (SELECT 1 FROM delivery_files f WHERE f.position = o.position AND f.verified_by = $2))",
         )
         .bind(before)
+        .bind(HANDED_OVER)
         .execute(self.db.pool())
         .await?;
         Ok(forgotten.rows_affected())

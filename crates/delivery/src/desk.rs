@@ -31,6 +31,10 @@ fn hours(terms: &Terms) -> (String, i64) {
             (windows.to_string(), opens.as_millisecond())
         }
         (Hours::Windows { windows, .. }, _) => (windows.to_string(), 0),
+        (Hours::At { schedule, zone }, _) => {
+            let next = schedule.next_after(now, zone);
+            (schedule.to_string(), next.map_or(0, Timestamp::as_millisecond))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! On what terms a destination is brought something: how much at once, and when.
 
-use domain::resources::Windows;
+use domain::resources::{Schedule, Windows};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// The terms of one destination. They may change at any time, and then hold at once.
@@ -31,6 +31,14 @@ pub enum Hours {
         /// Whose clock they mean.
         zone: TimeZone,
     },
+    /// At the times of a schedule, each time what has come until then. What was due while nobody was
+    /// there to bring it goes as soon as somebody is.
+    At {
+        /// When.
+        schedule: Schedule,
+        /// Whose clock it means.
+        zone: TimeZone,
+    },
 }
 
 /// What the hours say of a moment.
@@ -59,6 +67,10 @@ impl Terms {
                 Some(opens) if opens > now => Gate::Closed(Some(opens)),
                 Some(_) => Gate::Open { until: windows.closes(now, zone), arrived_by: None },
                 None => Gate::Closed(None),
+            },
+            Hours::At { schedule, zone } => match schedule.last_by(now, zone) {
+                Some(due) => Gate::Open { until: None, arrived_by: Some(due) },
+                None => Gate::Closed(schedule.next_after(now, zone)),
             },
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, time::Duration};
 
+use domain::Sensitive;
+
 use crate::files::MOST_ASIDE;
 
 /// What kind of fault it is: it decides how the work goes on.
@@ -31,6 +33,8 @@ pub enum ErrorKind {
     Source,
     /// The target cannot take a file of this name: a fault of the record.
     Name,
+    /// The place does not take this recording, though it may take others: a fault of the record.
+    Refused,
     /// Anything else that reading or writing ran into.
     Io,
 }
@@ -42,6 +46,7 @@ pub struct TargetError {
     kind: ErrorKind,
     sentence: String,
     retry_after: Option<Duration>,
+    said: Option<Sensitive<String>>,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -49,7 +54,7 @@ pub struct TargetError {
 impl TargetError {
     /// A fault of this kind, said in a sentence without a file name.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self { kind, sentence: sentence.into(), retry_after: None, source: None }
+        Self { kind, sentence: sentence.into(), retry_after: None, said: None, source: None }
     }
 
     /// Adds what it was caused by; it is not repeated in the sentence.
@@ -57,6 +62,18 @@ impl TargetError {
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds what a program said when it failed. It may hold numbers: it stands in no text.
+    #[must_use]
+    pub fn with_said(mut self, said: String) -> Self {
+        self.said = Some(said.into());
+        self
+    }
+
+    /// What a program said when it failed. Sensitive.
+    pub fn said(&self) -> Option<&str> {
+        self.said.as_ref().map(|said| said.expose().as_str())
     }
 
     /// Adds how long the server wants to be left alone.
@@ -87,7 +104,7 @@ impl TargetError {
 
     /// True if the fault lies in the record, so that other records go on.
     pub const fn concerns_record(&self) -> bool {
-        matches!(self.kind, ErrorKind::Source | ErrorKind::Name)
+        matches!(self.kind, ErrorKind::Source | ErrorKind::Name | ErrorKind::Refused)
     }
 
     /// The content to be stored could not be read.
@@ -129,6 +146,6 @@ impl From<tunnel::SshError> for TargetError {
             tunnel::ErrorKind::Denied => ErrorKind::Denied,
         };
         let sentence = error.to_string();
-        Self { kind, sentence, retry_after: None, source: error.into_source() }
+        Self { kind, sentence, retry_after: None, said: None, source: error.into_source() }
     }
 }

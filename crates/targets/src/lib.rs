@@ -8,6 +8,8 @@
 //! the caller adds the recording id.
 
 mod content;
+mod dispatch;
+mod email;
 mod error;
 mod files;
 mod folder;
@@ -17,6 +19,7 @@ mod object;
 pub mod one_drive;
 mod pace;
 mod pump;
+mod script;
 pub mod sftp;
 mod smb;
 pub mod sub_folder;
@@ -27,12 +30,15 @@ use async_trait::async_trait;
 use domain::resources::{StorageKind, StorageTarget};
 
 pub use content::{Bookmark, Content, Digest, Reader, Source};
+pub use dispatch::{Dispatch, Enclosed, HandedOver, Kept, Parcel, Place, Scripts};
+pub use email::Email;
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
 pub use listing::{Kind, Listed};
 pub use object::ObjectStorage;
 pub use one_drive::OneDrive;
 pub use pace::Pace;
+pub use script::Script;
 pub use sftp::Sftp;
 pub use smb::Smb;
 
@@ -194,27 +200,41 @@ impl Method {
 pub struct Surroundings {
     /// The folder that relative paths start from.
     pub data: PathBuf,
+    /// The folder of the programs that script targets may run; `None`: none may be run.
+    pub scripts: Scripts,
 }
 
 impl Surroundings {
-    /// Those of a place whose data lie in the folder `data`.
+    /// Those of a place whose data lie in the folder `data`, and where no program may be run.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into() }
+        Self { data: data.into(), scripts: None }
+    }
+
+    /// The same, but programs of the folder `scripts` may be run.
+    #[must_use]
+    pub fn with_scripts(self, scripts: Scripts) -> Self {
+        Self { scripts, ..self }
     }
 }
 
-/// Makes the target that a resource describes; nothing is contacted yet.
-pub fn open(target: &StorageTarget, around: &Surroundings) -> Box<dyn Target> {
-    match &target.kind {
-        StorageKind::Folder(folder) => Box::new(Folder::new(around.data.join(&folder.path))),
+/// Makes the place that a resource describes; nothing is contacted yet.
+pub fn open(target: &StorageTarget, around: &Surroundings) -> Place {
+    let storage: Arc<dyn Target> = match &target.kind {
+        StorageKind::Email(email) => return Place::Dispatch(Arc::new(Email::new(email.clone()))),
+        StorageKind::Script(script) => {
+            return Place::Dispatch(Arc::new(Script::new(script.clone(), around.scripts.clone())));
+        }
+        StorageKind::Folder(folder) => Arc::new(Folder::new(around.data.join(&folder.path))),
         StorageKind::OneDrive(drive) => {
             let logins = Arc::new(one_drive::sign_in::SealedLogins::in_folder(&around.data));
             let access = one_drive::Access { http: None, logins, patience: one_drive::Patience::default() };
-            Box::new(OneDrive::new(target.name.clone(), drive.clone(), access))
+            Arc::new(OneDrive::new(target.name.clone(), drive.clone(), access))
         }
-        StorageKind::Sftp(sftp) => Box::new(Sftp::new(sftp.clone())),
-        StorageKind::Smb(smb) => Box::new(Smb::new(smb.clone())),
-        StorageKind::S3(s3) => Box::new(ObjectStorage::s3(s3)),
-        StorageKind::AzureBlob(blob) => Box::new(ObjectStorage::azure_blob(blob)),
-    }
+        StorageKind::Sftp(sftp) => Arc::new(Sftp::new(sftp.clone())),
+        StorageKind::Smb(smb) => Arc::new(Smb::new(smb.clone())),
+        StorageKind::S3(s3) => Arc::new(ObjectStorage::s3(s3)),
+        StorageKind::AzureBlob(blob) => Arc::new(ObjectStorage::azure_blob(blob)),
+        StorageKind::Gcs(_) => unreachable!("buckets of Google Cloud Storage are described, and not brought to yet"),
+    };
+    Place::Storage(storage)
 }

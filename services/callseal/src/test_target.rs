@@ -9,7 +9,7 @@ mod yaml_edit;
 use std::{path::PathBuf, process::ExitCode};
 
 use domain::resources::Kind;
-use targets::Surroundings;
+use targets::{Place, Surroundings, TargetError};
 
 use crate::one_resource::OneResourceArgs;
 use host_keys::{Learnt, learn};
@@ -23,6 +23,13 @@ pub struct TestTargetArgs {
     /// pinned yet, and then tests. What is pinned is never changed.
     #[arg(long)]
     pin: bool,
+    /// Folder of the programs that script targets may run, as the shipper has it.
+    #[arg(long, env = "CALLSEAL_SCRIPTS", value_name = "DIR")]
+    scripts: Option<PathBuf>,
+    /// Runs the program of a script target, with a recording of silence. Without it the program is only
+    /// looked at: what it does, nobody can undo.
+    #[arg(long)]
+    run: bool,
 }
 
 /// Exit code 0: the target works, 1: it does not, or a host key is still to be pinned (said in
@@ -37,8 +44,16 @@ pub async fn run(args: TestTargetArgs) -> ExitCode {
     let file: Option<(PathBuf, u64)> = place.map(|place| (one.config.join(place.file), place.line));
     match learn(&one.name, &mut target.kind, file.as_ref(), args.pin).await {
         Ok(Learnt::AllPinned) => {
-            let outcome = targets::open(&target, &Surroundings::new(&one.data)).test().await;
-            one.say(outcome, "works: a test file was written, read back and removed")
+            let around = Surroundings::new(&one.data).with_scripts(args.scripts);
+            match targets::open(&target, &around) {
+                Place::Storage(target) => {
+                    one.say(target.test().await, "works: a test file was written, read back and removed")
+                }
+                Place::Dispatch(dispatch) => match dispatch.test(args.run).await {
+                    Ok(done) => one.say(Ok::<(), TargetError>(()), &format!("works: {done}")),
+                    Err(error) => one.say(Err(error), ""),
+                },
+            }
         }
         Ok(Learnt::Shown) => ExitCode::FAILURE,
         Err(error) => {

@@ -129,6 +129,7 @@ fn archived(position: u64) -> [What; 3] {
             verified_by: "read-back".to_owned(),
             folder: "2026/11/22".to_owned(),
             files: Vec::new(),
+            handed_over: false,
         }),
         What::Journalled(Journalled { journal: "main".to_owned() }),
     ]

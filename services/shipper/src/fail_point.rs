@@ -12,6 +12,7 @@ pub const STEPS: &[&str] = &[
     "file-put",
     "file-noted",
     "brought",
+    "handed-over",
     "noted-done",
     "staging-emptied",
     "log-tiles",

@@ -18,6 +18,7 @@ mod bookmark;
 mod certificates;
 pub mod fail_point;
 mod faults;
+mod hand_over;
 mod intake;
 mod mirror;
 mod open_targets;
@@ -92,7 +93,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let intake = Announcements::new(records, reporter.clone());
     let targets = Arc::new(OpenTargets::new(
         config.clone(),
-        Surroundings::new(&options.data),
+        Surroundings::new(&options.data).with_scripts(options.scripts.clone()),
         Faults::at(options.inject_faults),
     ));
     let mirrors = Mirrors::new(

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use config::Watched;
 use delivery::Destination;
-use domain::resources::StorageTarget;
-use targets::{Pace, Surroundings, Target};
+use domain::{TenantId, resources::StorageTarget};
+use targets::{Pace, Place, Surroundings};
 use tokio::sync::Mutex;
 
 use crate::{certificates::Brought, faults::Faults};
@@ -23,8 +23,8 @@ pub struct OpenTargets {
 pub struct Opened {
     /// How it was described.
     pub described: StorageTarget,
-    /// The target.
-    pub target: Arc<dyn Target>,
+    /// What it is.
+    pub place: Place,
     /// Which certificates lie in it.
     pub certificates: Arc<Mutex<Brought>>,
     /// How fast recordings go there; follows the configuration.
@@ -57,16 +57,28 @@ impl OpenTargets {
         Some(opened)
     }
 
+    /// Those of the tenant's storage targets that have one of these names.
+    pub fn described(&self, tenant: &TenantId, names: &[String]) -> Vec<StorageTarget> {
+        let resources = self.config.current();
+        let Some(tenant) = resources.tenants.get(tenant) else { return Vec::new() };
+        let named = tenant.storage_targets.values().filter(|target| names.iter().any(|n| n == target.name.as_str()));
+        named.cloned().collect()
+    }
+
+    /// The language that people of this tenant read: `de`, `en` or `fr`.
+    pub fn language(&self, _tenant: &TenantId) -> String {
+        "en".to_owned()
+    }
+
     fn connect(&self, destination: &Destination, described: &StorageTarget) -> Opened {
-        let target: Arc<dyn Target> = Arc::from(targets::open(described, &self.around));
-        let target = match self.faults {
-            Some(faults) => faults.into_target(target),
-            None => target,
+        let place = match (targets::open(described, &self.around), self.faults) {
+            (Place::Storage(target), Some(faults)) => Place::Storage(faults.into_target(target)),
+            (place, _) => place,
         };
         let (config, Destination { tenant, name }) = (self.config.clone(), destination.clone());
         let pace = Pace::new(move || {
             config.current().tenants.get(&tenant)?.storage_targets.get(&name)?.transfer.bytes_per_second
         });
-        Opened { described: described.clone(), target, certificates: Arc::default(), pace }
+        Opened { described: described.clone(), place, certificates: Arc::default(), pace }
     }
 }

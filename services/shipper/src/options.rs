@@ -21,6 +21,9 @@ pub struct Options {
     /// Folder that relative paths of targets start from.
     #[arg(long, env = "CALLSEAL_DATA", default_value = ".", value_name = "DIR")]
     pub data: PathBuf,
+    /// Folder of the programs that script targets may run. Without it none is run.
+    #[arg(long, env = "CALLSEAL_SCRIPTS", value_name = "DIR")]
+    pub scripts: Option<PathBuf>,
     /// Recordings brought to one target at the same time.
     #[arg(long, env = "CALLSEAL_SHIPPER_CONCURRENCY", default_value_t = 2, value_name = "N")]
     pub concurrency: usize,

@@ -41,6 +41,20 @@ impl Settler {
         Ok(Self { records, list, staging, done_kept, unannounced })
     }
 
+    /// All orders of a recording are done. What was only handed over, to mailboxes and programs, is kept
+    /// by nobody yet: it stays in staging, as a recording without a target does.
+    pub async fn completed(&self, sealed: &RecordingSealed) {
+        match is_brought(&self.list, &sealed.tenant, &sealed.recording_id).await {
+            Ok(true) => self.settle(sealed).await,
+            Ok(false) => tracing::warn!(
+                recording = sealed.recording_id,
+                "no target keeps it: its files stay in staging; add a target that keeps recordings to the rule"
+            ),
+            // The next sweep looks again.
+            Err(error) => tracing::warn!(recording = sealed.recording_id, %error, "staging is emptied later"),
+        }
+    }
+
     /// Deletes a recording's files, then notes that. Repeatable; what fails is left to the next sweep.
     pub async fn settle(&self, sealed: &RecordingSealed) {
         let recording = &sealed.recording_id;

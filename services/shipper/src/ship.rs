@@ -4,9 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use delivery::{DeliveryError, Destination, Fault, Notice, Order, Reporter, VerifiedFile, Work, WorkList};
-use jiff::{Timestamp, tz::TimeZone};
+use domain::resources::StorageKind;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use sql::Transaction;
-use targets::{ErrorKind, Outcome, TargetError, sub_folder};
+use targets::{ErrorKind, Outcome, Place, Target, TargetError, sub_folder};
 use vault::Vault;
 use wire::{
     Message as _,
@@ -17,6 +19,7 @@ use wire::{
 use crate::{
     bookmark::KeptBookmark,
     certificates, fail_point,
+    hand_over::start_of,
     mirror::Wakes,
     open_targets::{OpenTargets, Opened},
     settle::Settler,
@@ -36,16 +39,18 @@ pub struct Shipped {
     pub files: Vec<VerifiedFile>,
     /// When the signature was committed, Unix ms.
     pub sealed_unix_ms: i64,
+    /// How it was handed over to a place that keeps nothing; `None`: it is kept.
+    pub handed_over: Option<String>,
 }
 
 /// The work of the shipper.
 pub struct Shipping {
-    targets: Arc<OpenTargets>,
-    staging: Staging,
-    list: WorkList,
-    vault: Vault,
+    pub(crate) targets: Arc<OpenTargets>,
+    pub(crate) staging: Staging,
+    pub(crate) list: WorkList,
+    pub(crate) vault: Vault,
     settler: Settler,
-    reporter: Reporter,
+    pub(crate) reporter: Reporter,
     mirrors: Wakes,
 }
 
@@ -54,6 +59,7 @@ struct Way<'a> {
     order: &'a Order,
     sealed: &'a RecordingSealed,
     opened: &'a Opened,
+    target: &'a dyn Target,
     folder: &'a str,
 }
 
@@ -98,26 +104,27 @@ impl Shipping {
             // The engine is about to stop this worker and to orphan the order.
             return Err(Fault::passing("is not in the configuration any more"));
         };
-        let start = Timestamp::from_millisecond(sealed.started_unix_ms).map_err(|_| {
-            Fault::record("the announcement of the recording is damaged: its start is no time")
-        })?;
-        let zone = TimeZone::get(&sealed.time_zone).map_err(|_| {
-            Fault::record("the announcement of the recording names a time zone that is not known")
-        })?;
+        let target = match &opened.place {
+            Place::Storage(target) => target,
+            Place::Dispatch(dispatch) => return self.hand_over(order, &sealed, &**dispatch, &opened).await,
+        };
+        let (start, zone) = start_of(&sealed)?;
         let folder = sub_folder::expand(&opened.described.sub_folder, start, &zone)
             .map_err(|error| Fault::permanent(format!("subFolder: {error}")))?;
 
         let mut known = opened.certificates.lock().await;
         let tenant = &order.destination.tenant;
-        certificates::bring(&self.staging, tenant, &*opened.target, &mut known).await.map_err(fault)?;
+        certificates::bring(&self.staging, tenant, &**target, &mut known).await.map_err(fault)?;
         drop(known);
-        let way = Way { order, sealed: &sealed, opened: &opened, folder: &folder };
+        // What is known of files from earlier attempts holds only where those have brought them.
+        let order = &order.at_place(place(&opened.described.kind, &folder));
+        let way = Way { order, sealed: &sealed, opened: &opened, target: &**target, folder: &folder };
         let files = self.bring_files(&way).await?;
         // A crash before this is noted: it is done once more, which changes nothing.
         let names: Vec<String> = files.iter().map(|file| file.stored_name.clone()).collect();
-        opened.target.complete(&folder, &names).await.map_err(fault)?;
+        target.complete(&folder, &names).await.map_err(fault)?;
         fail_point::reached("brought");
-        Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms })
+        Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms, handed_over: None })
     }
 
     /// The signer lists audio first and the signature last: a signature stands in an archive only when
@@ -163,7 +170,7 @@ impl Shipping {
         file: &SealedFile,
         ending: String,
     ) -> Result<VerifiedFile, Fault> {
-        let Way { order, sealed, opened, folder } = way;
+        let Way { order, sealed, opened, target, folder } = way;
         let Some(content) = self.staging.content(sealed, file) else {
             return Err(Fault::record(
                 "the announcement of the recording is damaged: a hash has not 32 bytes",
@@ -171,7 +178,7 @@ impl Shipping {
         };
         let bookmark = KeptBookmark::new(self.list.clone(), self.vault.clone(), order, &ending);
         let content = content.paced(Arc::clone(&opened.pace)).with_bookmark(Arc::new(bookmark));
-        let (target, pace) = (&opened.target, &opened.pace);
+        let pace = &opened.pace;
         let put = pace.reading_back(target.put(folder, &file.name, &content)).await.map_err(fault)?;
         fail_point::reached("file-stored");
         if put.name != file.name {
@@ -189,8 +196,15 @@ impl Shipping {
     }
 }
 
+/// A word for a folder of a target as it is described now. Another description, be it of the way there
+/// alone, makes another word: what is looked at once more than needed does no harm.
+fn place(kind: &StorageKind, folder: &str) -> String {
+    // `Debug` leaves secrets out; nothing else of it is shown either.
+    hex::encode(&Sha256::digest(format!("{kind:?} {folder}"))[..16])
+}
+
 /// What the name of a recording's file ends with: `.wav`, `_hash.txt`. It holds no number.
-fn ending(sealed: &RecordingSealed, index: usize) -> String {
+pub(crate) fn ending(sealed: &RecordingSealed, index: usize) -> String {
     let name = sealed.files.get(index).map_or("", |file| &file.name);
     match name.strip_prefix(sealed.base_name.as_str()) {
         Some(ending) if !sealed.base_name.is_empty() && !ending.is_empty() => ending.to_owned(),
@@ -226,21 +240,26 @@ impl Work for Shipping {
 
     fn carried_out(&self, order: &Order, report: Shipped) {
         fail_point::reached("noted-done");
-        self.mirrors.wake(&order.destination);
+        if report.handed_over.is_none() {
+            self.mirrors.wake(&order.destination);
+        }
         let Destination { tenant, name } = &order.destination;
         let since_sealed_ms = Timestamp::now().as_millisecond() - report.sealed_unix_ms;
-        tracing::info!(recording = %order.recording, destination = %order.destination, since_sealed_ms, "shipped");
+        let done = report.handed_over.as_deref().unwrap_or("shipped");
+        tracing::info!(recording = %order.recording, destination = %order.destination, since_sealed_ms, "{done}");
         let methods: BTreeSet<&str> = report.files.iter().map(|file| file.verified_by.as_str()).collect();
         let verified_by = methods.into_iter().collect::<Vec<_>>().join(", ");
         let told = |file: VerifiedFile| ShippedFile { file: file.file, verified_by: file.verified_by };
         let files = report.files.into_iter().map(told).collect();
-        let shipped = ShippedEvent { target: name.to_string(), verified_by, folder: report.folder, files };
+        let handed_over = report.handed_over.is_some();
+        let shipped =
+            ShippedEvent { target: name.to_string(), verified_by, folder: report.folder, files, handed_over };
         self.reporter.event(tenant, Some(order.recording), What::Shipped(shipped));
     }
 
     async fn complete(&self, order: &Order) {
         match RecordingSealed::decode(order.payload.as_slice()) {
-            Ok(sealed) => self.settler.settle(&sealed).await,
+            Ok(sealed) => self.settler.completed(&sealed).await,
             Err(error) => tracing::error!(recording = %order.recording, %error, "staging is not emptied"),
         }
     }
@@ -250,14 +269,19 @@ impl Work for Shipping {
     }
 }
 
-fn fault(error: TargetError) -> Fault {
+/// Whose fault it is that a target failed.
+pub(crate) fn fault(error: TargetError) -> Fault {
     if let Some(cause) = std::error::Error::source(&error) {
         tracing::debug!(%error, %cause, "a target failed");
     }
     let problem = error.to_string();
     match error.kind() {
         // A lock: of the one file that has the name.
-        ErrorKind::Source | ErrorKind::Name | ErrorKind::Conflict | ErrorKind::Locked => {
+        ErrorKind::Source
+        | ErrorKind::Name
+        | ErrorKind::Conflict
+        | ErrorKind::Locked
+        | ErrorKind::Refused => {
             Fault::Record { problem }
         }
         kind => Fault::Destination {

@@ -156,9 +156,9 @@ impl Sweeper {
 
     async fn nobody_has_it(&self, (tenant, recording): &(String, String)) -> anyhow::Result<bool> {
         let announced = self.records.announced(tenant, recording).await?;
-        // Without a target it stays in staging, and that was told when it came.
+        // Without a target that keeps it, it stays in staging, and that was told when it came.
         let has_targets = announced.is_some_and(|sealed| !sealed.targets.is_empty());
-        Ok(has_targets && !is_brought(&self.list, tenant, recording).await?)
+        Ok(has_targets && !is_carried_out(&self.list, tenant, recording).await?)
     }
 
     fn tell(&self, (tenant, recording, wrong): &Key) {
@@ -205,11 +205,18 @@ impl Sweeper {
     }
 }
 
-/// Whether a target has the recording. Where all its orders were given up, nobody has.
+/// Whether a target keeps the recording. Where all its orders were given up, or went to places that keep
+/// nothing, none does.
 ///
 /// # Errors
 /// The state database cannot be used.
 pub async fn is_brought(list: &WorkList, tenant: &str, recording: &str) -> anyhow::Result<bool> {
+    let Ok(tenant) = tenant.parse::<TenantId>() else { return Ok(false) };
+    Ok(list.is_kept(&tenant, recording).await?)
+}
+
+/// Whether an order of the recording is done, be it that what it was brought to keeps nothing.
+async fn is_carried_out(list: &WorkList, tenant: &str, recording: &str) -> anyhow::Result<bool> {
     let (Ok(tenant), Ok(recording)) = (tenant.parse::<TenantId>(), recording.parse::<RecordingId>()) else {
         return Ok(false);
     };

@@ -22,7 +22,11 @@ pub fn of_tenant(tenant: &TenantResources) -> Vec<(ResourceName, Terms)> {
 fn of_target(tenant: &TenantResources, target: &StorageTarget) -> Terms {
     let windows = target.transfer.windows.clone();
     let zone = tenant.tenant.time_zone.clone();
-    let hours = if windows.is_always() { Hours::Always } else { Hours::Windows { windows, zone } };
+    let hours = match target.schedule() {
+        Some(schedule) => Hours::At { schedule: schedule.clone(), zone },
+        None if windows.is_always() => Hours::Always,
+        None => Hours::Windows { windows, zone },
+    };
     let incomplete = target.incomplete().map(str::to_owned);
     Terms { concurrency: target.transfer.concurrency, hours, incomplete, chosen: false }
 }

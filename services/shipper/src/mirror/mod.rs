@@ -20,7 +20,7 @@ use std::{
 
 use config::Watched;
 use delivery::{Destination, Reporter, WorkList};
-use domain::resources::TenantResources;
+use domain::resources::{StorageTarget, TenantResources};
 use prometheus::Registry;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ impl Mirrors {
     }
 
     /// The targets of the configuration that a rule names, that recordings wait for, or that one was
-    /// brought to: one that nobody uses is not contacted.
+    /// brought to: one that nobody uses is not contacted. One that keeps nothing gets no log either.
     async fn in_use(&self, list: &WorkList) -> BTreeSet<Destination> {
         let resources = self.shared.config.current();
         let mut used = self.wakes.known();
@@ -138,7 +138,8 @@ impl Mirrors {
             used.extend(named.map(|name| Destination { tenant: tenant.clone(), name: name.clone() }));
         }
         used.retain(|Destination { tenant, name }| {
-            resources.tenants.get(tenant).is_some_and(|tenant| tenant.storage_targets.contains_key(name))
+            let described = resources.tenants.get(tenant).and_then(|tenant| tenant.storage_targets.get(name));
+            described.is_some_and(StorageTarget::keeps)
         });
         used
     }

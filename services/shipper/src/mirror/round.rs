@@ -127,7 +127,9 @@ impl Mirror {
 
     /// Brings what is missing; answers how many entries are there.
     async fn bring(&mut self, opened: &Opened, published: &Published) -> Result<u64, Trouble> {
-        let target = &*opened.target;
+        // A place that keeps nothing has no mirror.
+        let Some(target) = opened.place.storage() else { return Ok(0) };
+        let target = &**target;
         let log = format!("log/{}", self.destination.tenant);
         let (staged, tenant) = (&self.shared.staging, &self.destination.tenant);
         certificates::bring(staged, tenant, target, &mut *opened.certificates.lock().await).await?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     ResourceName,
-    resources::{FieldPath, field::Findings},
+    resources::{FieldPath, field::Findings, pem::check_certificates},
 };
 
 /// How often a checkpoint is stamped where the tenant does not say.
@@ -222,39 +222,6 @@ fn check_url(url: &str, path: FieldPath, findings: &mut Findings) {
     } else if url.contains(['?', '#']) {
         findings.add(path, "must not hold ? or #");
     }
-}
-
-/// Whether the text has the form of certificates; whether they are any shows when they are used.
-fn check_certificates(pem: &str) -> Result<(), &'static str> {
-    const MISSING: &str =
-        "must be the authority's root certificate as PEM text: -----BEGIN CERTIFICATE----- and so on";
-    const DAMAGED: &str =
-        "holds a certificate that is not whole; copy it from -----BEGIN to the END----- line";
-    let mut parts = pem.split("-----BEGIN CERTIFICATE-----");
-    parts.next();
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return Err(MISSING);
-    }
-    for part in parts {
-        let (body, _) = part.split_once("-----END CERTIFICATE-----").ok_or(DAMAGED)?;
-        let packed: String = body.split_ascii_whitespace().collect();
-        let der = BASE64_STANDARD.decode(packed).map_err(|_| DAMAGED)?;
-        if !is_whole_der_sequence(&der) {
-            return Err(DAMAGED);
-        }
-    }
-    Ok(())
-}
-
-/// A SEQUENCE whose length (X.690 § 8.1.3, two or three bytes as certificates have) fits the text.
-fn is_whole_der_sequence(der: &[u8]) -> bool {
-    let length = match der {
-        [0x30, 0x81, a, rest @ ..] => (usize::from(*a), rest.len()),
-        [0x30, 0x82, a, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest.len()),
-        _ => return false,
-    };
-    length.0 == length.1
 }
 
 /// The form of a witness' key: `name+8 hexadecimal digits+base64 of 0x04 and 32 bytes`.
