@@ -234,7 +234,7 @@ pub fn open(target: &StorageTarget, around: &Surroundings) -> Place {
         StorageKind::Smb(smb) => Arc::new(Smb::new(smb.clone())),
         StorageKind::S3(s3) => Arc::new(ObjectStorage::s3(s3)),
         StorageKind::AzureBlob(blob) => Arc::new(ObjectStorage::azure_blob(blob)),
-        StorageKind::Gcs(_) => unreachable!("buckets of Google Cloud Storage are described, and not brought to yet"),
+        StorageKind::Gcs(gcs) => Arc::new(ObjectStorage::gcs(gcs)),
     };
     Place::Storage(storage)
 }

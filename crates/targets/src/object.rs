@@ -1,4 +1,4 @@
-//! Object storage: S3 and all that speak its protocol, and Azure Blob (F-72).
+//! Object storage: S3 and all that speak its protocol, Azure Blob, and Google Cloud Storage (F-72).
 //!
 //! There are no folders and no renames here: an object stands under its name once it is whole, and it is
 //! asked for that nothing stood there before. Where the store can, it locks an object until its retention
@@ -7,13 +7,14 @@
 mod fault;
 mod kinds;
 mod line;
+mod session;
 mod upload;
 
 use std::{future::Future, io, sync::Arc};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use domain::resources::{AzureBlobTarget, S3Lock, S3LockMode, S3Target};
+use domain::resources::{AzureBlobTarget, GcsTarget, S3Lock, S3LockMode, S3Target};
 use futures::TryStreamExt as _;
 use jiff::{Timestamp, fmt::rfc2822, tz::TimeZone};
 use object_store::{
@@ -27,6 +28,7 @@ use crate::{
 };
 use fault::{LOCKED, Refusal};
 use line::{Answer, Ended, Extra};
+use session::Sessions;
 use upload::{PART, Uploaded};
 
 /// The longest name of an object, bytes, on all stores.
@@ -60,6 +62,11 @@ impl ObjectStorage {
         Self::new(kinds::azure_blob(target))
     }
 
+    /// A bucket of Google Cloud Storage; nothing is contacted yet.
+    pub fn gcs(target: &GcsTarget) -> Self {
+        Self::new(kinds::gcs(target))
+    }
+
     fn new(bucket: Result<Bucket, TargetError>) -> Self {
         Self { bucket: bucket.map_err(|error| (error.kind(), error.to_string())) }
     }
@@ -79,6 +86,7 @@ impl<T: ObjectStore + MultipartStore> Store for T {}
 enum Kind {
     S3 { lock: Option<S3Lock> },
     AzureBlob { lock: bool },
+    Gcs,
 }
 
 struct Bucket {
@@ -86,6 +94,8 @@ struct Bucket {
     prefix: String,
     place: String,
     kind: Kind,
+    /// For a store whose uploads in parts know no conditions.
+    sessions: Option<Sessions>,
 }
 
 /// What stands under a name, held against a content.
@@ -152,7 +162,7 @@ impl Bucket {
     /// The same for an upload in parts: S3 wants it when it begins, Azure when it is completed.
     fn locked_at_completion(&self, content: &Content) -> Extra {
         match self.kind {
-            Kind::S3 { .. } => Extra::default(),
+            Kind::S3 { .. } | Kind::Gcs => Extra::default(),
             Kind::AzureBlob { .. } => self.locked_by(content),
         }
     }
@@ -161,7 +171,7 @@ impl Bucket {
     async fn head(&self, key: &Path) -> Result<Option<(ObjectMeta, Option<Answer>)>, TargetError> {
         let extra = match self.kind {
             Kind::S3 { .. } => Extra::header("x-amz-checksum-mode", "ENABLED"),
-            Kind::AzureBlob { .. } => Extra::default(),
+            Kind::AzureBlob { .. } | Kind::Gcs => Extra::default(),
         };
         match self.ask(extra, self.store.head(key)).await {
             Ok(found) => Ok(Some(found)),
@@ -245,9 +255,14 @@ impl Bucket {
     async fn remove(&self, key: &Path) -> Result<(), TargetError> {
         for _ in 0..MOST_VERSIONS {
             let Some((meta, answer)) = self.head(key).await? else { return Ok(()) };
-            let version = meta.version.filter(|_| matches!(self.kind, Kind::S3 { .. }));
+            let called = match self.kind {
+                Kind::S3 { .. } => Some("versionId"),
+                Kind::Gcs => Some("generation"),
+                Kind::AzureBlob { .. } => None,
+            };
+            let version = called.and_then(|called| Some((called, meta.version?)));
             let versioned = version.is_some();
-            let extra = version.map(|version| Extra::query("versionId", version)).unwrap_or_default();
+            let extra = version.map(|(called, version)| Extra::query(called, version)).unwrap_or_default();
             match self.ask(extra, self.store.delete(key)).await {
                 Ok(_) if versioned => {}
                 Ok(_) => return Ok(()),

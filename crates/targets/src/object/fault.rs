@@ -86,8 +86,8 @@ impl Refusal {
             Ended::Answered(answer) => return meaning(answer),
             Ended::NoCredentials => (
                 ErrorKind::LoginRefused,
-                "nobody gives credentials: neither a key is set, nor does the environment, the pod or the machine \
-                 have a role",
+                "nobody gives credentials: neither is a key set that counts, nor does the environment, the pod or the \
+                 machine have a role",
             ),
             Ended::Broken { certificate: true, .. } => (
                 ErrorKind::Unreachable,
@@ -145,8 +145,8 @@ fn meaning(answer: &Answer) -> (ErrorKind, String) {
     (kind, advice.to_owned())
 }
 
-/// The words of S3 (API Reference, Error Responses), of those who speak its protocol, and of Azure Blob
-/// (Blob Storage error codes).
+/// The words of S3 (API Reference, Error Responses), of those who speak its protocol, of Azure Blob (Blob
+/// Storage error codes), and of Google (Cloud Storage, XML API, HTTP status and error codes).
 fn by_code(code: &str) -> Option<(ErrorKind, &'static str)> {
     Some(match code {
         "NoSuchBucket" | "ContainerNotFound" | "ContainerBeingDeleted" => {
@@ -167,7 +167,11 @@ fn by_code(code: &str) -> Option<(ErrorKind, &'static str)> {
             ErrorKind::LoginRefused,
             "the clock of this machine differs from the store's by more than 15 minutes; set up NTP",
         ),
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAuthenticationInfo" => {
+        "AuthenticationRequired"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
+        | "InvalidAuthenticationInfo" => {
             (ErrorKind::LoginRefused, "the login has run out or is not taken; make a new one")
         }
         "AccessDenied"
@@ -207,6 +211,8 @@ fn by_code(code: &str) -> Option<(ErrorKind, &'static str)> {
         "BlobImmutableDueToPolicy"
         | "BlobImmutableDueToLegalHold"
         | "ObjectLocked"
+        | "ObjectUnderActiveHold"
+        | "RetentionPolicyNotMet"
         | "AccessDeniedByLock" => (ErrorKind::Locked, LOCKED),
         "KeyTooLongError" => (ErrorKind::Name, "the store takes no name of this length"),
         "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" | "Md5Mismatch" => {

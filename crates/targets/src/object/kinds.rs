@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::resources::{AzureBlobAccess, AzureBlobTarget, S3Target};
+use domain::resources::{AzureBlobAccess, AzureBlobTarget, GcsTarget, S3Target};
 use object_store::{
     BackoffConfig, RetryConfig,
     aws::{AmazonS3Builder, Checksum, S3ConditionalPut},
     azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    client::HttpConnector as _,
+    gcp::GoogleCloudStorageBuilder,
 };
 
 use super::{
     Bucket, Kind, Store,
     line::{self, Line, Signer},
+    session::Sessions,
 };
 use crate::{ErrorKind, TargetError};
 
@@ -65,7 +68,8 @@ pub(super) fn s3(target: &S3Target) -> Result<Bucket, TargetError> {
     let region = region.unwrap_or_else(|| "us-east-1".to_owned());
     line.signed_by(Signer::Aws { credentials: Arc::clone(store.credentials()), region });
     let kind = Kind::S3 { lock: target.lock };
-    Ok(Bucket { store: Arc::new(store) as Arc<dyn Store>, prefix: target.prefix.clone(), place, kind })
+    let store = Arc::new(store) as Arc<dyn Store>;
+    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: None })
 }
 
 /// The container of an Azure Blob target.
@@ -92,7 +96,34 @@ pub(super) fn azure_blob(target: &AzureBlobTarget) -> Result<Bucket, TargetError
     let credentials = Arc::clone(store.credentials());
     line.signed_by(Signer::Azure { credentials, account: target.account.clone() });
     let kind = Kind::AzureBlob { lock: target.lock };
-    Ok(Bucket { store: Arc::new(store) as Arc<dyn Store>, prefix: target.prefix.clone(), place, kind })
+    let store = Arc::new(store) as Arc<dyn Store>;
+    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: None })
+}
+
+/// The bucket of a GCS target.
+pub(super) fn gcs(target: &GcsTarget) -> Result<Bucket, TargetError> {
+    let place = format!("the bucket {}", target.bucket);
+    let endpoint = target.endpoint.as_deref().unwrap_or("https://storage.googleapis.com");
+    let line = Line::to(endpoint);
+    let options = line::options(is_plain(target.endpoint.as_ref()));
+    // A given key counts alone; else what the environment, the pod or the machine has.
+    let builder = match &target.service_account_key {
+        Some(key) => GoogleCloudStorageBuilder::new().with_service_account_key(key.expose()),
+        None => GoogleCloudStorageBuilder::from_env(),
+    };
+    let store = builder
+        .with_bucket_name(&target.bucket)
+        .with_base_url(endpoint)
+        .with_retry(retry())
+        .with_client_options(options.clone())
+        .with_http_connector(line.clone())
+        .build()
+        .map_err(|error| unusable(&place, error))?;
+    let client = line.connect(&options).map_err(|error| unusable(&place, error))?;
+    let credentials = Arc::clone(store.credentials());
+    let sessions = Sessions { client, credentials, bucket: format!("{endpoint}/{}", target.bucket) };
+    let (store, kind) = (Arc::new(store) as Arc<dyn Store>, Kind::Gcs);
+    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: Some(sessions) })
 }
 
 /// No object's name is known yet, so the error may be shown.

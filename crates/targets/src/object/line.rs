@@ -144,9 +144,18 @@ impl Signer {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     signer: Arc<OnceLock<Signer>>,
+    /// Host and port of a store whose requests show by nothing else that they are for it.
+    store: Option<String>,
 }
 
 impl Line {
+    /// A line to the store at the address `endpoint`.
+    pub(super) fn to(endpoint: &str) -> Self {
+        let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host);
+        let host = host.split('/').next().unwrap_or(host);
+        Self { store: Some(host.to_owned()), ..Self::default() }
+    }
+
     /// From now on additions are signed by `signer`.
     pub(super) fn signed_by(&self, signer: Signer) {
         // There is one store on a line.
@@ -157,7 +166,8 @@ impl Line {
 impl HttpConnector for Line {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Wire { client, signer: Arc::clone(&self.signer) }))
+        let (signer, store) = (Arc::clone(&self.signer), self.store.clone());
+        Ok(HttpClient::new(Wire { client, signer, store }))
     }
 }
 
@@ -165,9 +175,24 @@ impl HttpConnector for Line {
 struct Wire {
     client: HttpClient,
     signer: Arc<OnceLock<Signer>>,
+    store: Option<String>,
 }
 
+/// Marks a request that is for the store wherever it goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForTheStore;
+
 impl Wire {
+    /// Requests for credentials go over a line of the same making, and must not see what is added.
+    fn is_for_the_store(&self, request: &HttpRequest) -> bool {
+        let host = request.uri().authority().map(|host| host.as_str());
+        request.extensions().get::<ForTheStore>().is_some()
+            || (self.store.is_some() && self.store.as_deref() == host)
+            || ["x-amz-content-sha256", "x-ms-version"]
+                .iter()
+                .any(|name| request.headers().contains_key(*name))
+    }
+
     async fn add(&self, request: &mut HttpRequest, extra: &Extra) -> Result<(), HttpError> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             HttpError::new_boxed(HttpErrorKind::Unknown, error)
@@ -193,7 +218,7 @@ impl Wire {
 impl HttpService for Wire {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let Ok(call) = CALL.try_with(Arc::clone) else { return self.client.execute(request).await };
-        if !is_for_the_store(&request) {
+        if !self.is_for_the_store(&request) {
             let answered = self.client.execute(request).await;
             if !answered.as_ref().is_ok_and(|answer| answer.status().is_success()) {
                 call.note(Ended::NoCredentials);
@@ -217,11 +242,6 @@ impl HttpService for Wire {
         call.note(Ended::Answered(answer.clone()));
         Ok(HttpResponse::from_parts(head, HttpResponseBody::from(answer.body)))
     }
-}
-
-/// Requests for credentials go over a line of the same making, and must not see what is added.
-fn is_for_the_store(request: &HttpRequest) -> bool {
-    ["x-amz-content-sha256", "x-ms-version"].iter().any(|name| request.headers().contains_key(*name))
 }
 
 fn speaks_of_a_certificate(error: &HttpError) -> bool {

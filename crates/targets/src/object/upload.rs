@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 
-use super::{Bucket, fault::Refusal, line::Extra};
+use super::{Bucket, STORING, fault::Refusal, line::Extra, session};
 use crate::{Content, ErrorKind, Reader, TargetError, content::BLOCK};
 
 /// Bytes of a part, and of the largest object that travels in one request. S3 takes 10,000 parts: 80 GiB.
@@ -50,6 +50,9 @@ pub(super) async fn upload(
     content: &Content,
     over: bool,
 ) -> Result<Uploaded, TargetError> {
+    if let Some(sessions) = &bucket.sessions {
+        return session::upload(bucket, sessions, key, content, over).await;
+    }
     let mut left = match left_off(bucket, key, content).await {
         Some(left) => left,
         None => {
@@ -89,8 +92,6 @@ pub(super) async fn upload(
     }
 }
 
-const STORING: &str = "storing a file";
-
 async fn ended(bucket: &Bucket, content: &Content, refusal: Refusal) -> Result<Uploaded, TargetError> {
     if refusal.is_upload_gone() {
         content.bookmark().keep(None).await;
@@ -105,6 +106,9 @@ async fn ended(bucket: &Bucket, content: &Content, refusal: Refusal) -> Result<U
 
 /// Gives up what an earlier attempt left, so that nobody pays for it.
 pub(super) async fn give_up(bucket: &Bucket, content: &Content) {
+    if let Some(sessions) = &bucket.sessions {
+        return session::give_up(bucket, sessions, content).await;
+    }
     let Some(left) = load(content).await else { return };
     if let Ok(key) = Path::parse(&left.key) {
         let aborted = bucket.ask(Extra::default(), bucket.store.abort_multipart(&key, &left.id)).await;
@@ -179,7 +183,7 @@ async fn bring(
 }
 
 /// Content part by part, held against its size and, all of it, against its hash.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     content: &'a Content,
     from: Reader,
     hash: Sha256,
@@ -188,7 +192,7 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// From `offset` (bytes) on; what lies before it is only looked at, for the hash.
-    async fn open(content: &'a Content, offset: u64) -> Result<Self, TargetError> {
+    pub(super) async fn open(content: &'a Content, offset: u64) -> Result<Self, TargetError> {
         let mut hash = Sha256::new();
         if offset > 0 {
             let mut before = content.look(0).await.map_err(TargetError::source_unreadable)?.take(offset);
@@ -206,7 +210,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next part; the `last` only if all of the content was as it should be.
-    async fn next(&mut self, last: bool) -> Result<Bytes, TargetError> {
+    pub(super) async fn next(&mut self, last: bool) -> Result<Bytes, TargetError> {
         let length = PART.min(self.content.size() - self.position);
         let part = exactly(&mut self.from, length).await?;
         self.hash.update(&part);
