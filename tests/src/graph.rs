@@ -59,6 +59,8 @@ pub enum Instead {
     StandStillAfter(usize),
     /// It is carried out with one bit of the body wrong.
     Spoil,
+    /// A range of an upload is said to be taken, and nothing of the upload is kept.
+    TakeAndForget,
 }
 
 /// A request.

@@ -6,7 +6,8 @@
 //!    unfinished file, which the next attempt goes on with;
 //! 3. it gets its final name, never over another file. Crash: the next attempt finds the same
 //!    content under the name and is done;
-//! 4. the folder is synced. Only then `put` returns.
+//! 4. the folder is synced. Only then `put` returns. Crash before: the next attempt finds the content, and
+//!    syncs it and its folder before it calls it stored.
 //!
 //! `replace` does the same, but step 3 takes the place of the file that has the name.
 
@@ -56,6 +57,10 @@ pub(crate) trait Files: Send + Sync {
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError>;
     /// Gives `from` the name `to` durably, in the place of a file that has it.
     async fn publish_over(&self, from: &str, to: &str) -> Result<(), TargetError>;
+    /// Makes a file durable that was found, with its name: whoever wrote it may have died before that.
+    async fn secure(&self, _path: &str) -> Result<(), TargetError> {
+        Ok(())
+    }
     /// Removes a file; a missing one counts as removed.
     async fn delete(&self, path: &str) -> Result<(), TargetError>;
     /// Says in the place's words that reading failed.
@@ -104,6 +109,7 @@ impl<F: Files> Target for F {
             let seen = self.look(folder, &path, &unfinished).await?;
             if let Some(size) = seen.size {
                 if size == content.size() && is(self, &path, content.size(), content.sha256()).await? {
+                    self.secure(&path).await?;
                     if seen.left.is_some() {
                         self.delete(&unfinished).await?;
                     }

@@ -131,6 +131,15 @@ impl Files for Folder {
         .await
     }
 
+    async fn secure(&self, path: &str) -> Result<(), TargetError> {
+        let path = self.path(path);
+        self.aside("syncing a file in", move || {
+            fs::File::open(&path)?.sync_all()?;
+            sync_folder(path.parent().unwrap_or(Path::new(".")))
+        })
+        .await
+    }
+
     async fn delete(&self, path: &str) -> Result<(), TargetError> {
         let path = self.path(path);
         self.aside("removing a file from", move || match fs::remove_file(path) {

@@ -104,6 +104,9 @@ pub(super) async fn answer(
             cut.now();
             carry_out(&world, &asked)
         }
+        Some(Instead::TakeAndForget) => {
+            Answer::json(202, serde_json::json!({ "nextExpectedRanges": ["0-"] }))
+        }
         Some(Instead::Nothing) | None => carry_out(&world, &asked),
     };
     let lost = matches!(instead, Some(Instead::LoseAnswer | Instead::HangUpAfter(_)));

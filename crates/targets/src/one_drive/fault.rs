@@ -146,6 +146,9 @@ pub(super) fn refused(doing: &str, answer: &Answer) -> TargetError {
 /// For a server that throttles without saying for how long.
 const UNSAID_WAIT: Duration = Duration::from_secs(60);
 
+/// A proxy that stands in between may say anything; so does a clock that is wrong.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 fn names_fault(answer: &Answer) -> bool {
     ["pathIsTooLong", "nameTooLong", "invalidPath", "invalidFileName", "invalidResourceId", "invalidName"]
         .iter()
@@ -166,11 +169,14 @@ pub(super) fn unreachable(doing: &str, error: reqwest::Error) -> TargetError {
 /// How long to wait: seconds or a date (RFC 9110 § 10.2.3).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(at.duration_since(Timestamp::now()).try_into().unwrap_or_default())
+    let asked = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+            at.duration_since(Timestamp::now()).try_into().unwrap_or_default()
+        }
+    };
+    Some(asked.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -221,6 +227,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "Fri, 01 Jan 2021 00:00:00 GMT".parse().unwrap());
         assert_eq!(retry_after(&headers), Some(Duration::ZERO));
+        headers.insert("retry-after", u64::MAX.to_string().parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(LONGEST_WAIT));
+        headers.insert("retry-after", "Fri, 01 Jan 9999 00:00:00 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(LONGEST_WAIT));
         headers.insert("retry-after", "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
     }

@@ -114,6 +114,24 @@ async fn a_range_that_the_server_has_already_makes_us_ask_where_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_it_takes_ranges_and_keeps_none_is_not_fed_for_ever() {
+    let world = World::start().await;
+    for _ in 0..2 {
+        world.graph.instead("PUT /uploads", Instead::TakeAndForget);
+    }
+    let target = world.recordings();
+    target.put("", "a.wav", &content_of(LARGE)).await.unwrap();
+    assert!(is_whole(&world));
+    target.remove("", "a.wav").await.unwrap();
+    let _so_far = begins(&world);
+    for _ in 0..20 {
+        world.graph.instead("PUT /uploads", Instead::TakeAndForget);
+    }
+    let error = target.put("", "a.wav", &content_of(LARGE)).await.unwrap_err();
+    assert_eq!((error.kind(), begins(&world)), (ErrorKind::Unreachable, vec![0; 3]), "{error}");
+}
+
+#[tokio::test]
 async fn a_new_process_goes_on_where_the_last_one_was_killed() {
     let world = World::start().await;
     let memory = Arc::new(Memory::default());

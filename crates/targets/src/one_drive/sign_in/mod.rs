@@ -29,6 +29,9 @@ use crate::{Expiry, TargetError};
 /// A token is renewed this long before it ends: long enough for whatever request it goes along with.
 const BEFORE_END: Duration = Duration::from_secs(5 * 60);
 
+/// No token lives longer (a managed identity's lives a day): whoever says so is asked again then.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// A token for Graph.
 #[derive(Debug)]
 pub(super) struct AccessToken {
@@ -39,6 +42,7 @@ pub(super) struct AccessToken {
 impl AccessToken {
     /// A token that ends after `lasts`; a very short one is used for half of its life.
     fn new(text: String, lasts: Duration) -> Self {
+        let lasts = lasts.min(LONGEST_LIFE);
         let usable = lasts.saturating_sub(BEFORE_END).max(lasts / 2);
         Self { text: text.into(), renew_at: Instant::now() + usable }
     }

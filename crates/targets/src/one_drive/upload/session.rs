@@ -171,6 +171,10 @@ impl OneDrive {
             if from > furthest {
                 (furthest, tries) = (from, 0);
             }
+            if tries >= patience.tries {
+                let text = format!("{DOING}: OneDrive takes parts of a file and has them not");
+                return Err(TargetError::new(ErrorKind::Unreachable, text));
+            }
             let until = (from + RANGE).min(content.size()).min(to.unwrap_or(u64::MAX));
             if from >= until {
                 return Err(TargetError::new(
@@ -180,7 +184,13 @@ impl OneDrive {
             }
             match self.send_range(url, content, from, until).await? {
                 Sent::Ended(ended) => return Ok(ended),
-                Sent::GoOn(progress) => next = progress.next(),
+                Sent::GoOn(progress) => {
+                    next = progress.next();
+                    // It says that it took the range; one that asks for it again, and again, has no end.
+                    if next.is_none_or(|(next, _)| next <= furthest) {
+                        tries += 1;
+                    }
+                }
                 Sent::Ask(error) => {
                     tries += 1;
                     if tries >= patience.tries {
