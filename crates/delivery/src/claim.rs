@@ -58,6 +58,7 @@ impl WorkList {
     ) -> Result<Claim, DeliveryError> {
         let mut tx = self.db.begin_write().await?;
         let now_ms = now.as_millisecond();
+        let arrived_by_ms = arrived_by.map_or(i64::MAX, Timestamp::as_millisecond);
         let order_by = match self.held_back(&mut tx, destination, now_ms).await? {
             Held::Until(not_before) => return Ok(Claim::NotBefore(Some(at(not_before)))),
             Held::Probe => "attempts, position",
@@ -75,11 +76,11 @@ impl WorkList {
         .bind(destination.name.as_str())
         .bind(now_ms)
         .bind(now_ms)
-        .bind(arrived_by.map_or(i64::MAX, |arrived_by| arrived_by.as_millisecond()))
+        .bind(arrived_by_ms)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = next else {
-            return Ok(Claim::NotBefore(self.next_due(&mut tx, destination).await?));
+            return Ok(Claim::NotBefore(self.next_due(&mut tx, destination, arrived_by_ms).await?));
         };
         let Ok(recording) = row.try_get::<String, _>("recording")?.parse() else {
             // It would be the first for ever, and the others behind it would wait as long.
@@ -156,13 +157,17 @@ impl WorkList {
         &self,
         tx: &mut Transaction,
         destination: &Destination,
+        arrived_by_ms: i64,
     ) -> Result<Option<Timestamp>, DeliveryError> {
+        // What came too late is no reason to look again at once, and again.
         let row = sqlx::query(
             "SELECT MIN(CASE WHEN state = 'queued' THEN next_attempt_at ELSE lease_until END) AS due \
-             FROM delivery_orders WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running')",
+             FROM delivery_orders WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running') \
+             AND enqueued_at <= $3",
         )
         .bind(destination.tenant.as_str())
         .bind(destination.name.as_str())
+        .bind(arrived_by_ms)
         .fetch_one(&mut **tx)
         .await?;
         Ok(row.try_get::<Option<i64>, _>("due")?.map(at))
