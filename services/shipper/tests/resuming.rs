@@ -88,6 +88,30 @@ async fn what_was_verified_before_a_crash_is_neither_put_nor_read_again() {
     fsck(&world.path("data/archive"), &[&sealed]);
 }
 
+/// As an administrator does whose disk is full in the middle of a recording.
+#[tokio::test]
+async fn a_target_that_is_moved_between_two_attempts_gets_every_file_of_a_recording() {
+    for moved in
+        [ARCHIVE.replace("path: archive", "path: moved"), ARCHIVE.replace("{folder", "{subFolder: moved, folder")]
+    {
+        let world = World::new(ARCHIVE).await;
+        let sealed = world.seal(&["archive"]).await;
+        // The audio is noted as verified where the target was.
+        let mut shipper = world.shipper(&["--fail-at", "file-noted"]);
+        wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap()))
+            .await
+            .unwrap();
+        world.configure(&moved);
+        let _shipper = world.shipper(&[]);
+        until_gone(&world, &sealed).await;
+        let root = [world.path("data/moved"), world.path("data/archive/moved")];
+        let root = root.iter().find(|root| root.is_dir()).unwrap();
+        for file in &sealed.files {
+            assert_eq!(fs::metadata(root.join(&file.name)).unwrap().len(), file.size, "{moved}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_transfer_keeps_to_its_bytes_a_second_until_the_configuration_says_otherwise() {
     let mut world = World::new(&SLOW.replace("100000", "1000")).await;
