@@ -94,18 +94,25 @@ impl Settler {
         let known = self.records.staged().await?;
         let open = self.list.open_recordings().await?;
         for (tenant, recording) in known.difference(&open) {
-            // Without a target it was never brought anywhere, nor where all of its orders were given up
-            // or are forgotten: it stays.
-            let announced = self.records.announced(tenant, recording).await?;
-            if let Some(sealed) = announced
-                && is_brought(&self.list, tenant, recording).await?
-            {
-                self.settle(&sealed).await;
+            // One whose row is damaged keeps no other in staging.
+            match self.brought(tenant, recording).await {
+                Ok(Some(sealed)) => self.settle(&sealed).await,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(recording, %error, "it stays in staging: what is known of it cannot be read");
+                }
             }
         }
         self.count_unannounced(there.difference(&known).count());
         self.records.forget(self.done_kept, Timestamp::now()).await?;
         Ok(())
+    }
+
+    /// A recording that a target keeps. Without a target it was never brought anywhere, nor where all of its
+    /// orders were given up or are forgotten: it stays.
+    async fn brought(&self, tenant: &str, recording: &str) -> anyhow::Result<Option<RecordingSealed>> {
+        let announced = self.records.announced(tenant, recording).await?;
+        Ok(if is_brought(&self.list, tenant, recording).await? { announced } else { None })
     }
 
     /// What lies in staging without being known here. The signer seals before it announces, so a
@@ -116,5 +123,62 @@ impl Settler {
             tracing::info!(unannounced, "recordings lie in staging that were not announced yet");
         }
         self.unannounced.set(unannounced);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery::{Backoff, Claim, Destination, NewOrder};
+    use domain::RecordingId;
+    use sql::Database;
+    use wire::recording_v1::SealedFile;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_recording_whose_row_is_damaged_keeps_no_other_in_staging() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("state.sqlite").display());
+        let db = Database::open(&url).await.unwrap();
+        let list = WorkList::open(db.clone(), Backoff::default()).await.unwrap();
+        let records = Records::open(db.clone()).await.unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let (now, lease) = (Timestamp::now(), Duration::from_secs(60));
+        let destination =
+            Destination { tenant: "acme".parse().unwrap(), name: "archive".parse().unwrap() };
+        // By their ids the first is looked at first.
+        let ids = [RecordingId::new(), RecordingId::new()];
+        for recording in ids {
+            let prefix = format!("sealed/acme/{recording}");
+            std::fs::create_dir_all(dir.path().join(&prefix)).unwrap();
+            std::fs::write(dir.path().join(&prefix).join(format!("{recording}.wav")), "sound").unwrap();
+            let file = SealedFile { name: format!("x_{recording}.wav"), size: 5, sha256: vec![0; 32] };
+            let sealed = RecordingSealed {
+                tenant: "acme".into(),
+                recording_id: recording.to_string(),
+                base_name: format!("x_{recording}"),
+                staging_prefix: prefix,
+                files: vec![file],
+                ..Default::default()
+            };
+            let mut tx = db.begin_write().await.unwrap();
+            records.add_in(&mut tx, &destination.tenant, recording, &sealed, now).await.unwrap();
+            tx.commit().await.unwrap();
+            let order = NewOrder { destination: destination.clone(), recording, payload: Vec::new() };
+            list.enqueue(&[order], now).await.unwrap();
+            let Claim::Order(order) = list.claim(&destination, lease, now).await.unwrap() else { panic!() };
+            list.done(&order, now).await.unwrap();
+        }
+        sqlx::query("UPDATE shipper_recordings SET sealed = $1 WHERE recording = $2")
+            .bind(vec![0xff_u8; 3])
+            .bind(ids[0].to_string())
+            .execute(db.pool())
+            .await
+            .unwrap();
+        let registry = Registry::new();
+        let settler = Settler::new(records, list, staging, Duration::from_secs(3600), &registry).unwrap();
+        settler.sweep().await;
+        let left = |id: RecordingId| dir.path().join(format!("sealed/acme/{id}")).exists();
+        assert_eq!(ids.map(left), [true, false]);
     }
 }
