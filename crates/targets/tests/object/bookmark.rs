@@ -44,7 +44,7 @@ impl Bookmark for Memory {
         *self.text.lock().unwrap() = text.map(str::to_owned);
         if let Some(text) = text {
             let kept: serde_json::Value = serde_json::from_str(text).unwrap();
-            self.parts.send_replace(kept["parts"].as_array().unwrap().len());
+            self.parts.send_replace(kept["parts"].as_array().map_or(0, Vec::len));
         }
     }
 }

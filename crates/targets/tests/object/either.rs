@@ -1,4 +1,4 @@
-//! What every kind of object storage must do, shown to S3 and to Azure Blob alike.
+//! What every kind of object storage must do, shown to all of them alike.
 
 use targets::{Content, ErrorKind, Kind, Method, Outcome, Target, TargetError};
 

@@ -1,4 +1,4 @@
-//! The object storage targets against moto's S3 and against azurite.
+//! The object storage targets against moto's S3, azurite, and the harness's Google Cloud Storage.
 
 mod azure_blob;
 mod bookmark;
@@ -6,4 +6,5 @@ mod bookmark;
 #[allow(dead_code, reason = "not every kind of target needs all of it")]
 mod content;
 mod either;
+mod gcs;
 mod s3;
