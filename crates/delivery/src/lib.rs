@@ -31,6 +31,7 @@ mod role;
 mod service;
 mod shipment;
 mod standing;
+mod still_open;
 mod terms;
 mod turns;
 mod worker;

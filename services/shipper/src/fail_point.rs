@@ -15,6 +15,11 @@ pub const STEPS: &[&str] = &[
     "handed-over",
     "noted-done",
     "staging-emptied",
+    "deletion-told",
+    "deletion-logged",
+    "file-removed",
+    "file-removal-noted",
+    "all-removed",
     "log-tiles",
     "log-checkpoint",
 ];

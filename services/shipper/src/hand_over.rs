@@ -62,6 +62,7 @@ impl Shipping {
             folder: String::new(),
             files: vec![noted],
             sealed_unix_ms: sealed.sealed_unix_ms,
+            place: String::new(),
             handed_over: Some(how),
         })
     }

@@ -6,18 +6,19 @@ use jiff::Timestamp;
 use sql::Transaction;
 use wire::{Message as _, recording_v1::RecordingSealed};
 
-use crate::{fail_point, records::Records};
+use crate::{archive::Archive, fail_point, records::Records};
 
 /// Takes announcements in, noting recordings in the database of the orders.
 pub struct Announcements {
     records: Records,
+    archive: Archive,
     reporter: Reporter,
 }
 
 impl Announcements {
-    /// Noted in `records`.
-    pub const fn new(records: Records, reporter: Reporter) -> Self {
-        Self { records, reporter }
+    /// Noted in `records`, and for ever in `archive`.
+    pub const fn new(records: Records, archive: Archive, reporter: Reporter) -> Self {
+        Self { records, archive, reporter }
     }
 }
 
@@ -34,6 +35,11 @@ impl Intake for Announcements {
         now: Timestamp,
     ) -> Result<bool, DeliveryError> {
         let Announced { tenant, recording, sealed } = announced;
+        let indexed = self.archive.add_in(tx, tenant, recording, sealed, now).await;
+        if !indexed.map_err(|error| DeliveryError::Service(error.into()))? {
+            tracing::info!(%recording, "it was deleted lawfully: its announcement is not taken in once more");
+            return Ok(false);
+        }
         let added = self.records.add_in(tx, tenant, recording, sealed, now).await;
         added.map_err(|error| DeliveryError::Service(error.into()))
     }

@@ -14,6 +14,7 @@
 //! 4. when no order of the recording is open, its files are deleted from staging, then that is noted.
 //!    Crash: the sweep at the next start, or a minute later, deletes what is left.
 
+mod archive;
 mod bookmark;
 mod certificates;
 pub mod fail_point;
@@ -44,6 +45,7 @@ use vault::Vault;
 
 pub use options::Options;
 
+use archive::{Archive, Keeping, Policy};
 use faults::Faults;
 use intake::Announcements;
 use mirror::Mirrors;
@@ -75,6 +77,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let db = Database::open(&options.state).await.context("the shipper's state cannot be opened")?;
     let list = WorkList::open(db.clone(), options.retry.backoff()).await?;
     let records = Records::open(db).await?;
+    let archive = Archive::open(list.clone()).await?;
     state_ready.set_ok();
 
     let metrics = Metrics::register(ROLE.service, service.registry()).context("metrics of the shipper")?;
@@ -88,14 +91,31 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     };
     let settler =
         Settler::new(records.clone(), list.clone(), staging.clone(), engine.done_kept, service.registry())?;
-    let sweeper =
-        Sweeper::new(records.clone(), list.clone(), staging.clone(), reporter.clone(), service.registry())?;
-    let intake = Announcements::new(records, reporter.clone());
     let targets = Arc::new(OpenTargets::new(
         config.clone(),
         Surroundings::new(&options.data).with_scripts(options.scripts.clone()),
         Faults::at(options.inject_faults),
     ));
+    let parts = archive::Parts {
+        archive: archive.clone(),
+        policy: Policy::new(config.clone()),
+        targets: Arc::clone(&targets),
+        staging: staging.clone(),
+        records: records.clone(),
+        bus: bus.clone(),
+        reporter: reporter.clone(),
+        backoff: options.retry.backoff(),
+    };
+    let keeping = Keeping::new(parts, options.rounds()?, service.registry())?;
+    let sweeper = Sweeper::new(
+        records.clone(),
+        list.clone(),
+        staging.clone(),
+        reporter.clone(),
+        keeping.comparer.clone(),
+        service.registry(),
+    )?;
+    let intake = Announcements::new(records, archive.clone(), reporter.clone());
     let mirrors = Mirrors::new(
         config.clone(),
         Arc::clone(&targets),
@@ -110,6 +130,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         targets,
         staging,
         list: list.clone(),
+        archive,
         vault,
         settler: settler.clone(),
         reporter,
@@ -123,6 +144,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         delivering.run(shutdown.clone()),
         mirrors.run(list_of_log, shutdown.clone()),
         answering,
+        keeping.run(shutdown.clone()),
         sweep(settler, sweeper, shutdown)
     );
     Ok(())

@@ -1,10 +1,11 @@
 //! Flags of the shipper, each settable by environment, too.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use delivery::RetryArgs;
 
-use crate::mirror::MirrorArgs;
+use crate::{archive::Rounds, mirror::MirrorArgs};
 
 /// Settings of the shipper.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +37,12 @@ pub struct Options {
     /// How the transparency log follows into the targets.
     #[command(flatten)]
     pub mirror: MirrorArgs,
+    /// How often it is looked for recordings whose retention has ended, in seconds.
+    #[arg(long, env = "CALLSEAL_RETENTION_EVERY", default_value_t = 60.0, value_name = "SECONDS")]
+    pub retention_every: f64,
+    /// How often a folder of a target is compared with the archive index, in seconds.
+    #[arg(long, env = "CALLSEAL_COMPARE_EVERY", default_value_t = 10.0, value_name = "SECONDS")]
+    pub compare_every: f64,
     /// For tests: a worker not heard of for so long is taken for dead, in seconds.
     #[arg(long, hide = true, default_value_t = 30.0, value_name = "SECONDS")]
     pub lease: f64,
@@ -45,4 +52,14 @@ pub struct Options {
     /// For tests: die right after this step.
     #[arg(long, hide = true, value_name = "STEP")]
     pub fail_at: Option<String>,
+}
+
+impl Options {
+    /// How often the archive is looked after.
+    pub(crate) fn rounds(&self) -> anyhow::Result<Rounds> {
+        Ok(Rounds {
+            retention: Duration::try_from_secs_f64(self.retention_every).context("--retention-every")?,
+            compare: Duration::try_from_secs_f64(self.compare_every).context("--compare-every")?,
+        })
+    }
 }

@@ -17,6 +17,7 @@ use wire::{
 };
 
 use crate::{
+    archive::{Archive, Brought},
     bookmark::KeptBookmark,
     certificates, fail_point,
     hand_over::start_of,
@@ -39,6 +40,8 @@ pub struct Shipped {
     pub files: Vec<VerifiedFile>,
     /// When the signature was committed, Unix ms.
     pub sealed_unix_ms: i64,
+    /// A word for the target and folder as they were described.
+    pub place: String,
     /// How it was handed over to a place that keeps nothing; `None`: it is kept.
     pub handed_over: Option<String>,
 }
@@ -48,6 +51,7 @@ pub struct Shipping {
     pub(crate) targets: Arc<OpenTargets>,
     pub(crate) staging: Staging,
     pub(crate) list: WorkList,
+    archive: Archive,
     pub(crate) vault: Vault,
     settler: Settler,
     pub(crate) reporter: Reporter,
@@ -71,6 +75,8 @@ pub struct Parts {
     pub staging: Staging,
     /// Knows how far each file is.
     pub list: WorkList,
+    /// Knows what lies where.
+    pub archive: Archive,
     /// Seals what is kept of unfinished uploads.
     pub vault: Vault,
     /// Empties staging.
@@ -84,8 +90,8 @@ pub struct Parts {
 impl Shipping {
     /// Made of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { targets, staging, list, vault, settler, reporter, mirrors } = parts;
-        Self { targets, staging, list, vault, settler, reporter, mirrors }
+        let Parts { targets, staging, list, archive, vault, settler, reporter, mirrors } = parts;
+        Self { targets, staging, list, archive, vault, settler, reporter, mirrors }
     }
 
     /// A file with the same name and another content stands at the target.
@@ -117,14 +123,15 @@ impl Shipping {
         certificates::bring(&self.staging, tenant, &**target, &mut known).await.map_err(fault)?;
         drop(known);
         // What is known of files from earlier attempts holds only where those have brought them.
-        let order = &order.at_place(place(&opened.described.kind, &folder));
+        let place = place(&opened.described.kind, &folder);
+        let order = &order.at_place(place.clone());
         let way = Way { order, sealed: &sealed, opened: &opened, target: &**target, folder: &folder };
         let files = self.bring_files(&way).await?;
         // A crash before this is noted: it is done once more, which changes nothing.
         let names: Vec<String> = files.iter().map(|file| file.stored_name.clone()).collect();
         target.complete(&folder, &names).await.map_err(fault)?;
         fail_point::reached("brought");
-        Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms, handed_over: None })
+        Ok(Shipped { folder, files, sealed_unix_ms: sealed.sealed_unix_ms, place, handed_over: None })
     }
 
     /// The signer lists audio first and the signature last: a signature stands in an archive only when
@@ -178,6 +185,11 @@ impl Shipping {
         };
         let bookmark = KeptBookmark::new(self.list.clone(), self.vault.clone(), order, &ending);
         let content = content.paced(Arc::clone(&opened.pace)).with_bookmark(Arc::new(bookmark));
+        // A storage with locks keeps it from being removed.
+        let content = match kept_until(sealed) {
+            Some(until) => content.keep_until(until),
+            None => content,
+        };
         let pace = &opened.pace;
         let put = pace.reading_back(target.put(folder, &file.name, &content)).await.map_err(fault)?;
         fail_point::reached("file-stored");
@@ -196,9 +208,16 @@ impl Shipping {
     }
 }
 
+/// Until when a recording has to be kept, as it was sealed; `None`: for ever, or it may be erased before: then
+/// no lock may stand against that.
+fn kept_until(sealed: &RecordingSealed) -> Option<Timestamp> {
+    let kept = !sealed.erasable && sealed.keep_until_unix_ms > 0;
+    kept.then(|| Timestamp::from_millisecond(sealed.keep_until_unix_ms).ok()).flatten()
+}
+
 /// A word for a folder of a target as it is described now. Another description, be it of the way there
 /// alone, makes another word: what is looked at once more than needed does no harm.
-fn place(kind: &StorageKind, folder: &str) -> String {
+pub(crate) fn place(kind: &StorageKind, folder: &str) -> String {
     // `Debug` leaves secrets out; nothing else of it is shown either.
     hex::encode(&Sha256::digest(format!("{kind:?} {folder}"))[..16])
 }
@@ -235,7 +254,14 @@ impl Work for Shipping {
         shipped: &Shipped,
         _now: Timestamp,
     ) -> Result<(), DeliveryError> {
-        self.list.note_verified_in(tx, order, &shipped.files).await
+        self.list.note_verified_in(tx, order, &shipped.files).await?;
+        if shipped.handed_over.is_some() {
+            return Ok(());
+        }
+        let sealed = RecordingSealed::decode(order.payload.as_slice())
+            .map_err(|error| DeliveryError::Service(Box::new(error)))?;
+        let brought = Brought { folder: &shipped.folder, place: &shipped.place, files: &shipped.files };
+        self.archive.brought_in(tx, order, &sealed, &brought).await
     }
 
     fn carried_out(&self, order: &Order, report: Shipped) {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wire::delivery_v1::{self as proto, SweepRequest, SweepResponse};
 
-use crate::{records::Records, staging::Staging};
+use crate::{archive::Comparer, records::Records, staging::Staging};
 
 /// A recording is sealed a moment before it is announced, and a signer that was down announces it when
 /// it is back.
@@ -79,6 +79,8 @@ pub struct Sweeper {
     list: WorkList,
     staging: Staging,
     reporter: Reporter,
+    /// Looks at the targets, at its own pace.
+    targets: Comparer,
     count: IntGaugeVec,
     /// In memory: after a restart people hear again of what is still wrong.
     seen: Arc<Mutex<BTreeMap<Key, Seen>>>,
@@ -94,12 +96,13 @@ impl Sweeper {
         list: WorkList,
         staging: Staging,
         reporter: Reporter,
+        targets: Comparer,
         registry: &Registry,
     ) -> prometheus::Result<Self> {
         let help = "Recordings that are not where they should be, by what is wrong: unannounced, unordered, missing.";
         let count = IntGaugeVec::new(Opts::new("callseal_shipper_sweep_findings", help), &["wrong"])?;
         registry.register(Box::new(count.clone()))?;
-        Ok(Self { records, list, staging, reporter, count, seen: Arc::default() })
+        Ok(Self { records, list, staging, reporter, targets, count, seen: Arc::default() })
     }
 
     /// Looks once.
@@ -177,7 +180,7 @@ impl Sweeper {
             problem: wrong.problem().to_owned(),
             since_unix_ms: seen.since.as_millisecond(),
         };
-        seen.iter().map(shown).collect()
+        seen.iter().map(shown).chain(self.targets.findings()).collect()
     }
 
     /// Answers `callseal sweep` until `shutdown`: looks, then says what was found.

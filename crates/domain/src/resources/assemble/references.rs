@@ -36,27 +36,32 @@ pub(super) fn mixed_archives(rule: &RecordingRule, regulated: &RegulatedTargets)
     mixed.map(error).collect()
 }
 
-/// Targets that lock what is brought there until its retention ends, of a rule that says none: a lock that
-/// silently locks nothing would be worse than one that is missing.
+/// Targets that lock what is brought there, of a rule by which nothing would be locked: that would be worse than
+/// no lock at all.
 pub(super) fn unlocked(rule: &RecordingRule, resources: &TenantResources) -> Vec<FieldError> {
+    const NO_RETENTION: &str =
+        "locks what is brought there until its retention ends, and here is no retention: nothing would be locked";
+    const ERASABLE: &str = "locks what is brought there; recordings by consent must stay erasable";
     let spec = FieldPath::spec();
+    let of_rule = match (rule.profile, rule.retention) {
+        (Profile::Consent, _) => Some(ERASABLE),
+        (Profile::LegalDuty, None) => Some(NO_RETENTION),
+        (Profile::LegalDuty, Some(_)) => None,
+    };
+    let manual = rule.manual_recording.as_ref().filter(|manual| manual.retention.is_none());
+    let lists = [
+        (of_rule, rule.targets.as_slice(), spec.clone()),
+        (manual.map(|_| NO_RETENTION), manual.map_or(&[], |manual| &*manual.targets), spec.key("manualRecording")),
+    ];
     let mut errors = Vec::new();
-    let mut look = |targets: &[ResourceName], path: FieldPath| {
+    for (problem, targets, path) in lists {
+        let Some(problem) = problem else { continue };
         for (i, name) in targets.iter().enumerate() {
             if resources.storage_targets.get(name).is_some_and(StorageTarget::locks) {
-                let reason = format!(
-                    "\"{name}\" locks what is brought there until its retention ends, and here is no retention: nothing \
-                     would be locked"
-                );
-                errors.push(FieldError { path: path.key("targets").index(i), reason });
+                let path = path.key("targets").index(i);
+                errors.push(FieldError { path, reason: format!("\"{name}\" {problem}") });
             }
         }
-    };
-    if rule.retention.is_none() {
-        look(&rule.targets, spec.clone());
-    }
-    if let Some(manual) = rule.manual_recording.as_ref().filter(|manual| manual.retention.is_none()) {
-        look(&manual.targets, spec.key("manualRecording"));
     }
     errors
 }

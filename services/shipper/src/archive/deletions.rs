@@ -1,0 +1,471 @@
+//! Deletions: asked for by one person and confirmed by another, or due by retention; then marked. Nothing is
+//! removed here ([`removal`](super::removal) does that).
+
+use std::collections::BTreeMap;
+
+use domain::{RecordingId, TenantId};
+use jiff::Timestamp;
+use sql::Transaction;
+use sqlx::{Row as _, any::AnyRow};
+use wire::archive_v1 as proto;
+
+use super::{
+    Archive, ArchiveError, Policy,
+    judgement::{Ground, Kept, Refusal, judge},
+    people, unsigned,
+};
+
+/// What retention's own deletions are told as.
+pub(super) const RETENTION: &str = "retention";
+/// Deletions in an answer.
+const SHOWN: i64 = 200;
+
+/// A deletion that is marked or logged.
+#[derive(Debug, Clone)]
+pub(super) struct Deletion {
+    pub id: i64,
+    pub tenant: TenantId,
+    pub recording: RecordingId,
+    pub ground: Ground,
+    pub reason: String,
+    pub by: String,
+    pub marked_at: i64,
+    pub targets: Vec<String>,
+    /// Nothing is left when it is done.
+    pub everywhere: bool,
+    /// Where its entry stands, once that is noted.
+    pub log_entry: Option<i64>,
+    pub attempts: i64,
+    pub problem: String,
+}
+
+/// Who asks for a deletion, and why.
+struct Asked<'a> {
+    ground: Ground,
+    reason: &'a str,
+    by: &'a str,
+}
+
+impl Archive {
+    /// The first of two people wants a recording deleted.
+    pub(super) async fn request_deletion(
+        &self,
+        (tenant, recording): (&TenantId, RecordingId),
+        (reason, by): (&str, &str),
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Result<proto::Deletion, Refusal>, ArchiveError> {
+        let (reason, by) = match (people::reason(reason), people::account(by)) {
+            (Ok(reason), Ok(by)) => (reason, by),
+            (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
+        };
+        let mut tx = self.db.begin_write().await?;
+        Self::guard(&mut tx, tenant).await?;
+        // All that stands against it now is said now; what counts is the look when it is confirmed.
+        if let Err(refusal) = self.look(&mut tx, (tenant, recording), Ground::Request, policy, now).await? {
+            return Ok(Err(refusal));
+        }
+        if let Some((open, _)) = open_of(&mut tx, tenant, recording).await? {
+            return Ok(Err(Refusal::OpenAlready(open)));
+        }
+        let asked = Asked { ground: Ground::Request, reason: &reason, by: &by };
+        let id = insert(&mut tx, (tenant, recording), &asked, now).await?;
+        tx.commit().await?;
+        Ok(self.deletion(id).await?.ok_or(Refusal::NoSuchRequest))
+    }
+
+    /// The second of two people has it deleted: it is marked, unless something stands against it now.
+    pub(super) async fn confirm_deletion(
+        &self,
+        id: i64,
+        by: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Result<proto::Deletion, Refusal>, ArchiveError> {
+        let mut tx = self.db.begin_write().await?;
+        let Some((tenant, recording)) = whose(&mut tx, id).await? else {
+            return Ok(Err(Refusal::NoSuchRequest));
+        };
+        Self::guard(&mut tx, &tenant).await?;
+        // After the guard: nobody else changes it now.
+        let row = sqlx::query("SELECT requested_by FROM archive_deletions WHERE deletion = $1 AND state = 'requested'")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(Err(Refusal::NoSuchRequest)) };
+        let second = match people::second(&row.try_get::<String, _>("requested_by")?, by) {
+            Ok(second) => second,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let found = self.look(&mut tx, (&tenant, recording), Ground::Request, policy, now).await?;
+        let (_, targets, everywhere) = match found {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        mark(&mut tx, id, Some(&second), (&targets, everywhere), now).await?;
+        tx.commit().await?;
+        Ok(self.deletion(id).await?.ok_or(Refusal::NoSuchRequest))
+    }
+
+    /// Takes a request back that nobody has confirmed.
+    pub(super) async fn withdraw_deletion(
+        &self,
+        id: i64,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Result<proto::Deletion, Refusal>, ArchiveError> {
+        let by = match people::account(by) {
+            Ok(by) => by,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let withdrawn = sqlx::query(
+            "UPDATE archive_deletions SET state = 'withdrawn', done_at = $1, problem = $2 \
+             WHERE deletion = $3 AND state = 'requested'",
+        )
+        .bind(now.as_millisecond())
+        .bind(format!("withdrawn by {by}"))
+        .bind(id)
+        .execute(self.db.pool())
+        .await?;
+        if withdrawn.rows_affected() == 0 {
+            return Ok(Err(Refusal::NoSuchRequest));
+        }
+        Ok(self.deletion(id).await?.ok_or(Refusal::NoSuchRequest))
+    }
+
+    /// Marks a recording whose retention has ended.
+    pub(super) async fn mark_due(
+        &self,
+        tenant: &TenantId,
+        recording: RecordingId,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Result<(), Refusal>, ArchiveError> {
+        let mut tx = self.db.begin_write().await?;
+        Self::guard(&mut tx, tenant).await?;
+        let found = self.look(&mut tx, (tenant, recording), Ground::Retention, policy, now).await?;
+        let (kept, targets, everywhere) = match found {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        match open_of(&mut tx, tenant, recording).await? {
+            Some((open, state)) if state != "requested" => return Ok(Err(Refusal::OpenAlready(open))),
+            Some((open, _)) => {
+                sqlx::query(
+                    "UPDATE archive_deletions SET state = 'withdrawn', done_at = $1, problem = 'its retention ended before \
+                     anybody confirmed' WHERE deletion = $2",
+                )
+                .bind(now.as_millisecond())
+                .bind(open)
+                .execute(&mut *tx)
+                .await?;
+            }
+            None => {}
+        }
+        // The last day on which it was kept, by the tenant's clock.
+        let until = kept.keep_until.unwrap_or(now).to_zoned(kept.zone.clone()).date();
+        let last = until.yesterday().unwrap_or(until);
+        let reason = format!("retention ended {last}");
+        let asked = Asked { ground: Ground::Retention, reason: &reason, by: RETENTION };
+        let id = insert(&mut tx, (tenant, recording), &asked, now).await?;
+        mark(&mut tx, id, None, (&targets, everywhere), now).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Looks at all that stands against a deletion, inside the transaction that goes on with it. Answers what
+    /// is known, the targets where it is deleted, and whether nothing is left then.
+    pub(super) async fn look(
+        &self,
+        tx: &mut Transaction,
+        (tenant, recording): (&TenantId, RecordingId),
+        ground: Ground,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Result<(Kept, Vec<String>, bool), Refusal>, ArchiveError> {
+        let kept = match Self::kept_in(tx, tenant, recording).await? {
+            None => return Ok(Err(Refusal::Unknown)),
+            Some((_, true)) => return Ok(Err(Refusal::Deleted)),
+            Some((kept, false)) => kept,
+        };
+        let hold = Self::hold_over(tx, &kept).await?;
+        if let Err(refusal) = judge(&kept, hold, policy.rule(tenant, &kept.rule, kept.class), ground, now) {
+            return Ok(Err(refusal));
+        }
+        if self.list.is_open_in(tx, tenant, recording).await? {
+            return Ok(Err(Refusal::OnItsWay));
+        }
+        let mut by_target: BTreeMap<String, ()> = BTreeMap::new();
+        for file in Self::files_in(tx, tenant, recording).await? {
+            by_target.insert(file.target, ());
+        }
+        let all = by_target.len();
+        let targets: Vec<String> =
+            by_target.into_keys().filter(|target| policy.allows(tenant, target)).collect();
+        // What lies in staging alone is deleted there, of a tenant that is there.
+        if (all > 0 && targets.is_empty()) || !policy.knows(tenant) {
+            return Ok(Err(Refusal::NoTargetAllows));
+        }
+        let everywhere = targets.len() == all;
+        Ok(Ok((kept, targets, everywhere)))
+    }
+
+    /// One deletion, for people.
+    pub(super) async fn deletion(&self, id: i64) -> Result<Option<proto::Deletion>, ArchiveError> {
+        let row = sqlx::query("SELECT * FROM archive_deletions WHERE deletion = $1")
+            .bind(id)
+            .fetch_optional(self.db.pool())
+            .await?;
+        row.as_ref().map(shown).transpose()
+    }
+
+    /// The newest deletions, each limit as in [`proto::ListDeletions`].
+    pub(super) async fn deletions(
+        &self,
+        asked: &proto::ListDeletions,
+    ) -> Result<Vec<proto::Deletion>, ArchiveError> {
+        let rows = sqlx::query(
+            "SELECT * FROM archive_deletions WHERE ($1 = '' OR tenant = $1) AND ($2 = '' OR recording = $2) \
+             AND ($3 = 1 OR state IN ('requested', 'marked', 'logged')) ORDER BY deletion DESC LIMIT $4",
+        )
+        .bind(asked.tenant.as_str())
+        .bind(asked.recording_id.as_str())
+        .bind(i64::from(asked.all))
+        .bind(SHOWN)
+        .fetch_all(self.db.pool())
+        .await?;
+        rows.iter().map(shown).collect()
+    }
+
+    /// Takes the marked deletion that is due longest, for so long; others find it not due.
+    pub(super) async fn claim_deletion(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Deletion>, ArchiveError> {
+        let mut tx = self.db.begin_write().await?;
+        let lock = match self.db.kind() {
+            sql::Kind::Sqlite => "",
+            sql::Kind::Postgres => " FOR UPDATE SKIP LOCKED",
+        };
+        let due = format!(
+            "SELECT * FROM archive_deletions WHERE state IN ('marked', 'logged') AND next_at <= $1 \
+             ORDER BY next_at, deletion LIMIT 1{lock}"
+        );
+        let due = sqlx::query(sqlx::AssertSqlSafe(due)).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
+        let Some(row) = due else { return Ok(None) };
+        let id: i64 = row.try_get("deletion")?;
+        sqlx::query("UPDATE archive_deletions SET next_at = $1, attempts = attempts + 1 WHERE deletion = $2")
+            .bind(until.as_millisecond())
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        read(&row).map(Some)
+    }
+
+    /// Looks once more whether anything came that stands against a deletion that is marked.
+    pub(super) async fn look_again(
+        &self,
+        deletion: &Deletion,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Result<(), Refusal>, ArchiveError> {
+        let (tenant, recording) = (&deletion.tenant, deletion.recording);
+        let mut tx = self.db.begin_write().await?;
+        Self::guard(&mut tx, tenant).await?;
+        let Some((kept, _)) = Self::kept_in(&mut tx, tenant, recording).await? else {
+            return Ok(Err(Refusal::Unknown));
+        };
+        let hold = Self::hold_over(&mut tx, &kept).await?;
+        let rule = policy.rule(tenant, &kept.rule, kept.class);
+        if let Err(refusal) = judge(&kept, hold, rule, deletion.ground, now) {
+            return Ok(Err(refusal));
+        }
+        let forbidden = deletion.targets.iter().any(|target| !policy.allows(tenant, target));
+        Ok(if forbidden { Err(Refusal::NoTargetAllows) } else { Ok(()) })
+    }
+
+    /// Notes where the entry of a deletion stands.
+    pub(super) async fn logged(&self, id: i64, entry: i64) -> Result<(), ArchiveError> {
+        sqlx::query(
+            "UPDATE archive_deletions SET state = 'logged', log_entry = $1, problem = '' \
+             WHERE deletion = $2 AND state = 'marked'",
+        )
+        .bind(entry)
+        .bind(id)
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes what a deletion waits for, and until when.
+    pub(super) async fn postpone(&self, id: i64, until: Timestamp, problem: &str) -> Result<(), ArchiveError> {
+        sqlx::query("UPDATE archive_deletions SET next_at = $1, problem = $2 WHERE deletion = $3")
+            .bind(until.as_millisecond())
+            .bind(problem)
+            .bind(id)
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a deletion is carried out. Where no file is left the recording becomes a tombstone.
+    pub(super) async fn deletion_done(&self, deletion: &Deletion, now: Timestamp) -> Result<(), ArchiveError> {
+        let mut tx = self.db.begin_write().await?;
+        Self::guard(&mut tx, &deletion.tenant).await?;
+        sqlx::query("UPDATE archive_deletions SET state = 'done', done_at = $1, problem = '' WHERE deletion = $2")
+            .bind(now.as_millisecond())
+            .bind(deletion.id)
+            .execute(&mut *tx)
+            .await?;
+        let left = Self::files_in(&mut tx, &deletion.tenant, deletion.recording).await?;
+        if left.is_empty() {
+            sqlx::query(
+                "UPDATE archive_recordings SET deleted_at = $1, reason = $2, deleted_by = $3, log_entry = $4 \
+                 WHERE tenant = $5 AND recording = $6",
+            )
+            .bind(now.as_millisecond())
+            .bind(deletion.reason.as_str())
+            .bind(deletion.by.as_str())
+            .bind(deletion.log_entry)
+            .bind(deletion.tenant.as_str())
+            .bind(deletion.recording.to_string())
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// How many deletions wait, and how many holds are in force.
+    pub(super) async fn counts(&self) -> Result<(i64, i64), ArchiveError> {
+        Ok(sqlx::query_as(
+            "SELECT (SELECT count(*) FROM archive_deletions WHERE state IN ('marked', 'logged')), \
+             (SELECT count(*) FROM archive_holds WHERE released_at IS NULL)",
+        )
+        .fetch_one(self.db.pool())
+        .await?)
+    }
+}
+
+async fn whose(tx: &mut Transaction, id: i64) -> Result<Option<(TenantId, RecordingId)>, ArchiveError> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("SELECT tenant, recording FROM archive_deletions WHERE deletion = $1")
+            .bind(id)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(row.and_then(|(tenant, recording)| Some((tenant.parse().ok()?, recording.parse().ok()?))))
+}
+
+/// The open deletion of a recording, and its state.
+async fn open_of(
+    tx: &mut Transaction,
+    tenant: &TenantId,
+    recording: RecordingId,
+) -> Result<Option<(i64, String)>, ArchiveError> {
+    Ok(sqlx::query_as(
+        "SELECT deletion, state FROM archive_deletions WHERE tenant = $1 AND recording = $2 \
+         AND state IN ('requested', 'marked', 'logged')",
+    )
+    .bind(tenant.as_str())
+    .bind(recording.to_string())
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+async fn insert(
+    tx: &mut Transaction,
+    (tenant, recording): (&TenantId, RecordingId),
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Result<i64, ArchiveError> {
+    let (id,): (i64,) = sqlx::query_as(
+        "INSERT INTO archive_deletions (tenant, recording, cause, state, reason, requested_by, requested_at) \
+         VALUES ($1, $2, $3, 'requested', $4, $5, $6) RETURNING deletion",
+    )
+    .bind(tenant.as_str())
+    .bind(recording.to_string())
+    .bind(asked.ground.as_str())
+    .bind(asked.reason)
+    .bind(asked.by)
+    .bind(now.as_millisecond())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(id)
+}
+
+async fn mark(
+    tx: &mut Transaction,
+    id: i64,
+    confirmed_by: Option<&str>,
+    (targets, everywhere): (&[String], bool),
+    now: Timestamp,
+) -> Result<(), ArchiveError> {
+    sqlx::query(
+        "UPDATE archive_deletions SET state = 'marked', confirmed_by = $1, marked_at = $2, next_at = $2, targets = $3, \
+         everywhere = $4 WHERE deletion = $5 AND state = 'requested'",
+    )
+    .bind(confirmed_by)
+    .bind(now.as_millisecond())
+    .bind(targets.join(","))
+    .bind(i64::from(everywhere))
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn targets(row: &AnyRow) -> Result<Vec<String>, ArchiveError> {
+    let targets: String = row.try_get("targets")?;
+    Ok(targets.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let damaged = || ArchiveError::Statement(sqlx::Error::Decode("an id of a deletion".into()));
+    let (reason, first) = (text("reason")?, text("requested_by")?);
+    let second: Option<String> = row.try_get("confirmed_by")?;
+    let ground = if text("cause")? == Ground::Retention.as_str() { Ground::Retention } else { Ground::Request };
+    let (reason, by) = match second {
+        Some(second) => {
+            (format!("{reason} (asked for by {first}, confirmed by {second})"), format!("{first} and {second}"))
+        }
+        None => (reason, first),
+    };
+    Ok(Deletion {
+        id: row.try_get("deletion")?,
+        tenant: text("tenant")?.parse().map_err(|_| damaged())?,
+        recording: text("recording")?.parse().map_err(|_| damaged())?,
+        ground,
+        reason,
+        by,
+        marked_at: row.try_get::<Option<i64>, _>("marked_at")?.unwrap_or_default(),
+        targets: targets(row)?,
+        everywhere: row.try_get::<i64, _>("everywhere")? != 0,
+        log_entry: row.try_get("log_entry")?,
+        attempts: row.try_get("attempts")?,
+        problem: text("problem")?,
+    })
+}
+
+fn shown(row: &AnyRow) -> Result<proto::Deletion, ArchiveError> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let at = |column: &str| row.try_get::<Option<i64>, _>(column).map(Option::unwrap_or_default);
+    Ok(proto::Deletion {
+        deletion: unsigned(row.try_get("deletion")?),
+        tenant: text("tenant")?,
+        recording_id: text("recording")?,
+        state: text("state")?,
+        cause: text("cause")?,
+        reason: text("reason")?,
+        requested_by: text("requested_by")?,
+        requested_unix_ms: row.try_get("requested_at")?,
+        confirmed_by: row.try_get::<Option<String>, _>("confirmed_by")?.unwrap_or_default(),
+        marked_unix_ms: at("marked_at")?,
+        done_unix_ms: at("done_at")?,
+        targets: targets(row)?,
+        log_entry: unsigned(at("log_entry")?),
+        problem: text("problem")?,
+    })
+}
