@@ -94,6 +94,9 @@ struct Bucket {
     prefix: String,
     place: String,
     kind: Kind,
+    /// The server may be one that does not heed `If-None-Match`: it is asked for a name before it is
+    /// taken, so that one file after the other never takes its place.
+    looks_first: bool,
     /// For a store whose uploads in parts know no conditions.
     sessions: Option<Sessions>,
 }
@@ -180,6 +183,14 @@ impl Bucket {
         }
     }
 
+    async fn is_taken(&self, key: &Path) -> Result<bool, TargetError> {
+        match self.head(key).await {
+            // The answer to a HEAD does not say why; that to what is written now will.
+            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::LoginRefused) => Ok(false),
+            found => Ok(found?.is_some()),
+        }
+    }
+
     async fn read(&self, key: &Path) -> Result<Option<Reader>, TargetError> {
         match self.ask(Extra::default(), self.store.get(key)).await {
             Ok((found, _)) => {
@@ -214,6 +225,9 @@ impl Bucket {
     /// Writes an object; false if another has the name and `over` does not allow to take its place.
     async fn write(&self, key: &Path, content: &Content, over: bool) -> Result<bool, TargetError> {
         if content.size() <= PART {
+            if self.looks_first && !over && self.is_taken(key).await? {
+                return Ok(false);
+            }
             return self.write_at_once(key, content, over).await;
         }
         for _ in 0..ATTEMPTS {

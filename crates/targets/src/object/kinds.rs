@@ -69,7 +69,14 @@ pub(super) fn s3(target: &S3Target) -> Result<Bucket, TargetError> {
     line.signed_by(Signer::Aws { credentials: Arc::clone(store.credentials()), region });
     let kind = Kind::S3 { lock: target.lock };
     let store = Arc::new(store) as Arc<dyn Store>;
-    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: None })
+    Ok(Bucket {
+        store,
+        prefix: target.prefix.clone(),
+        place,
+        kind,
+        looks_first: target.endpoint.is_some(),
+        sessions: None,
+    })
 }
 
 /// The container of an Azure Blob target.
@@ -97,7 +104,7 @@ pub(super) fn azure_blob(target: &AzureBlobTarget) -> Result<Bucket, TargetError
     line.signed_by(Signer::Azure { credentials, account: target.account.clone() });
     let kind = Kind::AzureBlob { lock: target.lock };
     let store = Arc::new(store) as Arc<dyn Store>;
-    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: None })
+    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, looks_first: false, sessions: None })
 }
 
 /// The bucket of a GCS target.
@@ -123,7 +130,14 @@ pub(super) fn gcs(target: &GcsTarget) -> Result<Bucket, TargetError> {
     let credentials = Arc::clone(store.credentials());
     let sessions = Sessions { client, credentials, bucket: format!("{endpoint}/{}", target.bucket) };
     let (store, kind) = (Arc::new(store) as Arc<dyn Store>, Kind::Gcs);
-    Ok(Bucket { store, prefix: target.prefix.clone(), place, kind, sessions: Some(sessions) })
+    Ok(Bucket {
+        store,
+        prefix: target.prefix.clone(),
+        place,
+        kind,
+        looks_first: false,
+        sessions: Some(sessions),
+    })
 }
 
 /// No object's name is known yet, so the error may be shown.

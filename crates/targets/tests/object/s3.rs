@@ -1,11 +1,22 @@
 //! S3 by moto.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::resources::{S3Lock, S3LockMode, S3Target};
 use harness::{cable::Cable, moto::Moto};
 use jiff::{SignedDuration, Timestamp};
 use targets::{ErrorKind, Method, ObjectStorage, Outcome, Target};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{
     bookmark::Memory,
@@ -44,6 +55,45 @@ async fn files_small_and_large_are_stored_verified_and_removed() {
     target.test().await.unwrap();
     stores_and_removes(&target, Method::ServerHash("sha256")).await;
     assert!(target.list("").await.unwrap().iter().all(|listed| !listed.name.contains("test")));
+}
+
+/// Before moto, and takes the condition off each request, as servers do that do not know it.
+async fn deaf_to_conditions(moto: u16) -> (u16, Arc<AtomicU32>) {
+    let unheard = Arc::<AtomicU32>::default();
+    let count = Arc::clone(&unheard);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(("127.0.0.1", moto)).await.unwrap();
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut block = vec![0; 256 * 1024];
+                while let Ok(read @ 1..) = from_client.read(&mut block).await {
+                    const CONDITION: &[u8] = b"if-none-match:";
+                    let at = block[..read].windows(CONDITION.len()).position(|word| word == CONDITION);
+                    if let Some(at) = at {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        block[at..at + CONDITION.len()].copy_from_slice(b"x-none-at-all:");
+                    }
+                    to_server.write_all(&block[..read]).await.unwrap();
+                }
+            });
+        }
+    });
+    (port, unheard)
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_conditions_still_keeps_what_stands_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let moto = server(dir.path()).await;
+    let (port, unheard) = deaf_to_conditions(moto.s3_port()).await;
+    keeps_what_stands_there(&ObjectStorage::s3(&described(port))).await;
+    assert!(unheard.load(Ordering::SeqCst) > 0, "nothing was asked of it on a condition");
 }
 
 #[tokio::test]
