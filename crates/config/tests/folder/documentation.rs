@@ -62,6 +62,7 @@ fn the_page_names_every_field_there_is() {
         ("StorageTarget", "s3.", "{s3: {x: 1}}"),
         ("StorageTarget", "s3.lock.", "{s3: {lock: {x: 1}}}"),
         ("StorageTarget", "azureBlob.", "{azureBlob: {x: 1}}"),
+        ("StorageTarget", "gcs.", "{gcs: {x: 1}}"),
         ("StorageTarget", "oneDrive.", "{oneDrive: {x: 1}}"),
         ("StorageTarget", "oneDrive.login.", "{oneDrive: {login: {x: 1}}}"),
         ("StorageTarget", "oneDrive.login.app.", "{oneDrive: {login: {app: {x: 1}}}}"),
