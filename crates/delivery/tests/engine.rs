@@ -150,9 +150,11 @@ async fn a_panic_outside_of_an_attempt_ends_no_worker() {
     for id in &ids {
         list.enqueue(&[order_for("alive", *id)], Timestamp::now()).await.unwrap();
     }
-    wait::until("all to be done", PATIENCE, || async { list.backlog().await.unwrap().is_empty().then_some(()) })
-        .await
-        .unwrap();
+    wait::until("all to be done", PATIENCE, || async {
+        list.backlog().await.unwrap().is_empty().then_some(())
+    })
+    .await
+    .unwrap();
     stop.cancel();
 }
 

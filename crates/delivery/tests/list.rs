@@ -441,11 +441,12 @@ async fn orphans_are_given_up_by_a_persons_word_alone_and_nothing_else_is() {
     list.orphan(&BTreeSet::from([destination("old")])).await.unwrap();
     assert!(!list.done(&claimed(&list, "archive", 1).await, later(1)).await.unwrap().complete);
     let mut given_up = list.abandon(&destination("old"), "by jane: sold", later(2)).await.unwrap();
-    let left: Vec<(i64,)> =
-        sqlx::query_as("SELECT position FROM delivery_files WHERE stored_name IS NOT NULL OR bookmark IS NOT NULL")
-            .fetch_all(list.database().pool())
-            .await
-            .unwrap();
+    let left: Vec<(i64,)> = sqlx::query_as(
+        "SELECT position FROM delivery_files WHERE stored_name IS NOT NULL OR bookmark IS NOT NULL",
+    )
+    .fetch_all(list.database().pool())
+    .await
+    .unwrap();
     assert_eq!(left, [], "neither names nor credentials are kept of what was given up");
     given_up.sort_unstable();
     assert_eq!(given_up, [both, alone]);
