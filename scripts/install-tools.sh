@@ -104,6 +104,11 @@ test() {
   debian /usr/sbin/smbd samba
   debian /usr/bin/smbclient smbclient
   debian /usr/lib/postgresql/15/bin/postgres postgresql
+  debian /usr/sbin/mariadbd mariadb-server
+  # Apache Derby: server, client and ij, and a Java to run them.
+  debian /usr/bin/java default-jre-headless
+  debian /usr/share/java/derbynet.jar libderby-java
+  debian /usr/share/java/derbytools.jar derby-tools
   debian /usr/bin/sipp sip-tester
   debian /usr/bin/rtpengine rtpengine-daemon
   debian /usr/bin/soxi sox
@@ -126,6 +131,8 @@ test() {
   python aics_tlog aics-tlog==0.2.1 --ignore-requires-python
   # AWS KMS and S3 that are not AWS'.
   python_set moto
+  # A mail server.
+  python_set aiosmtpd
   # Azure Blob that is not Azure's.
   command -v node >/dev/null || debian /usr/bin/node nodejs
   command -v npm >/dev/null || debian /usr/bin/npm npm

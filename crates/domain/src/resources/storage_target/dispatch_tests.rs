@@ -61,7 +61,8 @@ fn every_wrong_field_of_a_mail_is_named_without_repeating_an_address() {
     let fields: Vec<&str> = told.iter().map(|text| text.split_once(": ").unwrap().0).collect();
     assert_eq!(
         fields,
-        ["to[1]", "to[2]", "from", "subject", "maxMegabytes", "at"].map(|field| format!("spec.email.{field}"))
+        ["to[1]", "to[2]", "from", "subject", "maxMegabytes", "at"]
+            .map(|field| format!("spec.email.{field}"))
     );
     assert!(!told.concat().contains("Erika"), "{told:?}");
     let told = validate(&by_mail(EmailSpec { to: vec![], ..email() })).unwrap_err();

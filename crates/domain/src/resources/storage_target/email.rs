@@ -3,11 +3,7 @@
 use serde::Deserialize;
 
 use super::Schedule;
-use crate::resources::{
-    FieldPath, Secrets, SmtpServer, SmtpSpec,
-    field::Findings,
-    smtp::mail_address,
-};
+use crate::resources::{FieldPath, Secrets, SmtpServer, SmtpSpec, field::Findings, smtp::mail_address};
 
 /// Mailboxes. They do not keep: a recording that went nowhere else stays in staging.
 #[derive(Debug, Clone, PartialEq, Eq)]

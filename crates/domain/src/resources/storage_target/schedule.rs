@@ -121,10 +121,9 @@ mod tests {
     #[test]
     fn a_day_of_a_changed_clock_has_its_evening_all_the_same() {
         let evenings = schedule("0 20 * * *");
-        for (before, due, hours) in [
-            ("2026-03-28T20:00", "2026-03-29T20:00", 23),
-            ("2026-10-24T20:00", "2026-10-25T20:00", 25),
-        ] {
+        for (before, due, hours) in
+            [("2026-03-28T20:00", "2026-03-29T20:00", 23), ("2026-10-24T20:00", "2026-10-25T20:00", 25)]
+        {
             let next = evenings.next_after(at(before), &berlin()).unwrap();
             assert_eq!((next, next.duration_since(at(before)).as_hours()), (at(due), hours));
             assert_eq!(evenings.last_by(next, &berlin()), Some(next));

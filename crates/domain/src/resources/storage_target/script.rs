@@ -42,7 +42,8 @@ impl ScriptSpec {
     pub(super) fn validate(&self, path: &FieldPath, findings: &mut Findings) -> Option<ScriptTarget> {
         let hidden = self.command.starts_with('.');
         if self.command.is_empty() || hidden || self.command.chars().any(|c| c == '/' || c.is_control()) {
-            let reason = "must be the name of a file in the folder that --scripts names: without /, not hidden";
+            let reason =
+                "must be the name of a file in the folder that --scripts names: without /, not hidden";
             findings.add(path.key("command"), reason);
         }
         let seconds = self.timeout_seconds.unwrap_or(300);
