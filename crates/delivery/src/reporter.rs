@@ -77,6 +77,18 @@ impl Reporter {
         self.event(tenant, recording, What::Fault(fault));
     }
 
+    /// Something went wrong at `place` that is the installation's and no tenant's.
+    pub fn fault_of_all(&self, place: &str, problem: &str) {
+        let fault = Fault { r#where: place.to_owned(), problem: problem.to_owned(), will_retry: false };
+        self.bus.event(Event {
+            recording_id: String::new(),
+            tenant: String::new(),
+            at_unix_us: Timestamp::now().as_microsecond(),
+            service: self.role.service.to_owned(),
+            what: Some(What::Fault(fault)),
+        });
+    }
+
     /// Something happened, to a recording or to none in particular.
     pub fn event(&self, tenant: &TenantId, recording: Option<RecordingId>, what: What) {
         self.bus.event(Event {

@@ -22,8 +22,10 @@ mod faults;
 mod hand_over;
 mod intake;
 mod mirror;
+mod notify;
 mod open_targets;
 mod options;
+mod quota;
 mod records;
 mod settle;
 mod ship;
@@ -43,12 +45,14 @@ use targets::Surroundings;
 use tokio_util::sync::CancellationToken;
 use vault::Vault;
 
+pub use notify::OperatorArgs;
 pub use options::Options;
 
 use archive::{Archive, Keeping, Policy};
 use faults::Faults;
 use intake::Announcements;
 use mirror::Mirrors;
+use notify::Notifier;
 use open_targets::OpenTargets;
 use records::Records;
 use settle::Settler;
@@ -76,7 +80,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let staging = Staging::open(&options.staging).context("the staging folder cannot be used")?;
     let db = Database::open(&options.state).await.context("the shipper's state cannot be opened")?;
     let list = WorkList::open(db.clone(), options.retry.backoff()).await?;
-    let records = Records::open(db).await?;
+    let records = Records::open(db.clone()).await?;
     let archive = Archive::open(list.clone()).await?;
     state_ready.set_ok();
 
@@ -126,6 +130,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     )?;
     let vault =
         Vault::open(&options.data.join("vault.key")).context("the key that seals what is kept of uploads")?;
+    let (notified_of, staging_of_all) = (Arc::clone(&targets), staging.clone());
     let work = Arc::new(Shipping::new(Parts {
         targets,
         staging,
@@ -136,6 +141,27 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         reporter,
         mirrors: mirrors.wakes(),
     }));
+    let watch = quota::Watch::new(
+        &options.staging,
+        options.notify.staging_quota,
+        options.notify.every()?,
+        Reporter::new(bus.clone(), ROLE),
+        service.registry(),
+    )?;
+    let (tell_room, room) = tokio::sync::watch::channel(None);
+    let parts = notify::Parts {
+        args: options.notify,
+        db,
+        list: list.clone(),
+        targets: notified_of,
+        staging: staging_of_all,
+        config: config.clone(),
+        bus: bus.clone(),
+        reporter: Reporter::new(bus.clone(), ROLE),
+        retry: options.retry.backoff(),
+        room,
+    };
+    let notifier = Notifier::new(parts, &service).await?;
     work_ready.set_ok();
     let list_of_log = list.clone();
     let answering = sweeper.clone().serve(bus.clone(), shutdown.clone());
@@ -145,6 +171,8 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         mirrors.run(list_of_log, shutdown.clone()),
         answering,
         keeping.run(shutdown.clone()),
+        watch.run(tell_room, shutdown.clone()),
+        notifier.run(shutdown.clone()),
         sweep(settler, sweeper, shutdown)
     );
     Ok(())

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use delivery::RetryArgs;
 
-use crate::{archive::Rounds, mirror::MirrorArgs};
+use crate::{archive::Rounds, mirror::MirrorArgs, notify::NotifyArgs};
 
 /// Settings of the shipper.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +43,9 @@ pub struct Options {
     /// How often a folder of a target is compared with the archive index, in seconds.
     #[arg(long, env = "CALLSEAL_COMPARE_EVERY", default_value_t = 10.0, value_name = "SECONDS")]
     pub compare_every: f64,
+    /// Who is told of what is wrong, and when.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// For tests: a worker not heard of for so long is taken for dead, in seconds.
     #[arg(long, hide = true, default_value_t = 30.0, value_name = "SECONDS")]
     pub lease: f64,

@@ -147,8 +147,7 @@ impl Notifications {
     pub(crate) fn resolve(&mut self, secrets: &Secrets, findings: &mut Findings) {
         let path = FieldPath::spec().key("notifications");
         let spec = &self.spec;
-        self.language =
-            findings.parse(path.key("language"), spec.language.as_deref()).unwrap_or_default();
+        self.language = findings.parse(path.key("language"), spec.language.as_deref()).unwrap_or_default();
         let digest: Option<Every> = findings.parse(path.key("digest"), spec.digest.as_deref());
         self.digest = digest.unwrap_or_default().0;
         self.email =

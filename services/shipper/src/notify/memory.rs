@@ -1,0 +1,468 @@
+//! What people were told, what they are to be told, and what services reported: in SQL, so that a
+//! restart neither repeats nor loses a mail, and several replicas send each once.
+//!
+//! Write order: a change of what people were told and the mail that tells it are one transaction. Crash
+//! before: it is found out again. Crash after: the mail waits in the table, and is sent at the next
+//! start. Crash between the server's taking it and the note of that: it is sent again, with the same
+//! Message-ID.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sql::{Database, Kind as DatabaseKind, SqlError, Transaction};
+use sqlx::{Row as _, any::AnyRow};
+
+use super::{
+    access::Ending,
+    episode::Episode,
+    observed::{Key, Kind},
+    stage::Stage,
+    text::Letter,
+};
+
+const STEPS: &[&str] = &["
+CREATE TABLE notify_faults (
+    audience TEXT NOT NULL,
+    service TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    place TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    gone_since BIGINT,
+    told BIGINT,
+    peak BIGINT NOT NULL,
+    told_at BIGINT,
+    most BIGINT NOT NULL,
+    level BIGINT NOT NULL,
+    problem TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    PRIMARY KEY (audience, service, tenant, place, kind)
+);
+CREATE TABLE notify_endings (
+    audience TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    place TEXT NOT NULL,
+    what TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    PRIMARY KEY (audience, tenant, place, what)
+);
+CREATE TABLE notify_digests (
+    audience TEXT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL
+);
+CREATE TABLE notify_mails (
+    position {serial},
+    audience TEXT NOT NULL,
+    about TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    next_attempt_at BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    got TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE notify_reports (
+    service TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    place TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    recording TEXT NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    times BIGINT NOT NULL,
+    PRIMARY KEY (service, tenant, place)
+);
+"];
+
+/// So many mails wait for one audience at most: when its server is away for weeks, the oldest go.
+const MOST_WAITING: i64 = 500;
+
+/// Why the tables could not be used. What is to be told is found out again.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The state database.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// A statement on it.
+    #[error("what people were told cannot be looked up in the state database")]
+    Statement(#[from] sqlx::Error),
+}
+
+/// The tables of the notifications.
+#[derive(Debug, Clone)]
+pub struct Memory(Database);
+
+/// A mail that waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its place in the table.
+    pub position: i64,
+    /// Who gets it.
+    pub audience: String,
+    /// What it is about, for the metrics.
+    pub about: String,
+    /// What stands above it.
+    pub subject: String,
+    /// What stands in it.
+    pub body: String,
+    /// The left side of its Message-ID, the same at every attempt: a receiver sees that it is the same
+    /// mail.
+    pub message_id: String,
+    /// When it was written.
+    pub created: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The addresses that have it, where the server takes it for others later, each on a line.
+    got: String,
+}
+
+impl Waiting {
+    /// Whether this address has it.
+    pub fn has(&self, address: &str) -> bool {
+        self.got.lines().any(|known| known == address)
+    }
+}
+
+impl Memory {
+    /// Opens the tables; they are made when missing.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn open(db: Database) -> Result<Self, MemoryError> {
+        db.migrate("notifications", STEPS).await?;
+        Ok(Self(db))
+    }
+
+    /// The database they lie in.
+    pub const fn database(&self) -> &Database {
+        &self.0
+    }
+
+    /// Begins a look at what people know: one replica at a time.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn begin(&self) -> Result<Transaction, MemoryError> {
+        let mut tx = self.0.begin_write().await?;
+        if self.0.kind() == DatabaseKind::Postgres {
+            sqlx::query("SELECT 1 FROM (SELECT pg_advisory_xact_lock(4919000002)) AS locked")
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx)
+    }
+
+    /// The faults that `audience` was told of, or soon will be.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn faults(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+    ) -> Result<BTreeMap<Key, Episode>, MemoryError> {
+        let rows = sqlx::query(
+            "SELECT service, tenant, place, kind, since, gone_since, told, peak, told_at, most, level, problem, recording \
+             FROM notify_faults WHERE audience = $1",
+        )
+        .bind(audience)
+        .fetch_all(&mut **tx)
+        .await?;
+        // A kind that this version does not know: of a later one. It stays.
+        let known = rows.iter().map(fault).collect::<Result<Vec<_>, _>>()?;
+        Ok(known.into_iter().flatten().collect())
+    }
+
+    /// Notes what became of a fault.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn keep_fault(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+        key: &Key,
+        episode: Option<&Episode>,
+    ) -> Result<(), MemoryError> {
+        let tenant = key.tenant.as_ref().map_or("", |tenant| tenant.as_str());
+        sqlx::query(
+            "DELETE FROM notify_faults WHERE audience = $1 AND service = $2 AND tenant = $3 AND place = $4 AND kind = $5",
+        )
+        .bind(audience)
+        .bind(key.service.as_str())
+        .bind(tenant)
+        .bind(key.place.as_str())
+        .bind(key.kind.as_str())
+        .execute(&mut **tx)
+        .await?;
+        let Some(episode) = episode else { return Ok(()) };
+        sqlx::query(
+            "INSERT INTO notify_faults (audience, service, tenant, place, kind, since, gone_since, told, peak, told_at, \
+             most, level, problem, recording) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(audience)
+        .bind(key.service.as_str())
+        .bind(tenant)
+        .bind(key.place.as_str())
+        .bind(key.kind.as_str())
+        .bind(episode.since.as_millisecond())
+        .bind(episode.gone_since.map(Timestamp::as_millisecond))
+        .bind(episode.told.map(i64::from))
+        .bind(i64::from(episode.peak))
+        .bind(episode.told_at.map(Timestamp::as_millisecond))
+        .bind(i64::try_from(episode.most).unwrap_or(i64::MAX))
+        .bind(i64::from(episode.level))
+        .bind(episode.problem.as_str())
+        .bind(episode.recording.as_str())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// When `audience` last got a digest.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn last_digest(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+    ) -> Result<Option<Timestamp>, MemoryError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT at FROM notify_digests WHERE audience = $1")
+            .bind(audience)
+            .fetch_optional(&mut **tx)
+            .await?;
+        Ok(row.map(|(at,)| time(at)))
+    }
+
+    /// Notes that it gets one now.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn note_digest(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<(), MemoryError> {
+        sqlx::query(
+            "INSERT INTO notify_digests (audience, at) VALUES ($1, $2) \
+             ON CONFLICT (audience) DO UPDATE SET at = excluded.at",
+        )
+        .bind(audience)
+        .bind(now.as_millisecond())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Which stage of an ending `audience` was told of.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn stage(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+        ending: &Ending,
+    ) -> Result<Option<Stage>, MemoryError> {
+        let row: Option<(String,)> = sqlx::query_as(
+            "SELECT stage FROM notify_endings WHERE audience = $1 AND tenant = $2 AND place = $3 AND what = $4",
+        )
+        .bind(audience)
+        .bind(ending.tenant.as_ref().map_or("", |tenant| tenant.as_str()))
+        .bind(ending.place.as_str())
+        .bind(ending.what.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+        Ok(row.and_then(|(word,)| Stage::parse(&word)))
+    }
+
+    /// Notes which it was told of.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn keep_stage(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+        ending: &Ending,
+        stage: Option<Stage>,
+    ) -> Result<(), MemoryError> {
+        let tenant = ending.tenant.as_ref().map_or("", |tenant| tenant.as_str());
+        sqlx::query(
+            "DELETE FROM notify_endings WHERE audience = $1 AND tenant = $2 AND place = $3 AND what = $4",
+        )
+        .bind(audience)
+        .bind(tenant)
+        .bind(ending.place.as_str())
+        .bind(ending.what.as_str())
+        .execute(&mut **tx)
+        .await?;
+        let Some(stage) = stage else { return Ok(()) };
+        sqlx::query(
+            "INSERT INTO notify_endings (audience, tenant, place, what, stage) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(audience)
+        .bind(tenant)
+        .bind(ending.place.as_str())
+        .bind(ending.what.as_str())
+        .bind(stage.as_str())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Puts a mail into the table of those that wait.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn write_mail(
+        &self,
+        tx: &mut Transaction,
+        audience: &str,
+        letter: &Letter,
+        now: Timestamp,
+    ) -> Result<(), MemoryError> {
+        let message_id = format!("{:032x}", rand::random::<u128>());
+        sqlx::query(
+            "INSERT INTO notify_mails (audience, about, subject, body, message_id, created_at, next_attempt_at, attempts) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+        )
+        .bind(audience)
+        .bind(letter.about)
+        .bind(letter.subject.as_str())
+        .bind(letter.body.as_str())
+        .bind(message_id)
+        .bind(now.as_millisecond())
+        .bind(now.as_millisecond())
+        .execute(&mut **tx)
+        .await?;
+        sqlx::query(
+            "DELETE FROM notify_mails WHERE audience = $1 AND position NOT IN \
+             (SELECT position FROM notify_mails WHERE audience = $2 ORDER BY position DESC LIMIT $3)",
+        )
+        .bind(audience)
+        .bind(audience)
+        .bind(MOST_WAITING)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// All mails that wait, in the order in which they were written.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn waiting(&self) -> Result<Vec<Waiting>, MemoryError> {
+        let rows = sqlx::query(
+            "SELECT position, audience, about, subject, body, message_id, created_at, attempts, got FROM notify_mails \
+             ORDER BY position",
+        )
+        .fetch_all(self.0.pool())
+        .await?;
+        Ok(rows.iter().map(waiting).collect::<Result<_, _>>()?)
+    }
+
+    /// Takes a mail that is due: nobody else sends it before `until`. Whether it was to be had.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn take(&self, mail: &Waiting, until: Timestamp, now: Timestamp) -> Result<bool, MemoryError> {
+        let taken = sqlx::query(
+            "UPDATE notify_mails SET next_attempt_at = $1, attempts = attempts + 1 \
+             WHERE position = $2 AND next_attempt_at <= $3",
+        )
+        .bind(until.as_millisecond())
+        .bind(mail.position)
+        .bind(now.as_millisecond())
+        .execute(self.0.pool())
+        .await?;
+        Ok(taken.rows_affected() > 0)
+    }
+
+    /// Notes that a mail failed, and when it is tried again.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn put_back(&self, mail: &Waiting, next: Timestamp) -> Result<(), MemoryError> {
+        sqlx::query("UPDATE notify_mails SET next_attempt_at = $1 WHERE position = $2")
+            .bind(next.as_millisecond())
+            .bind(mail.position)
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes which addresses have a mail that others still wait for.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn note_got(&self, mail: &Waiting, addresses: &[&str]) -> Result<(), MemoryError> {
+        sqlx::query("UPDATE notify_mails SET got = $1 WHERE position = $2")
+            .bind(addresses.join("\n"))
+            .bind(mail.position)
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets a mail: it was sent, or nobody is there to get it.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn forget(&self, mail: &Waiting) -> Result<(), MemoryError> {
+        sqlx::query("DELETE FROM notify_mails WHERE position = $1")
+            .bind(mail.position)
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
+    }
+}
+
+fn fault(row: &AnyRow) -> Result<Option<(Key, Episode)>, sqlx::Error> {
+    let word: String = row.try_get("kind")?;
+    let tenant: String = row.try_get("tenant")?;
+    let Some(kind) = Kind::parse(&word) else { return Ok(None) };
+    let key = Key {
+        service: row.try_get("service")?,
+        tenant: tenant.parse().ok(),
+        place: row.try_get("place")?,
+        kind,
+    };
+    let small = |n: i64| u8::try_from(n).unwrap_or(u8::MAX);
+    let most = row.try_get::<i64, _>("most")?.unsigned_abs();
+    let episode = Episode {
+        since: time(row.try_get("since")?),
+        gone_since: row.try_get::<Option<i64>, _>("gone_since")?.map(time),
+        told: row.try_get::<Option<i64>, _>("told")?.map(small),
+        peak: small(row.try_get("peak")?),
+        told_at: row.try_get::<Option<i64>, _>("told_at")?.map(time),
+        most,
+        level: small(row.try_get("level")?),
+        count: most,
+        problem: row.try_get("problem")?,
+        recording: row.try_get("recording")?,
+    };
+    Ok(Some((key, episode)))
+}
+
+fn waiting(row: &AnyRow) -> Result<Waiting, sqlx::Error> {
+    Ok(Waiting {
+        position: row.try_get("position")?,
+        audience: row.try_get("audience")?,
+        about: row.try_get("about")?,
+        subject: row.try_get("subject")?,
+        body: row.try_get("body")?,
+        message_id: row.try_get("message_id")?,
+        created: time(row.try_get("created_at")?),
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        got: row.try_get("got")?,
+    })
+}
+
+/// A time out of the tables.
+pub(super) fn time(unix_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(unix_ms).unwrap_or_default()
+}
