@@ -52,6 +52,8 @@ pub const RDBNAM: u16 = 0x2110;
 pub const RDBACCCL: u16 = 0x210F;
 /// PRDID, Product-specific Identifier.
 pub const PRDID: u16 = 0x112E;
+/// CRRTKN, Correlation Token: which conversation it is.
+pub const CRRTKN: u16 = 0x2135;
 /// TYPDEFNAM, Data Type Definition Name.
 pub const TYPDEFNAM: u16 = 0x002F;
 /// TYPDEFOVR, TYPDEF Overrides: the CCSIDs.

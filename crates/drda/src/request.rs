@@ -12,6 +12,9 @@ use crate::{
 const PRODUCT: &str = "DNC10140";
 const RELEASE: &str = "DNC10140/10.14.2.0 - (1)";
 const NAME: &str = "callseal";
+/// Which conversation of which client: Derby wants the name of a network and of a node, and six bytes of
+/// time. It shows them in its log alone, where the number of the connection stands anyway.
+const CONVERSATION: &str = "CALLSEAL.0001";
 /// Names in fixed places are filled up to this length with spaces.
 const NAME_LENGTH: usize = 18;
 /// The collection and the package of Derby's dynamic statements, and their consistency token.
@@ -96,6 +99,10 @@ impl Requests {
             put_bytes(out, RDBNAM, &self.database);
             put_u16(out, RDBACCCL, SQLAM);
             put_bytes(out, PRDID, &written(PRODUCT));
+            put(out, CRRTKN, |out| {
+                out.extend(written(CONVERSATION));
+                out.extend([0; 6]);
+            });
             put_bytes(out, TYPDEFNAM, &written("QTDSQLASC"));
             put(out, TYPDEFOVR, |out| {
                 put_u16(out, CCSIDSBC, UTF_8);
