@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deliveries, demo, explain, journal_init, key, load, log, login,
+    announcement, deletion, deliveries, demo, explain, hold, journal_init, key, load, log, login,
     one_resource::OneResourceArgs, rules, test_target, up, verify, why, witness,
 };
 
@@ -54,6 +54,11 @@ enum Command {
     Abandon(deliveries::AbandonArgs),
     /// Says what lies in staging without an order, or is ordered and not there. Exit code 0: nothing.
     Sweep(deliveries::AskArgs),
+    /// Legal holds: what they are over is not deleted, whatever its retention says.
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
+    /// Deletes a recording that need not be kept, when a second person confirms it.
+    Delete(deletion::DeleteArgs),
     /// Writes, reads back and removes a test file on a storage target.
     TestTarget(test_target::TestTargetArgs),
     /// Signs a user in to Microsoft, for a OneDrive target that works in that user's name.
@@ -87,6 +92,8 @@ impl Cli {
             Command::Abandon(args) => block_on(deliveries::abandon(args)),
             Command::Sweep(args) => block_on(deliveries::sweep(args)),
             Command::Release(args) => block_on(deliveries::release(args)),
+            Command::Hold(command) => block_on(hold::run(command)),
+            Command::Delete(args) => block_on(deletion::run(args)),
             Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
             Command::Login(args) => block_on(async { Ok(login::run(args).await) }),
             Command::JournalInit(args) => block_on(async { Ok(journal_init::run(args).await) }),

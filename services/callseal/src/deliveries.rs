@@ -19,7 +19,7 @@ pub use sweep::sweep;
 /// Exit code for a wrong call.
 const USAGE: u8 = 2;
 /// How long a service may take for its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The services that deliver, and what each calls its destinations.
 const SERVICES: [(&str, &str); 2] = [("shipper", "target"), ("journal", "journal")];
 
@@ -50,7 +50,7 @@ pub async fn list(args: AskArgs) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-async fn connect(args: &AskArgs) -> anyhow::Result<Bus> {
+pub(crate) async fn connect(args: &AskArgs) -> anyhow::Result<Bus> {
     let bus = Bus::connect(BusOptions::new(&args.nats, "callseal-command")).await?;
     ensure!(
         bus.is_connected(),
@@ -113,6 +113,10 @@ fn show(text: &mut String, kind: &str, destination: &Destination, now: Timestamp
         let how = if trouble.needs_person { "needs a person" } else { "fails" };
         writeln!(text, "  {how} since {since}, tried again {next}\n    {}", trouble.problem)?;
     }
+    for ends in &destination.expires {
+        let word = if ends.at_unix_ms > now.as_millisecond() { "ends" } else { "has ended" };
+        writeln!(text, "  {} {word} {}", ends.what, time(ends.at_unix_ms, now))?;
+    }
     if *configured && waiting.iter().any(|waiting| waiting.state == "orphaned") {
         writeln!(text, "    to let the orphaned ones go on: callseal release {name}")?;
     }
@@ -133,7 +137,7 @@ fn said(waiting: &Waiting) -> String {
 }
 
 /// A time as the log says it, and how far away it is.
-fn time(unix_ms: i64, now: Timestamp) -> String {
+pub(crate) fn time(unix_ms: i64, now: Timestamp) -> String {
     let at = Timestamp::from_millisecond(unix_ms).unwrap_or_default();
     let seconds = at.duration_since(now).as_secs();
     let away = match seconds.unsigned_abs() {
@@ -148,7 +152,7 @@ fn time(unix_ms: i64, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wire::delivery_v1::Trouble;
+    use wire::delivery_v1::{Expiry, Trouble};
 
     use super::*;
 
@@ -192,6 +196,13 @@ mod tests {
                 windows: "Mon,Tue 19:00-06:00".into(),
                 opens_unix_ms: NOW_MS + 9_000_000,
                 ..destination("night", true, vec![])
+            },
+            Destination {
+                expires: vec![
+                    Expiry { what: "the client certificate".into(), at_unix_ms: NOW_MS - 86_400_000 * 3 },
+                    Expiry { what: "the client secret".into(), at_unix_ms: NOW_MS + 86_400_000 * 20 },
+                ],
+                ..destination("drive", true, vec![])
             },
             Destination {
                 incomplete: "no host key is pinned yet".into(),

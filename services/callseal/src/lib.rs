@@ -2,9 +2,11 @@
 
 pub mod announcement;
 pub mod cli;
+pub mod deletion;
 pub mod deliveries;
 pub mod demo;
 pub mod explain;
+pub mod hold;
 pub mod journal_init;
 pub mod key;
 pub mod load;

@@ -109,7 +109,10 @@ impl Comparer {
                 }
                 Ok(None) => None,
                 Err(error) => {
-                    tracing::warn!(error = with_sources(&error), "targets cannot be compared with the index now");
+                    tracing::warn!(
+                        error = with_sources(&error),
+                        "targets cannot be compared with the index now"
+                    );
                     None
                 }
             };
@@ -129,10 +132,7 @@ impl Comparer {
     }
 
     /// What is wrong in a folder; `None`: its target does not say.
-    async fn compare(
-        &self,
-        folder: &Folder,
-    ) -> Result<Option<BTreeSet<(Wrong, RecordingId)>>, ArchiveError> {
+    async fn compare(&self, folder: &Folder) -> Result<Option<BTreeSet<(Wrong, RecordingId)>>, ArchiveError> {
         let (Ok(tenant), Ok(name)) = (folder.tenant.parse::<TenantId>(), folder.target.parse()) else {
             return Ok(None);
         };
@@ -141,8 +141,11 @@ impl Comparer {
         let Some(opened) = self.targets.get(&Destination { tenant, name }).await else { return Ok(None) };
         let Some(target) = opened.place.storage() else { return Ok(None) };
         let Ok(listed) = target.list(&folder.folder).await else { return Ok(None) };
-        let there: BTreeSet<&str> =
-            listed.iter().filter(|it| matches!(it.kind, Kind::File { .. })).map(|it| it.name.as_str()).collect();
+        let there: BTreeSet<&str> = listed
+            .iter()
+            .filter(|it| matches!(it.kind, Kind::File { .. }))
+            .map(|it| it.name.as_str())
+            .collect();
         let mut wrong = BTreeSet::new();
         let missing = known.iter().filter(|(name, _)| !there.contains(name.as_str()));
         for recording in missing.map(|(_, recording)| *recording).collect::<BTreeSet<_>>() {
@@ -298,7 +301,8 @@ mod tests {
     #[test]
     fn the_recording_is_read_out_of_the_names_of_its_files() {
         let id = RecordingId::new();
-        for name in ["_in_+4970_22_ID.wav", "_out_22_1_ID_hash.SHA256withRSA.sig", "_in_1_2_ID_info (2).txt"] {
+        for name in ["_in_+4970_22_ID.wav", "_out_22_1_ID_hash.SHA256withRSA.sig", "_in_1_2_ID_info (2).txt"]
+        {
             assert_eq!(recording_of(&name.replace("ID", &id.to_string())), Some(id), "{name}");
         }
         for other in ["callseal.pem", "verify.sh", "checkpoint", "20261122-091530.123Z_in_1_2.wav"] {

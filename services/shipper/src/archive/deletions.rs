@@ -88,10 +88,12 @@ impl Archive {
         };
         Self::guard(&mut tx, &tenant).await?;
         // After the guard: nobody else changes it now.
-        let row = sqlx::query("SELECT requested_by FROM archive_deletions WHERE deletion = $1 AND state = 'requested'")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let row = sqlx::query(
+            "SELECT requested_by FROM archive_deletions WHERE deletion = $1 AND state = 'requested'",
+        )
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(row) = row else { return Ok(Err(Refusal::NoSuchRequest)) };
         let second = match people::second(&row.try_get::<String, _>("requested_by")?, by) {
             Ok(second) => second,
@@ -252,7 +254,8 @@ impl Archive {
             "SELECT * FROM archive_deletions WHERE state IN ('marked', 'logged') AND next_at <= $1 \
              ORDER BY next_at, deletion LIMIT 1{lock}"
         );
-        let due = sqlx::query(sqlx::AssertSqlSafe(due)).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
+        let due =
+            sqlx::query(sqlx::AssertSqlSafe(due)).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
         let Some(row) = due else { return Ok(None) };
         let id: i64 = row.try_get("deletion")?;
         sqlx::query("UPDATE archive_deletions SET next_at = $1, attempts = attempts + 1 WHERE deletion = $2")
@@ -300,7 +303,12 @@ impl Archive {
     }
 
     /// Notes what a deletion waits for, and until when.
-    pub(super) async fn postpone(&self, id: i64, until: Timestamp, problem: &str) -> Result<(), ArchiveError> {
+    pub(super) async fn postpone(
+        &self,
+        id: i64,
+        until: Timestamp,
+        problem: &str,
+    ) -> Result<(), ArchiveError> {
         sqlx::query("UPDATE archive_deletions SET next_at = $1, problem = $2 WHERE deletion = $3")
             .bind(until.as_millisecond())
             .bind(problem)
@@ -311,14 +319,20 @@ impl Archive {
     }
 
     /// Notes that a deletion is carried out. Where no file is left the recording becomes a tombstone.
-    pub(super) async fn deletion_done(&self, deletion: &Deletion, now: Timestamp) -> Result<(), ArchiveError> {
+    pub(super) async fn deletion_done(
+        &self,
+        deletion: &Deletion,
+        now: Timestamp,
+    ) -> Result<(), ArchiveError> {
         let mut tx = self.db.begin_write().await?;
         Self::guard(&mut tx, &deletion.tenant).await?;
-        sqlx::query("UPDATE archive_deletions SET state = 'done', done_at = $1, problem = '' WHERE deletion = $2")
-            .bind(now.as_millisecond())
-            .bind(deletion.id)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "UPDATE archive_deletions SET state = 'done', done_at = $1, problem = '' WHERE deletion = $2",
+        )
+        .bind(now.as_millisecond())
+        .bind(deletion.id)
+        .execute(&mut *tx)
+        .await?;
         let left = Self::files_in(&mut tx, &deletion.tenant, deletion.recording).await?;
         if left.is_empty() {
             sqlx::query(
@@ -426,11 +440,13 @@ fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
     let damaged = || ArchiveError::Statement(sqlx::Error::Decode("an id of a deletion".into()));
     let (reason, first) = (text("reason")?, text("requested_by")?);
     let second: Option<String> = row.try_get("confirmed_by")?;
-    let ground = if text("cause")? == Ground::Retention.as_str() { Ground::Retention } else { Ground::Request };
+    let ground =
+        if text("cause")? == Ground::Retention.as_str() { Ground::Retention } else { Ground::Request };
     let (reason, by) = match second {
-        Some(second) => {
-            (format!("{reason} (asked for by {first}, confirmed by {second})"), format!("{first} and {second}"))
-        }
+        Some(second) => (
+            format!("{reason} (asked for by {first}, confirmed by {second})"),
+            format!("{first} and {second}"),
+        ),
         None => (reason, first),
     };
     Ok(Deletion {

@@ -119,8 +119,7 @@ impl Desk {
             Over::Recording(recording) => Some(*recording),
             _ => None,
         };
-        let changed =
-            HoldChanged { hold: hold.hold, placed, over: hold.over.clone(), by: by.to_owned() };
+        let changed = HoldChanged { hold: hold.hold, placed, over: hold.over.clone(), by: by.to_owned() };
         self.reporter.event(&tenant, recording, What::HoldChanged(changed));
     }
 
@@ -132,10 +131,7 @@ impl Desk {
         }
     }
 
-    async fn about_deletion(
-        &self,
-        request: DeletionRequest,
-    ) -> Answer<Vec<wire::archive_v1::Deletion>> {
+    async fn about_deletion(&self, request: DeletionRequest) -> Answer<Vec<wire::archive_v1::Deletion>> {
         let (now, policy) = (Timestamp::now(), &self.policy);
         match request.what {
             Some(AboutDeletion::Request(RequestDeletion { tenant, recording_id, reason, by })) => {
@@ -156,7 +152,8 @@ impl Desk {
             }
             Some(AboutDeletion::List(asked)) => Ok(Ok(self.archive.deletions(&asked).await?)),
             Some(AboutDeletion::Withdraw(asked)) => {
-                let withdrawn = self.archive.withdraw_deletion(signed(asked.deletion), &asked.by, now).await?;
+                let withdrawn =
+                    self.archive.withdraw_deletion(signed(asked.deletion), &asked.by, now).await?;
                 Ok(withdrawn.map(|deletion| vec![deletion]))
             }
             None => Ok(Err(Refusal::Text("it is not said what is wanted"))),
@@ -181,7 +178,10 @@ where
 {
     while !shutdown.is_cancelled() {
         if let Err(error) = serve().await {
-            tracing::warn!(error = with_sources(&error), "questions about holds and deletions are not answered now");
+            tracing::warn!(
+                error = with_sources(&error),
+                "questions about holds and deletions are not answered now"
+            );
             let _stopped = shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await;
         }
     }

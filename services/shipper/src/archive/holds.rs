@@ -6,7 +6,11 @@ use sql::Transaction;
 use sqlx::{Row as _, any::AnyRow};
 use wire::archive_v1::{self as proto, place_hold::Over as Asked};
 
-use super::{Archive, ArchiveError, judgement::{Kept, Refusal}, people, unsigned};
+use super::{
+    Archive, ArchiveError,
+    judgement::{Kept, Refusal},
+    people, unsigned,
+};
 
 /// What a hold is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,10 +158,12 @@ impl Archive {
         now: Timestamp,
     ) -> Result<Result<proto::Hold, Refusal>, ArchiveError> {
         let mut tx = self.db.begin_write().await?;
-        let row = sqlx::query("SELECT tenant, release_by FROM archive_holds WHERE hold = $1 AND released_at IS NULL")
-            .bind(hold)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let row = sqlx::query(
+            "SELECT tenant, release_by FROM archive_holds WHERE hold = $1 AND released_at IS NULL",
+        )
+        .bind(hold)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(row) = row else { return Ok(Err(Refusal::NoSuchHold)) };
         let Some(first) = row.try_get::<Option<String>, _>("release_by")? else {
             return Ok(Err(Refusal::ReleaseNotAsked));

@@ -68,7 +68,9 @@ pub(super) enum Refusal {
          or when that order was given up"
     )]
     OnItsWay,
-    #[error("no storage target that has it lets anything be deleted: `deletion: allowed` in the target permits it")]
+    #[error(
+        "no storage target that has it lets anything be deleted: `deletion: allowed` in the target permits it"
+    )]
     NoTargetAllows,
     #[error("a second person has to confirm it: this is the one who asked")]
     SamePerson,
@@ -185,7 +187,8 @@ mod tests {
         let (before, after) = (at("2026-11-30T23:59:59.999Z"), at("2026-12-01T00:00:00Z"));
         let short = RuleNow::Says(Some(Retention::Days(1)));
         let long = RuleNow::Says(Some(Retention::Years(1)));
-        let (to_come, later) = (Refusal::Kept(at("2026-12-01T00:00:00Z")), Refusal::Kept(at("2027-11-23T00:00:00Z")));
+        let (to_come, later) =
+            (Refusal::Kept(at("2026-12-01T00:00:00Z")), Refusal::Kept(at("2027-11-23T00:00:00Z")));
         for (kept, rule, ground, now, expected) in [
             (kept(Regulated, until, false), short, Ended, before, Err(to_come.clone())),
             (kept(Regulated, until, false), short, Request, before, Err(to_come.clone())),

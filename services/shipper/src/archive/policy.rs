@@ -21,6 +21,9 @@ impl Policy {
         let rules = resources.tenants.get(tenant).map(|found| found.rules.as_slice()).unwrap_or_default();
         match (rules.iter().find(|known| known.name.as_str() == rule), class) {
             (Some(known), Some(class)) => RuleNow::Says(known.retention_of(class)),
+            // Perhaps it is there and cannot be read, and says longer than it did: nothing that cannot be
+            // undone hangs on a file with a slip in it.
+            (None, _) if !self.0.problems().is_empty() => RuleNow::Says(None),
             _ => RuleNow::Gone,
         }
     }
@@ -41,5 +44,37 @@ impl Policy {
     /// All tenants of the configuration.
     pub(super) fn tenants(&self) -> Vec<TenantId> {
         self.0.current().tenants.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use domain::resources::Retention;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    const TENANT: &str = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n\
+                          spec: {country: DE, timeZone: Europe/Berlin, whenUndecided: record}\n";
+
+    #[tokio::test]
+    async fn a_rule_is_gone_only_where_all_of_the_configuration_can_be_read() {
+        let acme: TenantId = "acme".parse().unwrap();
+        let says = |rule: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("tenant.yaml"), TENANT).unwrap();
+            fs::write(dir.path().join("rule.yaml"), rule).unwrap();
+            let config = config::watch(dir.path(), CancellationToken::new()).unwrap();
+            Policy::new(config).rule(&acme, "desk", Some(Class::Regulated))
+        };
+        let rule = "apiVersion: callseal.io/v1alpha1\nkind: RecordingRule\nmetadata: {name: desk}\n\
+                    spec: {profile: legalDuty, scope: all, retention: {years: 10}}\n";
+        assert_eq!(says(rule), RuleNow::Says(Some(Retention::Years(10))));
+        assert_eq!(says(&rule.replace("desk", "other")), RuleNow::Gone);
+        // As after a restart with a slip in the file: what the rule says nobody knows.
+        assert_eq!(says(&rule.replace("scope: all", "scope: {all")), RuleNow::Says(None));
+        assert_eq!(says(&rule.replace("10", "ten")), RuleNow::Says(None));
     }
 }

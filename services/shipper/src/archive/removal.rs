@@ -17,12 +17,7 @@ use wire::{
     evidence_v1::{Deletion as Note, NoteRequest, NoteResponse, note_request},
 };
 
-use super::{
-    Archive, ArchiveError, Policy,
-    deletions::Deletion,
-    index::IndexedFile,
-    judgement::Refusal,
-};
+use super::{Archive, ArchiveError, Policy, deletions::Deletion, index::IndexedFile, judgement::Refusal};
 use crate::{fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging};
 
 /// How long the signer may take.
@@ -215,7 +210,10 @@ impl Remover {
         };
         let answer = self.parts.bus.request(subjects::SIGNER_NOTE, &request, PATIENCE).await;
         let answer: NoteResponse = answer.map_err(|error| {
-            Stop::Trouble(format!("the signer does not write its deletion into the log: {}", with_sources(&error)))
+            Stop::Trouble(format!(
+                "the signer does not write its deletion into the log: {}",
+                with_sources(&error)
+            ))
         })?;
         match answer.place {
             Some(place) if answer.problem.is_empty() => Ok(i64::try_from(place.index).unwrap_or(i64::MAX)),
@@ -280,7 +278,8 @@ fn told_targets(deletion: &Deletion) -> Vec<String> {
 /// Whether the file that stands under the name is the one that was brought there.
 async fn is_it(target: &dyn Target, file: &IndexedFile) -> Result<bool, Stop> {
     let trouble = |problem: String| Stop::Trouble(format!("target {}: {problem}", file.target));
-    let opened = target.open(&file.folder, &file.stored_name).await.map_err(|error| trouble(error.to_string()))?;
+    let opened =
+        target.open(&file.folder, &file.stored_name).await.map_err(|error| trouble(error.to_string()))?;
     let Some(mut reader) = opened else { return Ok(false) };
     let (mut hash, mut block) = (Sha256::new(), vec![0; 256 * 1024]);
     loop {

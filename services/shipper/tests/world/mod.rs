@@ -85,7 +85,18 @@ impl World {
         Process::start(name, self.dir.path(), &mut command).unwrap()
     }
 
+    /// The first column of what the shipper's database answers, one parameter given.
+    #[allow(dead_code, reason = "not every test file looks into the database")]
+    pub async fn stored(&self, query: &'static str, parameter: &str) -> Vec<String> {
+        let url = format!("sqlite:{}", self.path("shipper.sqlite").display());
+        let db = sql::Database::open(&url).await.unwrap();
+        let rows: Vec<(String,)> = sqlx::query_as(query).bind(parameter).fetch_all(db.pool()).await.unwrap();
+        db.pool().close().await;
+        rows.into_iter().map(|(text,)| text).collect()
+    }
+
     /// Puts the files of a sealed recording into staging and announces it for `targets`.
+    #[allow(dead_code, reason = "not every test file announces at once")]
     pub async fn seal(&self, targets: &[&str]) -> RecordingSealed {
         let sealed = self.prepare(targets);
         self.bus.publish_sealed(&sealed).await.unwrap();
