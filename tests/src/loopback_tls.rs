@@ -17,14 +17,23 @@ echo subjectAltName=IP:127.0.0.1,DNS:localhost > server.ext
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem
 ";
 
-/// Makes a CA (`ca.pem`) and a certificate for `127.0.0.1` and `localhost` in `dir`; what a server needs of
-/// them.
+/// Makes a CA (`ca.pem`) and a certificate (`server.pem`, `server.key`) for `127.0.0.1` and `localhost` in
+/// `dir`.
+///
+/// # Errors
+/// `openssl` is missing or refuses.
+pub fn certify(dir: &Path) -> anyhow::Result<()> {
+    let made = Command::new("sh").args(["-ec", SCRIPT]).current_dir(dir).output()?;
+    ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(())
+}
+
+/// The same; what a server needs of them.
 ///
 /// # Errors
 /// `openssl` is missing or refuses.
 pub fn server_config(dir: &Path) -> anyhow::Result<Arc<ServerConfig>> {
-    let made = Command::new("sh").args(["-ec", SCRIPT]).current_dir(dir).output()?;
-    ensure!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+    certify(dir)?;
     let certificate = CertificateDer::from_pem_slice(&fs::read(dir.join("server.pem"))?)?;
     let key = PrivateKeyDer::from_pem_slice(&fs::read(dir.join("server.key"))?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,6 +1,7 @@
 //! SSH as a way to somewhere: a server of a pinned host key, a login, and TCP connections that the
 //! server opens for us (`direct-tcpip`, RFC 4254 section 7.2). Through a [`Tunnel`] goes whatever
-//! speaks over a byte stream: SFTP, SMB, a database. Nothing ever listens on this machine.
+//! speaks over a byte stream: SFTP, SMB, a database. No port is ever opened on this machine; what cannot
+//! be handed a stream gets a [`Socket`] of its own.
 //!
 //! A server whose `hostKeys` are empty is incomplete: nothing is sent to it, no password and no
 //! file, before somebody has looked at its keys ([`shown_keys`]) and pinned one.
@@ -12,6 +13,7 @@ mod host_key;
 mod login;
 mod place;
 mod session;
+mod socket;
 mod stream;
 mod survey;
 
@@ -24,6 +26,7 @@ pub use error::{ErrorKind, SshError};
 pub use host_key::{HostKey, InvalidHostKey, check as check_host_key};
 pub use place::Place;
 pub use session::Session;
+pub use socket::Socket;
 pub use stream::Stream;
 pub use survey::shown_keys;
 

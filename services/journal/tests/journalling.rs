@@ -4,8 +4,8 @@ mod world;
 
 use std::path::Path;
 
-use callseal_journal::database::{self, JournalDb};
-use domain::resources::{JournalDatabase, JournalTarget};
+use callseal_journal::database::{self, JournalDb, Query};
+use domain::resources::{JournalDatabase, JournalTarget, SqliteJournal};
 use harness::{postgres::Postgres, wait};
 use wire::{
     event_v1::{Fault, event::What},
@@ -35,7 +35,8 @@ fn local_db(world: &World) -> Box<dyn JournalDb> {
         name: "local".parse().unwrap(),
         table: "recordings".into(),
         create_table: true,
-        database: JournalDatabase::Sqlite { path: world.path("journal.sqlite") },
+        extra_columns: Vec::new(),
+        database: JournalDatabase::Sqlite(SqliteJournal { path: world.path("journal.sqlite") }),
     };
     database::open(&target, Path::new("")).unwrap()
 }
@@ -78,7 +79,7 @@ async fn a_row_reaches_every_journal_of_its_recording_and_no_number_reaches_the_
     assert_eq!(told, ["local", "remote"]);
     let one = world.seal(&["local", "local"]).await;
     assert_eq!(world.event("journalled", journalled).await, "local");
-    assert_eq!(names(&local_db(&world).read(10).await.unwrap()), names(&[both.clone(), one]));
+    assert_eq!(names(&local_db(&world).read(&Query::newest(10)).await.unwrap()), names(&[both.clone(), one]));
     assert_eq!(remote_rows(&server).await, [both.base_file_name]);
     let log = journal.output();
     journal.stop(PATIENCE).unwrap();
@@ -121,12 +122,12 @@ async fn a_crash_after_any_step_loses_no_row_and_writes_none_twice() {
         let second = world.seal(&["local"]).await;
         let db = local_db(&world);
         wait::until("the second row", PATIENCE, || async {
-            let rows = db.read(10).await.ok()?;
+            let rows = db.read(&Query::newest(10)).await.ok()?;
             rows.contains(&second).then_some(())
         })
         .await
         .unwrap();
         journal.stop(PATIENCE).unwrap();
-        assert_eq!(names(&db.read(10).await.unwrap()), names(&[row, second]), "{step}");
+        assert_eq!(names(&db.read(&Query::newest(10)).await.unwrap()), names(&[row, second]), "{step}");
     }
 }

@@ -76,6 +76,9 @@ fn the_page_names_every_field_there_is() {
         ("JournalTarget", "", "{x: 1}"),
         ("JournalTarget", "sqlite.", "{sqlite: {x: 1}}"),
         ("JournalTarget", "postgres.", "{postgres: {x: 1}}"),
+        ("JournalTarget", "mysql.", "{mysql: {x: 1}}"),
+        ("JournalTarget", "sqlServer.", "{sqlServer: {x: 1}}"),
+        ("JournalTarget", "derby.", "{derby: {x: 1}}"),
     ] {
         let folder = Folder::new(&[("a.yaml", tenant("acme")), ("b.yaml", document(kind, "name: b", spec))]);
         let problems = load(folder.0.path()).unwrap().problems;

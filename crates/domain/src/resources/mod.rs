@@ -49,11 +49,12 @@ pub use secret::{Secret, SecretRefSpec, SecretSpec, SecretValueSpec, Secrets};
 pub use smtp::{SmtpLogin, SmtpServer, SmtpSpec, SmtpTls, is_mail_address};
 pub use ssh::{SshAuth, SshServer, SshServerSpec, SshTunnel, SshTunnelSpec};
 pub use storage_target::{
-    AppLogin, AppLoginSpec, AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, Cloud, Deletion, Drive, DriveSpec,
-    EmailSpec, EmailTarget, FolderSpec, FolderTarget, InvalidOneDriveName, ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec,
-    GcsSpec, GcsTarget, OneDriveSpec, OneDriveTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec, S3Target, Schedule, ScheduleError, ScriptSpec, ScriptTarget, SftpSpec, SftpTarget,
-    SmbEncryption, SmbSigning, SmbSpec, SmbTarget, StorageKind, StorageTarget, StorageTargetSpec, Transfer,
-    TransferSpec, UserLogin, UserLoginSpec, Window, WindowError, Windows, check_one_drive_name,
+    AppLogin, AppLoginSpec, AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, Cloud, Deletion, Drive,
+    DriveSpec, EmailSpec, EmailTarget, FolderSpec, FolderTarget, GcsSpec, GcsTarget, InvalidOneDriveName,
+    ManagedIdentitySpec, MicrosoftLogin, MicrosoftLoginSpec, OneDriveSpec, OneDriveTarget, S3Lock,
+    S3LockMode, S3LockSpec, S3Spec, S3Target, Schedule, ScheduleError, ScriptSpec, ScriptTarget, SftpSpec,
+    SftpTarget, SmbEncryption, SmbSigning, SmbSpec, SmbTarget, StorageKind, StorageTarget, StorageTargetSpec,
+    Transfer, TransferSpec, UserLogin, UserLoginSpec, Window, WindowError, Windows, check_one_drive_name,
 };
 pub use tenant::{
     Api, ApiSpec, EmailNotices, EmailNoticesSpec, Evidence, EvidenceSpec, Notifications, NotificationsSpec,

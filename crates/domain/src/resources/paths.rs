@@ -24,8 +24,8 @@ impl JournalTarget {
     /// This journal with its SQLite file resolved against `base`, the data directory.
     pub fn resolved(&self, base: &Path) -> Self {
         let mut journal = self.clone();
-        if let JournalDatabase::Sqlite { path } = &mut journal.database {
-            *path = resolve(path, base);
+        if let JournalDatabase::Sqlite(sqlite) = &mut journal.database {
+            sqlite.path = resolve(&sqlite.path, base);
         }
         journal
     }

@@ -7,6 +7,8 @@ use std::error::Error;
 pub enum ErrorKind {
     /// No connection, or it broke. Passes by itself.
     Unreachable,
+    /// Other writers are in the way: a deadlock, a lock held for long. Passes by itself.
+    Busy,
     /// The server does not take the login.
     LoginRefused,
     /// The database does not exist.
@@ -54,7 +56,7 @@ impl JournalError {
 
     /// True if time alone does not mend it.
     pub const fn is_permanent(&self) -> bool {
-        !matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Full | ErrorKind::Other)
+        !matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Full | ErrorKind::Other)
     }
 
     /// True if the fault lies in the row, so that other rows go on.

@@ -1,10 +1,16 @@
-//! Journal databases behind one trait.
+//! Journal databases behind one trait: one file a kind.
 
+mod dialect;
 mod error;
+mod found;
+mod kept;
+mod mysql;
 mod postgres;
+mod query;
 mod rows;
 mod sqlite;
 mod table;
+mod way;
 
 use std::path::Path;
 
@@ -13,20 +19,25 @@ use domain::resources::{JournalDatabase, JournalTarget};
 use wire::recording_v1::JournalRow;
 
 pub use error::{ErrorKind, JournalError};
+pub use query::{Place, Query};
+
+use dialect::Dialect;
+use table::Table;
 
 /// A database with a table of the columns of F-91.
 #[async_trait]
 pub trait JournalDb: Send + Sync {
-    /// Looks whether the database can be reached and has the table with its columns.
+    /// Looks whether the database can be reached and has the table, with its columns, and no other that
+    /// wants a value.
     ///
     /// # Errors
     /// What is wrong, in words; [`ErrorKind::NoTable`] if only the table is missing.
     async fn check(&self) -> Result<(), JournalError>;
 
-    /// Makes the table; one that exists stays as it is.
+    /// Makes the table; one that exists stays as it is, and is checked.
     ///
     /// # Errors
-    /// The database cannot be reached, or the user may not.
+    /// The database cannot be reached, or the user may not, or the table that is there cannot be used.
     async fn create_table(&self) -> Result<(), JournalError>;
 
     /// Writes those of `rows` that are not there yet, all or none; returns how many those were. A
@@ -34,14 +45,14 @@ pub trait JournalDb: Send + Sync {
     /// no key, so the transaction looks before it writes, and keeps others from writing meanwhile.
     ///
     /// # Errors
-    /// None of them was written now.
+    /// None of them was written now. [`ErrorKind::Row`]: one of them cannot be stored.
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError>;
 
-    /// The newest rows first, at most `limit`.
+    /// A page of rows, newest first.
     ///
     /// # Errors
     /// The table cannot be read.
-    async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError>;
+    async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError>;
 }
 
 /// Makes the journal that a resource describes; nothing is contacted yet. A relative SQLite path
@@ -50,16 +61,23 @@ pub trait JournalDb: Send + Sync {
 /// # Errors
 /// The table or schema has a name that cannot be used.
 pub fn open(journal: &JournalTarget, base: &Path) -> Result<Box<dyn JournalDb>, JournalError> {
+    let table = |dialect, schema: Option<&String>| {
+        Table::new(dialect, schema.map(String::as_str), &journal.table, &journal.extra_columns)
+    };
     Ok(match &journal.database {
-        JournalDatabase::Sqlite { path } => {
-            let table = table::Table::new(None, &journal.table)?;
-            Box::new(sqlite::Sqlite::new(&base.join(path), table))
+        JournalDatabase::Sqlite(sqlite) => {
+            Box::new(sqlite::Sqlite::new(&base.join(&sqlite.path), table(Dialect::Sqlite, None)?))
         }
-        JournalDatabase::Postgres { host, port, database, schema, user, password, tls } => {
-            let table = table::Table::new(schema.as_deref(), &journal.table)?;
-            let login =
-                postgres::Login { host, port: *port, database, user, password: password.as_ref(), tls };
-            Box::new(postgres::Postgres::new(&login, table)?)
+        JournalDatabase::Postgres(postgres) => {
+            let table = table(Dialect::Postgres, postgres.schema.as_ref())?;
+            Box::new(postgres::Postgres::new(postgres, table))
+        }
+        JournalDatabase::MySql(mysql) => Box::new(mysql::MySql::new(mysql, table(Dialect::MySql, None)?)),
+        JournalDatabase::SqlServer(_) | JournalDatabase::Derby(_) => {
+            return Err(JournalError::new(
+                ErrorKind::Description,
+                "this version does not write into this kind of database yet",
+            ));
         }
     })
 }

@@ -1,106 +1,99 @@
 //! A PostgreSQL server as a journal.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
-use domain::Sensitive;
+use domain::resources::{DatabaseTls, PostgresJournal};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{sync::Mutex, time::timeout};
 use wire::recording_v1::JournalRow;
 
-use super::{ErrorKind, JournalDb, JournalError, rows, table::Table};
+use super::{
+    ErrorKind, JournalDb, JournalError,
+    found::{self, FoundColumn},
+    kept::Kept,
+    query::Query,
+    rows,
+    table::Table,
+    way::{self, Failure, Way},
+};
 
-/// How to log in.
-pub struct Login<'a> {
-    pub host: &'a str,
-    pub port: u16,
-    pub database: &'a str,
-    pub user: &'a str,
-    pub password: Option<&'a Sensitive<String>>,
-    pub tls: &'a str,
-}
+/// The columns of a table, and whether each needs a value: it is not null, has no default, and neither
+/// counts nor computes by itself.
+const COLUMNS: &str = "SELECT attname::text, attnotnull AND NOT atthasdef AND attidentity = '' AND attgenerated = '' \
+     FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
 
-/// How long connecting and logging in may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A table of a PostgreSQL database. One connection is enough: rows are written one after the other.
-/// A pool would try a refused connection again and again, and then say only that it took too long.
+/// A table of a PostgreSQL database.
 pub struct Postgres {
     options: PgConnectOptions,
-    /// Taken out while it is used: one that is broken off in the middle is not used again.
-    kept: Mutex<Option<PgConnection>>,
+    way: Way,
+    kept: Kept<PgConnection>,
     table: Table,
-    server: String,
 }
 
 impl Postgres {
     /// A journal on a server; it is contacted at the first use.
-    ///
-    /// # Errors
-    /// The TLS mode is not known.
-    pub fn new(login: &Login<'_>, table: Table) -> Result<Self, JournalError> {
-        let tls: PgSslMode = login.tls.parse().map_err(|_| {
-            JournalError::new(ErrorKind::Description, "tls must be disable, prefer, require or verify-full")
-        })?;
+    pub fn new(journal: &PostgresJournal, table: Table) -> Self {
+        let server = &journal.server;
         let mut options = PgConnectOptions::new_without_pgpass()
-            .port(login.port)
-            .database(login.database)
-            .username(login.user)
-            .ssl_mode(tls)
+            .port(server.port)
+            .database(&server.database)
+            .username(&server.user)
+            .ssl_mode(match journal.tls {
+                DatabaseTls::Disable => PgSslMode::Disable,
+                DatabaseTls::Prefer => PgSslMode::Prefer,
+                DatabaseTls::Require => PgSslMode::Require,
+                DatabaseTls::VerifyFull => PgSslMode::VerifyFull,
+            })
             .application_name("callseal-journal");
-        options =
-            if login.host.starts_with('/') { options.socket(login.host) } else { options.host(login.host) };
-        if let Some(password) = login.password {
+        options = if server.host.starts_with('/') {
+            options.socket(&server.host)
+        } else {
+            options.host(&server.host)
+        };
+        if let Some(password) = &server.password {
             options = options.password(password.expose());
         }
-        let (kept, server) = (Mutex::default(), format!("{}:{}", login.host, login.port));
-        Ok(Self { options, kept, table, server })
-    }
-
-    /// The connection of the last use, if it still lives, or a new one.
-    async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
-        if let Some(mut kept) = self.kept.lock().await.take()
-            && kept.ping().await.is_ok()
-        {
-            return Ok(kept);
+        if let Some(pem) = &server.ca_certificate {
+            options = options.ssl_root_cert_from_pem(pem.clone().into_bytes());
         }
-        let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-        timeout(CONNECT_TIMEOUT, self.options.connect()).await.map_err(late)?
+        Self { options, way: Way::to(server), kept: Kept::new(), table }
     }
 
-    /// Keeps the connection for the next use.
-    async fn keep(&self, connection: PgConnection) {
-        *self.kept.lock().await = Some(connection);
-    }
-
-    async fn execute(&self, statement: String) -> Result<(), JournalError> {
-        let executed = async {
-            let mut connection = self.connection().await?;
-            connection.execute(AssertSqlSafe(statement)).await?;
-            self.keep(connection).await;
-            Ok(())
-        };
-        executed.await.map_err(|error| self.fault(error))
+    async fn connection(&self) -> Result<PgConnection, Failure> {
+        self.kept
+            .take(async {
+                let socket = self.way.socket(&format!(".s.PGSQL.{}", self.options.get_port())).await?;
+                let options = match &socket {
+                    Some(socket) => self.options.clone().socket(socket.folder()),
+                    None => self.options.clone(),
+                };
+                Ok(options.connect().await?)
+            })
+            .await
     }
 
     /// What the server said, by its SQLSTATE
     /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Its own words are not
     /// repeated: they may hold the row.
-    fn fault(&self, error: sqlx::Error) -> JournalError {
-        let (server, table) = (&self.server, self.table.name());
+    fn fault(&self, failure: Failure) -> JournalError {
+        let error = match failure {
+            Failure::Tunnel(error) => return way::fault(error),
+            Failure::Database(error) => error,
+        };
+        let (server, table) = (self.way.server(), self.table.name());
         let code = error
             .as_database_error()
             .and_then(|e| e.code())
             .map(|code| code.into_owned())
             .unwrap_or_default();
         let (kind, sentence) = match code.as_str() {
+            // PostgreSQL says the same of an account whose password has expired.
             "28P01" | "28000" => (
                 ErrorKind::LoginRefused,
                 format!(
-                    "the PostgreSQL server {server} refuses the login; check user, password and pg_hba.conf"
+                    "the PostgreSQL server {server} refuses the login; check user, password (has it expired?) and \
+                     pg_hba.conf"
                 ),
             ),
             "3D000" => (
@@ -119,10 +112,22 @@ impl Postgres {
                     "the table {table} on the PostgreSQL server {server} lacks a column, or has it with another type"
                 ),
             ),
-            "42501" | "25006" => (
+            "25006" => (
+                ErrorKind::Denied,
+                format!(
+                    "the PostgreSQL server {server} is read-only: is it a standby? Name the primary as host"
+                ),
+            ),
+            "42501" => (
                 ErrorKind::Denied,
                 format!(
                     "the PostgreSQL server {server} does not let this user write the table {table}; grant SELECT and INSERT"
+                ),
+            ),
+            "40P01" | "40001" | "55P03" => (
+                ErrorKind::Busy,
+                format!(
+                    "other writers of the table {table} on the PostgreSQL server {server} were in the way"
                 ),
             ),
             "53100" => {
@@ -139,10 +144,9 @@ impl Postgres {
                     "the table {table} on the PostgreSQL server {server} refuses the row (SQLSTATE {code}); look at its constraints"
                 ),
             ),
-            "" if matches!(error, sqlx::Error::Tls(_)) => (
-                ErrorKind::Denied,
-                format!("the PostgreSQL server {server} does not offer the TLS that the journal asks for"),
-            ),
+            "" if let Some(problem) = way::tls_problem(&error) => {
+                (ErrorKind::Denied, format!("the PostgreSQL server {server} {problem}"))
+            }
             "" => (
                 ErrorKind::Unreachable,
                 format!(
@@ -158,11 +162,29 @@ impl Postgres {
 #[async_trait]
 impl JournalDb for Postgres {
     async fn check(&self) -> Result<(), JournalError> {
-        self.execute(self.table.probe()).await
+        let found = async {
+            let mut connection = self.connection().await?;
+            let columns = sqlx::query(COLUMNS).bind(self.table.quoted()).fetch_all(&mut connection).await?;
+            self.kept.keep(connection).await;
+            let column = |row: &sqlx::postgres::PgRow| {
+                Ok(FoundColumn { name: row.try_get(0)?, needs_value: row.try_get(1)? })
+            };
+            columns.iter().map(column).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Failure::from)
+        };
+        let found = found.await.map_err(|failure| self.fault(failure))?;
+        found::check(&self.table, &found, &format!("the PostgreSQL server {}", self.way.server()))
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
-        self.execute(self.table.create()).await?;
+        let made = async {
+            let mut connection = self.connection().await?;
+            for statement in self.table.create() {
+                connection.execute(AssertSqlSafe(statement)).await?;
+            }
+            self.kept.keep(connection).await;
+            Ok(())
+        };
+        made.await.map_err(|failure: Failure| self.fault(failure))?;
         self.check().await
     }
 
@@ -178,19 +200,19 @@ impl JournalDb for Postgres {
                 .await?;
             let written = rows::insert_new(&mut tx, &self.table, rows).await?;
             tx.commit().await?;
-            self.keep(connection).await;
+            self.kept.keep(connection).await;
             Ok(written)
         };
-        insert.await.map_err(|error| self.fault(error))
+        insert.await.map_err(|failure: Failure| self.fault(failure))
     }
 
-    async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
+    async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
         let read = async {
             let mut connection = self.connection().await?;
-            let read = rows::newest::<sqlx::Postgres>(&mut connection, &self.table, limit).await?;
-            self.keep(connection).await;
+            let read = rows::read::<sqlx::Postgres>(&mut connection, &self.table, query).await?;
+            self.kept.keep(connection).await;
             Ok(read)
         };
-        read.await.map_err(|error| self.fault(error))
+        read.await.map_err(|failure: Failure| self.fault(failure))
     }
 }

@@ -1,15 +1,20 @@
 //! Writing and reading rows: the same on every database that sqlx speaks.
 
+use std::collections::HashSet;
+
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row as _, Transaction,
-    Type,
+    AssertSqlSafe, Database, Decode, Encode, Executor, IntoArguments, Row as _, Transaction, Type,
+    query::Query as Statement,
 };
 use wire::recording_v1::JournalRow;
 
-use super::table::Table;
+use super::{
+    query::Query,
+    table::{ROWS_AT_ONCE, Table, Value, is_number, set},
+};
 
-/// Writes those of `rows` that are not there yet; returns how many. The caller's transaction has to
-/// keep others from writing between the look and the insert.
+/// Writes those of `rows` that are not there yet, each once; returns how many. The caller's transaction
+/// has to keep others from writing between the look and the insert.
 pub(super) async fn insert_new<DB>(
     tx: &mut Transaction<'_, DB>,
     table: &Table,
@@ -19,62 +24,86 @@ where
     DB: Database,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
+    usize: sqlx::ColumnIndex<DB::Row>,
 {
     let mut written = 0;
-    for row in rows {
-        let there = sqlx::query(AssertSqlSafe(table.look())).bind(row.base_file_name.as_str());
-        if there.fetch_optional(&mut **tx).await?.is_some() {
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let mut look = sqlx::query(AssertSqlSafe(table.look(rows.len())));
+        for row in rows {
+            look = look.bind(row.base_file_name.clone());
+        }
+        let there = look.fetch_all(&mut **tx).await?;
+        let mut seen = HashSet::new();
+        for row in &there {
+            seen.insert(row.try_get::<String, _>(0)?);
+        }
+        // One that comes twice in the same breath counts once.
+        let new: Vec<&JournalRow> =
+            rows.iter().filter(|row| seen.insert(row.base_file_name.clone())).collect();
+        if new.is_empty() {
             continue;
         }
-        sqlx::query(AssertSqlSafe(table.insert()))
-            .bind(row.base_file_name.as_str())
-            .bind(row.direction.as_str())
-            .bind(row.time_unix_ms)
-            .bind(row.call_id.as_str())
-            .bind(row.caller_name.as_str())
-            .bind(row.caller.as_str())
-            .bind(row.callee.as_str())
-            .bind(row.setting.as_str())
-            .bind(row.signature.as_str())
-            .execute(&mut **tx)
-            .await?;
-        written += 1;
+        let mut insert = sqlx::query(AssertSqlSafe(table.insert(new.len())));
+        for value in new.iter().flat_map(|row| table.values(row)) {
+            insert = bound(insert, value);
+        }
+        insert.execute(&mut **tx).await?;
+        written += new.len() as u64;
     }
     Ok(written)
 }
 
-/// The newest rows first, at most `limit`. What others have left empty reads as empty.
-pub(super) async fn newest<DB>(
+/// A page of rows, newest first. What others have left empty reads as empty.
+pub(super) async fn read<DB>(
     connection: &mut DB::Connection,
     table: &Table,
-    limit: u32,
+    query: &Query,
 ) -> Result<Vec<JournalRow>, sqlx::Error>
 where
     DB: Database,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    for<'i> &'i str: ColumnIndex<DB::Row>,
+    usize: sqlx::ColumnIndex<DB::Row>,
 {
-    let query = sqlx::query(AssertSqlSafe(table.read())).bind(i64::from(limit));
-    let rows = query.fetch_all(&mut *connection).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |column| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
-            Ok(JournalRow {
-                base_file_name: text("basefilename")?,
-                direction: text("direction")?,
-                time_unix_ms: row.try_get::<Option<i64>, _>("time")?.unwrap_or_default(),
-                call_id: text("callid")?,
-                caller_name: text("callername")?,
-                caller: text("caller")?,
-                callee: text("callee")?,
-                setting: text("setting")?,
-                signature: text("signature")?,
-            })
-        })
-        .collect()
+    let (text, values) = table.read(query);
+    let mut statement = sqlx::query(AssertSqlSafe(text));
+    for value in values {
+        statement = bound(statement, value);
+    }
+    let rows = statement.fetch_all(&mut *connection).await?;
+    let mut read = Vec::with_capacity(rows.len());
+    for found in &rows {
+        let mut row = JournalRow::default();
+        for (index, column) in table.columns().enumerate() {
+            let value = if is_number(column) {
+                found.try_get::<Option<i64>, _>(index)?.map(Value::Number)
+            } else {
+                found.try_get::<Option<String>, _>(index)?.map(|text| Value::Text(text.into()))
+            };
+            if let Some(value) = value {
+                set(&mut row, column, value);
+            }
+        }
+        read.push(row);
+    }
+    Ok(read)
+}
+
+fn bound<'q, DB>(
+    statement: Statement<'q, DB, DB::Arguments>,
+    value: Value<'_>,
+) -> Statement<'q, DB, DB::Arguments>
+where
+    DB: Database,
+    String: Encode<'q, DB> + Type<DB>,
+    i64: Encode<'q, DB> + Type<DB>,
+{
+    match value {
+        Value::Text(text) => statement.bind(text.into_owned()),
+        Value::Number(number) => statement.bind(number),
+    }
 }

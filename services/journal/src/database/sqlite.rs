@@ -4,12 +4,22 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{
-    AssertSqlSafe, SqlitePool,
+    AssertSqlSafe, Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 use wire::recording_v1::JournalRow;
 
-use super::{ErrorKind, JournalDb, JournalError, rows, table::Table};
+use super::{
+    ErrorKind, JournalDb, JournalError,
+    found::{self, FoundColumn},
+    query::Query,
+    rows,
+    table::Table,
+};
+
+/// The columns of a table, and whether each needs a value.
+const COLUMNS: &str =
+    "SELECT name, \"notnull\" <> 0 AND dflt_value IS NULL AND pk = 0 FROM pragma_table_info($1)";
 
 /// Codes of <https://www.sqlite.org/rescode.html>, without the extended part.
 mod code {
@@ -46,7 +56,7 @@ impl Sqlite {
             error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).unwrap_or(0);
         let message = error.as_database_error().map(|e| e.message().to_owned()).unwrap_or_default();
         let (kind, advice) = match code & 0xff {
-            code::BUSY => (ErrorKind::Unreachable, "another program holds it locked".to_owned()),
+            code::BUSY => (ErrorKind::Busy, "another program holds it locked".to_owned()),
             code::READ_ONLY => {
                 (ErrorKind::Denied, "it may not be written; check owner and rights".to_owned())
             }
@@ -77,18 +87,24 @@ impl Sqlite {
 #[async_trait]
 impl JournalDb for Sqlite {
     async fn check(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.probe()))
-            .fetch_optional(&self.pool)
+        let found = sqlx::query(COLUMNS)
+            .bind(self.table.name())
+            .fetch_all(&self.pool)
             .await
-            .map_err(|e| self.fault(e))?;
-        Ok(())
+            .and_then(|columns| {
+                let column = |row: &sqlx::sqlite::SqliteRow| {
+                    Ok(FoundColumn { name: row.try_get(0)?, needs_value: row.try_get(1)? })
+                };
+                columns.iter().map(column).collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|error| self.fault(error))?;
+        found::check(&self.table, &found, &format!("the SQLite journal {}", self.file))
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
-        sqlx::query(AssertSqlSafe(self.table.create()))
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.fault(e))?;
+        for statement in self.table.create() {
+            sqlx::query(AssertSqlSafe(statement)).execute(&self.pool).await.map_err(|e| self.fault(e))?;
+        }
         self.check().await
     }
 
@@ -103,10 +119,10 @@ impl JournalDb for Sqlite {
         insert.await.map_err(|error| self.fault(error))
     }
 
-    async fn read(&self, limit: u32) -> Result<Vec<JournalRow>, JournalError> {
+    async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
         let read = async {
             let mut connection = self.pool.acquire().await?;
-            rows::newest::<sqlx::Sqlite>(&mut connection, &self.table, limit).await
+            rows::read::<sqlx::Sqlite>(&mut connection, &self.table, query).await
         };
         read.await.map_err(|error| self.fault(error))
     }

@@ -1,33 +1,68 @@
 //! The table of F-91, as text of SQL.
 
-use super::{ErrorKind, JournalError};
+use std::borrow::Cow;
 
-/// The columns, with whether each is a number.
-const COLUMNS: [(&str, bool); 9] = [
-    ("basefilename", false),
-    ("direction", false),
-    ("time", true),
-    ("callid", false),
-    ("callername", false),
-    ("caller", false),
-    ("callee", false),
-    ("setting", false),
-    ("signature", false),
-];
+use domain::resources::ExtraColumn;
+use wire::recording_v1::JournalRow;
 
-/// A table by its name, quoted for SQL.
+use super::{
+    ErrorKind, JournalError,
+    dialect::{Column, Dialect, Type},
+    query::Query,
+};
+
+/// So many rows go into one statement: SQL Server takes 2,100 values.
+pub const ROWS_AT_ONCE: usize = 100;
+
+/// What a row has in a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A number.
+    Number(i64),
+}
+
+/// A table by its names and columns.
 #[derive(Debug, Clone)]
 pub struct Table {
+    dialect: Dialect,
     quoted: String,
     plain: String,
+    columns: Vec<Column>,
+}
+
+const BASE_FILE_NAME: Column = Column { name: "basefilename", of: Type::Name };
+const TIME: Column = Column { name: "time", of: Type::Number };
+
+const COLUMNS: [Column; 9] = [
+    BASE_FILE_NAME,
+    text("direction"),
+    TIME,
+    text("callid"),
+    text("callername"),
+    text("caller"),
+    text("callee"),
+    text("setting"),
+    text("signature"),
+];
+
+const fn text(name: &'static str) -> Column {
+    Column { name, of: Type::Text }
 }
 
 impl Table {
-    /// A table in `schema`, or where the database looks by itself.
+    /// A table in `schema`, or where the database looks by itself, with these columns beside those of
+    /// F-91.
     ///
     /// # Errors
     /// A name is not made of letters, digits and `_`.
-    pub fn new(schema: Option<&str>, name: &str) -> Result<Self, JournalError> {
+    pub fn new(
+        dialect: Dialect,
+        schema: Option<&str>,
+        name: &str,
+        extra: &[ExtraColumn],
+    ) -> Result<Self, JournalError> {
         for part in schema.iter().copied().chain([name]) {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if part.is_empty()
@@ -42,8 +77,13 @@ impl Table {
             }
         }
         let parts: Vec<&str> = schema.into_iter().chain([name]).collect();
-        let quoted = parts.iter().map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".");
-        Ok(Self { quoted, plain: parts.join(".") })
+        let quoted = parts.iter().map(|part| dialect.quoted(part)).collect::<Vec<_>>().join(".");
+        let further = extra.iter().map(|column| Column {
+            name: column.as_str(),
+            of: if *column == ExtraColumn::DurationMs { Type::Number } else { Type::Text },
+        });
+        let columns = COLUMNS.into_iter().chain(further).collect();
+        Ok(Self { dialect, quoted, plain: parts.join("."), columns })
     }
 
     /// The name for texts.
@@ -51,64 +91,217 @@ impl Table {
         &self.plain
     }
 
-    /// Makes the table unless it exists.
-    pub fn create(&self) -> String {
+    /// The name for SQL.
+    pub fn quoted(&self) -> &str {
+        &self.quoted
+    }
+
+    /// The columns' names.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().map(|column| column.name)
+    }
+
+    /// What makes the table, and then what makes looking for a row in it quick. The first does nothing
+    /// where there is such a table, wherever the database can be told so.
+    pub fn create(&self) -> Vec<String> {
+        let dialect = self.dialect;
         let column =
-            |(name, number): &(&str, bool)| format!("\"{name}\" {}", if *number { "bigint" } else { "text" });
-        let columns = COLUMNS.iter().map(column).collect::<Vec<_>>().join(", ");
-        format!("CREATE TABLE IF NOT EXISTS {} ({columns})", self.quoted)
+            |column: &Column| format!("{} {}", dialect.quoted(column.name), dialect.type_of(column.of));
+        let columns = self.columns.iter().map(column).collect::<Vec<_>>().join(", ");
+        let mut all = vec![dialect.create(&self.quoted, &columns)];
+        let name = self.plain.rsplit('.').next().unwrap_or(&self.plain);
+        for column in [BASE_FILE_NAME, TIME] {
+            // Short enough for every database, and the same each time.
+            let index = format!("{}_{}", &name[..name.len().min(40)], column.name);
+            all.extend(dialect.index(&index, &self.quoted, column));
+        }
+        all
     }
 
-    /// Fails unless the table has all columns; yields no row.
-    pub fn probe(&self) -> String {
-        format!("SELECT {} FROM {} AS j WHERE 1 = 0", qualified(), self.quoted)
+    /// Which of `count` base file names there are; each of them is a parameter.
+    pub fn look(&self, count: usize) -> String {
+        let names = self.parameters(1, count);
+        let column = self.dialect.compared(BASE_FILE_NAME);
+        format!("SELECT {column} FROM {} j WHERE {column} IN ({names})", self.quoted)
     }
 
-    /// Whether there is a row with the base file name `$1`.
-    pub fn look(&self) -> String {
-        format!("SELECT 1 FROM {} AS j WHERE j.\"basefilename\" = $1 LIMIT 1", self.quoted)
+    /// Inserts `count` rows; the values of one after those of the other are the parameters.
+    pub fn insert(&self, count: usize) -> String {
+        let width = self.columns.len();
+        let row = |number: usize| format!("({})", self.parameters(number * width + 1, width));
+        let rows = (0..count).map(row).collect::<Vec<_>>().join(", ");
+        let columns =
+            self.columns.iter().map(|column| self.dialect.quoted(column.name)).collect::<Vec<_>>().join(", ");
+        format!("INSERT INTO {} ({columns}) VALUES {rows}", self.quoted)
     }
 
-    /// Inserts the nine values `$1` to `$9`.
-    pub fn insert(&self) -> String {
-        format!("INSERT INTO {} ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", self.quoted, columns())
+    /// The values of a row, in the order of [`insert`](Self::insert).
+    pub fn values<'a>(&'a self, row: &'a JournalRow) -> impl Iterator<Item = Value<'a>> {
+        self.columns.iter().map(|column| value(row, column.name))
     }
 
-    /// The newest `$1` rows.
-    pub fn read(&self) -> String {
-        format!("SELECT {} FROM {} AS j ORDER BY j.\"time\" DESC LIMIT $1", qualified(), self.quoted)
+    /// A page of rows, newest first, with the values of its parameters. Columns come in the order of
+    /// [`columns`](Self::columns).
+    pub fn read<'a>(&self, query: &'a Query) -> (String, Vec<Value<'a>>) {
+        let (dialect, mut values) = (self.dialect, Vec::new());
+        let mut conditions = Vec::new();
+        for condition in query.conditions() {
+            let mut alternatives = Vec::new();
+            for all in condition {
+                let mut parts = Vec::new();
+                for test in all {
+                    values.push(test.value);
+                    let parameter = dialect.parameter(values.len());
+                    let column = dialect.compared(self.column(test.column));
+                    parts.push(format!("{column} {} {parameter}", test.operator));
+                }
+                alternatives.push(parts.join(" AND "));
+            }
+            conditions.push(format!("({})", alternatives.join(" OR ")));
+        }
+        let columns = self
+            .columns
+            .iter()
+            .map(|c| format!("j.{}", dialect.quoted(c.name)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let r#where = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
+        let (time, name) = (dialect.compared(TIME), dialect.compared(BASE_FILE_NAME));
+        let page = dialect.first(query.limit);
+        (
+            format!(
+                "SELECT {columns} FROM {} j{where} ORDER BY {time} DESC, {name} DESC {page}",
+                self.quoted
+            ),
+            values,
+        )
+    }
+
+    fn column(&self, name: &'static str) -> Column {
+        self.columns.iter().copied().find(|column| column.name == name).unwrap_or(text(name))
+    }
+
+    fn parameters(&self, first: usize, count: usize) -> String {
+        (first..first + count).map(|number| self.dialect.parameter(number)).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn columns() -> String {
-    COLUMNS.map(|(name, _)| format!("\"{name}\"")).join(", ")
+fn value<'a>(row: &'a JournalRow, column: &str) -> Value<'a> {
+    let number = |number: u64| Value::Number(i64::try_from(number).unwrap_or(i64::MAX));
+    Value::Text(clean(match column {
+        "time" => return Value::Number(row.time_unix_ms),
+        "durationms" => return number(row.duration_ms),
+        "basefilename" => &row.base_file_name,
+        "direction" => &row.direction,
+        "callid" => &row.call_id,
+        "callername" => &row.caller_name,
+        "caller" => &row.caller,
+        "callee" => &row.callee,
+        "setting" => &row.setting,
+        "signature" => &row.signature,
+        "recordingid" => &row.recording_id,
+        "tenant" => &row.tenant,
+        "sha256" => &row.sha256,
+        "interrupted" => &row.interrupted,
+        _ => "",
+    }))
 }
 
-/// With the table in front: SQLite takes a quoted name that it does not know for a text.
-fn qualified() -> String {
-    COLUMNS.map(|(name, _)| format!("j.\"{name}\"")).join(", ")
+/// Some databases cannot store U+0000, and what a telephone sends is no reason to have no row: the
+/// character for what cannot be shown stands in its place.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+}
+
+/// Puts what a column holds into a row.
+pub fn set(row: &mut JournalRow, column: &str, value: Value<'_>) {
+    match value {
+        Value::Number(number) => match column {
+            "time" => row.time_unix_ms = number,
+            "durationms" => row.duration_ms = u64::try_from(number).unwrap_or_default(),
+            _ => {}
+        },
+        Value::Text(text) => {
+            let field = match column {
+                "basefilename" => &mut row.base_file_name,
+                "direction" => &mut row.direction,
+                "callid" => &mut row.call_id,
+                "callername" => &mut row.caller_name,
+                "caller" => &mut row.caller,
+                "callee" => &mut row.callee,
+                "setting" => &mut row.setting,
+                "signature" => &mut row.signature,
+                "recordingid" => &mut row.recording_id,
+                "tenant" => &mut row.tenant,
+                "sha256" => &mut row.sha256,
+                "interrupted" => &mut row.interrupted,
+                _ => return,
+            };
+            *field = text.into_owned();
+        }
+    }
+}
+
+/// Whether a column holds numbers.
+pub fn is_number(column: &str) -> bool {
+    matches!(column, "time" | "durationms")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table(dialect: Dialect) -> Table {
+        Table::new(dialect, Some("calls"), "recordings", &[]).unwrap()
+    }
+
     #[test]
     fn the_table_has_exactly_the_columns_of_the_documentation() {
         assert_eq!(
-            Table::new(Some("calls"), "recordings").unwrap().create(),
-            "CREATE TABLE IF NOT EXISTS \"calls\".\"recordings\" (\"basefilename\" text, \"direction\" text, \
-             \"time\" bigint, \"callid\" text, \"callername\" text, \"caller\" text, \"callee\" text, \
-             \"setting\" text, \"signature\" text)"
+            table(Dialect::Postgres).create(),
+            [
+                "CREATE TABLE IF NOT EXISTS \"calls\".\"recordings\" (\"basefilename\" text, \"direction\" text, \
+                 \"time\" bigint, \"callid\" text, \"callername\" text, \"caller\" text, \"callee\" text, \
+                 \"setting\" text, \"signature\" text)",
+                "CREATE INDEX IF NOT EXISTS \"recordings_basefilename\" ON \"calls\".\"recordings\" (\"basefilename\")",
+                "CREATE INDEX IF NOT EXISTS \"recordings_time\" ON \"calls\".\"recordings\" (\"time\")",
+            ]
+        );
+        assert_eq!(
+            Table::new(Dialect::MySql, None, "calls", &[ExtraColumn::Tenant]).unwrap().create()[0],
+            "CREATE TABLE IF NOT EXISTS `calls` (`basefilename` text, `direction` text, `time` bigint, `callid` text, \
+             `callername` text, `caller` text, `callee` text, `setting` text, `signature` text, `tenant` text, \
+             KEY `by_basefilename` (`basefilename`(191)), KEY `by_time` (`time`)) CHARACTER SET utf8mb4"
         );
     }
 
     #[test]
     fn no_name_can_end_its_quotes() {
         let long = "a".repeat(64);
+        let made = |schema, name| Table::new(Dialect::Postgres, schema, name, &[]);
         for bad in ["", "a\"b", "a b", "1a", "a.b", "a;drop", long.as_str(), "tölz"] {
-            assert!(Table::new(None, bad).is_err() && Table::new(Some(bad), "t").is_err(), "{bad}");
+            assert!(made(None, bad).is_err() && made(Some(bad), "t").is_err(), "{bad}");
         }
-        assert_eq!(Table::new(None, "Recordings_2").unwrap().name(), "Recordings_2");
+        assert_eq!(made(None, "Recordings_2").unwrap().name(), "Recordings_2");
+    }
+
+    #[test]
+    fn a_page_is_asked_for_by_values_alone() {
+        let query = Query { caller_or_callee: Some("+49'; --".into()), limit: 7, ..Query::default() };
+        let (text, values) = table(Dialect::Postgres).read(&query);
+        assert!(!text.contains("+49"), "{text}");
+        assert!(text.ends_with("ORDER BY j.\"time\" DESC, j.\"basefilename\" DESC LIMIT 7"), "{text}");
+        assert_eq!(values.len(), 2);
+    }
+
+    #[test]
+    fn what_no_database_can_store_is_replaced() {
+        let row = JournalRow { caller_name: "a\0b".into(), ..Default::default() };
+        let table = table(Dialect::Sqlite);
+        assert!(table.values(&row).any(|value| value == Value::Text("a\u{FFFD}b".into())));
     }
 }

@@ -101,5 +101,6 @@ pub fn row(id: RecordingId) -> JournalRow {
         callee: "+4922198765".into(),
         setting: "desk".into(),
         signature: "c2lnbmF0dXJl".into(),
+        ..JournalRow::default()
     }
 }

@@ -39,8 +39,7 @@ pub(super) fn mixed_archives(rule: &RecordingRule, regulated: &RegulatedTargets)
 /// Targets that lock what is brought there, of a rule by which nothing would be locked: that would be worse than
 /// no lock at all.
 pub(super) fn unlocked(rule: &RecordingRule, resources: &TenantResources) -> Vec<FieldError> {
-    const NO_RETENTION: &str =
-        "locks what is brought there until its retention ends, and here is no retention: nothing would be locked";
+    const NO_RETENTION: &str = "locks what is brought there until its retention ends, and here is no retention: nothing would be locked";
     const ERASABLE: &str = "locks what is brought there; recordings by consent must stay erasable";
     let spec = FieldPath::spec();
     let of_rule = match (rule.profile, rule.retention) {
@@ -51,7 +50,11 @@ pub(super) fn unlocked(rule: &RecordingRule, resources: &TenantResources) -> Vec
     let manual = rule.manual_recording.as_ref().filter(|manual| manual.retention.is_none());
     let lists = [
         (of_rule, rule.targets.as_slice(), spec.clone()),
-        (manual.map(|_| NO_RETENTION), manual.map_or(&[], |manual| &*manual.targets), spec.key("manualRecording")),
+        (
+            manual.map(|_| NO_RETENTION),
+            manual.map_or(&[], |manual| &*manual.targets),
+            spec.key("manualRecording"),
+        ),
     ];
     let mut errors = Vec::new();
     for (problem, targets, path) in lists {

@@ -90,7 +90,8 @@ pub struct RetentionSpec {
 impl RetentionSpec {
     /// What is wrong with the one at `path` is noted.
     pub(super) fn validate(&self, path: &FieldPath, findings: &mut Findings) -> Option<Retention> {
-        let all = [("days", self.days, 9_999), ("years", self.years, 100), ("endOfYear", self.end_of_year, 100)];
+        let all =
+            [("days", self.days, 9_999), ("years", self.years, 100), ("endOfYear", self.end_of_year, 100)];
         let mut given = all.into_iter().filter_map(|(field, value, most)| Some((field, value?, most)));
         let (Some((field, value, most)), None) = (given.next(), given.next()) else {
             findings.add(path.clone(), "must have exactly one of days, years, endOfYear");
@@ -103,7 +104,10 @@ impl RetentionSpec {
                 _ => Retention::EndOfYear(number),
             }),
             _ => {
-                findings.add(path.key(field), format!("must be 1 to {most}; leave retention out to keep for ever"));
+                findings.add(
+                    path.key(field),
+                    format!("must be 1 to {most}; leave retention out to keep for ever"),
+                );
                 None
             }
         }
@@ -132,14 +136,34 @@ mod tests {
             // On the day itself.
             (Days(1), "2026-03-28T09:00:00Z", "Europe/Berlin", "2026-03-30T00:00:00+02:00[Europe/Berlin]"),
             // Midnight does not exist on that day there.
-            (Days(1), "2024-09-06T12:00:00Z", "America/Santiago", "2024-09-08T01:00:00-03:00[America/Santiago]"),
+            (
+                Days(1),
+                "2024-09-06T12:00:00Z",
+                "America/Santiago",
+                "2024-09-08T01:00:00-03:00[America/Santiago]",
+            ),
             (Years(1), "2024-02-29T12:00:00Z", "Europe/Berlin", "2025-03-01T00:00:00+01:00[Europe/Berlin]"),
             (Years(4), "2024-02-29T12:00:00Z", "Europe/Berlin", "2028-03-01T00:00:00+01:00[Europe/Berlin]"),
             (Years(10), "2026-11-22T09:00:00Z", "Europe/Berlin", "2036-11-23T00:00:00+01:00[Europe/Berlin]"),
-            (EndOfYear(1), "2026-01-01T09:00:00Z", "Europe/Berlin", "2028-01-01T00:00:00+01:00[Europe/Berlin]"),
+            (
+                EndOfYear(1),
+                "2026-01-01T09:00:00Z",
+                "Europe/Berlin",
+                "2028-01-01T00:00:00+01:00[Europe/Berlin]",
+            ),
             // New Year in Berlin, the old one in UTC; and the other way round in New York.
-            (EndOfYear(10), "2026-12-31T23:30:00Z", "Europe/Berlin", "2038-01-01T00:00:00+01:00[Europe/Berlin]"),
-            (EndOfYear(1), "2027-01-01T03:00:00Z", "America/New_York", "2028-01-01T00:00:00-05:00[America/New_York]"),
+            (
+                EndOfYear(10),
+                "2026-12-31T23:30:00Z",
+                "Europe/Berlin",
+                "2038-01-01T00:00:00+01:00[Europe/Berlin]",
+            ),
+            (
+                EndOfYear(1),
+                "2027-01-01T03:00:00Z",
+                "America/New_York",
+                "2028-01-01T00:00:00-05:00[America/New_York]",
+            ),
             (Years(100), "2026-11-22T09:00:00Z", "UTC", "2126-11-23T00:00:00+00:00[UTC]"),
         ] {
             assert_eq!(end(retention, ended, zone), expected, "{retention} of {ended}");

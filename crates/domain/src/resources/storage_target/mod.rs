@@ -1,8 +1,8 @@
 //! `StorageTarget`: where sealed recordings are brought to. One file a kind.
 
+mod deletion;
 #[cfg(test)]
 mod dispatch_tests;
-mod deletion;
 mod email;
 mod folder;
 mod object;
@@ -23,8 +23,8 @@ pub use deletion::Deletion;
 pub use email::{EmailSpec, EmailTarget};
 pub use folder::{FolderSpec, FolderTarget};
 pub use object::{
-    AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, GcsSpec, GcsTarget, S3Lock, S3LockMode, S3LockSpec, S3Spec,
-    S3Target,
+    AzureBlobAccess, AzureBlobSpec, AzureBlobTarget, GcsSpec, GcsTarget, S3Lock, S3LockMode, S3LockSpec,
+    S3Spec, S3Target,
 };
 pub use one_drive::{
     AppLogin, AppLoginSpec, Cloud, Drive, DriveSpec, InvalidName as InvalidOneDriveName, ManagedIdentitySpec,
@@ -168,15 +168,20 @@ impl StorageTargetSpec {
         let kind = self.kind(&spec, secrets, &mut findings);
         self.fits(&spec, &mut findings);
         let sub_folder = self.sub_folder.trim_matches('/').to_owned();
-        findings.finish(kind.map(|kind| StorageTarget { name, sub_folder, transfer, deletion: self.deletion, kind }))
+        findings.finish(kind.map(|kind| StorageTarget {
+            name,
+            sub_folder,
+            transfer,
+            deletion: self.deletion,
+            kind,
+        }))
     }
 
     /// Whether what all kinds have goes together with the kind.
     fn fits(&self, spec: &FieldPath, findings: &mut Findings) {
         let dispatches = self.email.is_some() || self.script.is_some();
         if dispatches && !self.sub_folder.is_empty() {
-            findings
-                .add(spec.key("subFolder"), "is of no use with email and script: nothing is kept there");
+            findings.add(spec.key("subFolder"), "is of no use with email and script: nothing is kept there");
         }
         let at = self.email.as_ref().and_then(|email| email.at.as_ref());
         let at = at.or_else(|| self.script.as_ref().and_then(|script| script.at.as_ref()));

@@ -1,0 +1,93 @@
+//! In what the databases' SQL differs.
+
+/// A kind of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub of: Type,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// A text that rows are known by.
+    Name,
+    /// A text.
+    Text,
+    /// A whole number of 64 bits.
+    Number,
+}
+
+impl Dialect {
+    /// A name in quotes. It holds none itself: see [`Table::new`](super::table::Table::new).
+    pub fn quoted(self, name: &str) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => format!("\"{name}\""),
+            Self::MySql => format!("`{name}`"),
+        }
+    }
+
+    /// The parameter with this number, from 1.
+    pub fn parameter(self, number: usize) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => format!("${number}"),
+            Self::MySql => "?".to_owned(),
+        }
+    }
+
+    /// The type of a new table's column.
+    pub const fn type_of(self, of: Type) -> &'static str {
+        match of {
+            Type::Name | Type::Text => "text",
+            Type::Number => "bigint",
+        }
+    }
+
+    /// Makes a table unless there is one.
+    pub fn create(self, table: &str, columns: &str) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => format!("CREATE TABLE IF NOT EXISTS {table} ({columns})"),
+            // It cannot be told to make an index unless there is one; and a text is indexed by its beginning.
+            Self::MySql => format!(
+                "CREATE TABLE IF NOT EXISTS {table} ({columns}, KEY `by_basefilename` (`basefilename`(191)), \
+                 KEY `by_time` (`time`)) CHARACTER SET utf8mb4"
+            ),
+        }
+    }
+
+    /// Makes an index unless there is one; `None`: the table was made with it.
+    pub fn index(self, name: &str, table: &str, column: Column) -> Option<String> {
+        let column = self.quoted(column.name);
+        match self {
+            // SQLite has the schema before the index's name; a journal in SQLite has none.
+            Self::Sqlite | Self::Postgres => {
+                Some(format!("CREATE INDEX IF NOT EXISTS {} ON {table} ({column})", self.quoted(name)))
+            }
+            Self::MySql => None,
+        }
+    }
+
+    /// A column of the table `j` where it is compared. With the table in front: SQLite takes a quoted
+    /// name that it does not know for a text.
+    pub fn compared(self, column: Column) -> String {
+        format!("j.{}", self.quoted(column.name))
+    }
+
+    /// The end of a query that wants `count` rows.
+    pub fn first(self, count: u32) -> String {
+        format!("LIMIT {count}")
+    }
+}

@@ -1,0 +1,164 @@
+//! The same expectations of every kind of database.
+
+use std::time::Duration;
+
+use callseal_journal::database::{ErrorKind, JournalDb, Place, Query};
+use domain::RecordingId;
+use futures::future::join_all;
+use harness::{cable::Cable, wait};
+use wire::recording_v1::JournalRow;
+
+use crate::world::row;
+
+/// Texts that databases have stumbled over.
+const ODD: [&str; 7] = [
+    "Jürgen Müßig-Öztürk",
+    "📞 Анна 李雷",
+    "O'Brien; \"DROP TABLE\" -- /*",
+    "back\\slash %_ `tick` [bracket]",
+    "two\nlines\tand a tab",
+    " spaces at both ends ",
+    "",
+];
+
+/// Rows, each of a recording of its own, a second apart.
+pub fn rows(count: usize) -> Vec<JournalRow> {
+    let moved = |number: usize| {
+        let mut row = row(RecordingId::new());
+        row.time_unix_ms += 1000 * number as i64;
+        row
+    };
+    (0..count).map(moved).collect()
+}
+
+fn sorted(mut rows: Vec<JournalRow>) -> Vec<JournalRow> {
+    rows.sort_by(|a, b| a.base_file_name.cmp(&b.base_file_name));
+    rows
+}
+
+/// Makes the table, writes, writes again, reads.
+pub async fn is_kept(journal: &dyn JournalDb) {
+    assert_eq!(journal.check().await.unwrap_err().kind(), ErrorKind::NoTable);
+    assert_eq!(journal.insert(&rows(1)).await.unwrap_err().kind(), ErrorKind::NoTable);
+    journal.create_table().await.unwrap();
+    journal.create_table().await.unwrap();
+    journal.check().await.unwrap();
+
+    let mut rows = rows(ODD.len());
+    for (row, odd) in rows.iter_mut().zip(ODD) {
+        row.caller_name = odd.into();
+        row.setting = format!("{odd}!");
+    }
+    assert_eq!(journal.insert(&rows[..1]).await.unwrap(), 1);
+    assert_eq!(journal.insert(&rows).await.unwrap(), rows.len() as u64 - 1, "the first is there already");
+    assert_eq!(journal.insert(&rows).await.unwrap(), 0);
+    assert_eq!(sorted(journal.read(&Query::newest(100)).await.unwrap()), sorted(rows.clone()));
+    assert_eq!(journal.insert(&[]).await.unwrap(), 0);
+
+    let mut nul = row(RecordingId::new());
+    nul.caller_name = "a\0b".into();
+    assert_eq!(journal.insert(&[nul.clone(), nul.clone()]).await.unwrap(), 1, "twice in one breath");
+    assert_eq!(journal.insert(&[nul.clone()]).await.unwrap(), 0);
+    let of_rule = Query { rule: Some("desk".into()), ..Query::newest(10) };
+    let read = journal.read(&of_rule).await.unwrap();
+    assert_eq!(read, [JournalRow { caller_name: "a\u{FFFD}b".into(), ..nul }]);
+}
+
+/// Ten thousand rows, page by page, and what a reader may ask for.
+pub async fn is_read_page_by_page(journal: &dyn JournalDb) {
+    journal.create_table().await.unwrap();
+    let mut rows = rows(10_000);
+    for (number, row) in rows.iter_mut().enumerate() {
+        // Some at the same time: the name tells which comes first.
+        row.time_unix_ms -= row.time_unix_ms % 5000;
+        row.direction = if number % 2 == 0 { "in" } else { "out" }.into();
+        row.caller = format!("+49703{number:06}");
+        row.setting = format!("rule {}", number % 10);
+    }
+    for batch in rows.chunks(500) {
+        assert_eq!(journal.insert(batch).await.unwrap(), batch.len() as u64);
+    }
+    let newest_first = |rows: &mut Vec<JournalRow>| {
+        rows.sort_by(|a, b| (b.time_unix_ms, &b.base_file_name).cmp(&(a.time_unix_ms, &a.base_file_name)));
+    };
+    newest_first(&mut rows);
+
+    let (mut read, mut query) = (Vec::new(), Query::newest(1_300));
+    loop {
+        let page = journal.read(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(Place::from(last));
+        read.extend(page);
+    }
+    assert!(read == rows, "{} rows are read", read.len());
+
+    let asked = |query: Query, wanted: &dyn Fn(&JournalRow) -> bool| {
+        let wanted: Vec<_> = rows.iter().filter(|row| wanted(row)).cloned().collect();
+        async move {
+            assert!(!wanted.is_empty());
+            assert!(journal.read(&query).await.unwrap() == wanted, "{query:?}");
+        }
+    };
+    let all = Query::newest(20_000);
+    let (from, before) = (rows[7_000].time_unix_ms, rows[2_000].time_unix_ms);
+    asked(Query { from_unix_ms: Some(from), before_unix_ms: Some(before), ..all.clone() }, &|row| {
+        (from..before).contains(&row.time_unix_ms)
+    })
+    .await;
+    asked(Query { direction: Some("out".into()), ..all.clone() }, &|row| row.direction == "out").await;
+    let party = Some("+49703004711".to_owned());
+    asked(Query { caller_or_callee: party, ..all.clone() }, &|row| row.caller == "+49703004711").await;
+    asked(Query { rule: Some("rule 3".into()), direction: Some("out".into()), ..all }, &|row| {
+        row.setting == "rule 3"
+    })
+    .await;
+}
+
+/// Several replicas, each with the same rows and a connection of its own; the table has no key.
+pub async fn many_writers_write_each_row_once(open: impl Fn() -> Box<dyn JournalDb>) {
+    open().create_table().await.unwrap();
+    let rows = rows(30);
+    let writers = (0..6).map(|_| {
+        let (journal, rows) = (open(), rows.clone());
+        async move {
+            let mut written = 0;
+            for batch in rows.chunks(3) {
+                written += journal.insert(batch).await.unwrap();
+            }
+            written
+        }
+    });
+    let written: u64 = join_all(writers).await.into_iter().sum();
+    assert_eq!((written, open().read(&Query::newest(100)).await.unwrap().len()), (30, 30));
+}
+
+/// The connection is cut when it has carried so many bytes, from the login to behind the insert; what was
+/// to be written is written again, as the journal does, and is there once.
+pub async fn a_cut_insert_is_there_once(
+    cable: &Cable,
+    through: impl Fn() -> Box<dyn JournalDb>,
+    beside: &dyn JournalDb,
+) {
+    beside.create_table().await.unwrap();
+    let step = if std::env::var_os("ALL_CUTS").is_some() { 1 } else { SOME_CUTS };
+    let (mut all, mut cut) = (Vec::new(), 0);
+    for bytes in (0..LONGEST).step_by(step) {
+        let (row, journal) = (row(RecordingId::new()), through());
+        cable.cut_after(bytes, || true);
+        cut += u32::from(journal.insert(std::slice::from_ref(&row)).await.is_err());
+        wait::until("the row to be written", Duration::from_secs(60), || async {
+            journal.insert(std::slice::from_ref(&row)).await.ok()
+        })
+        .await
+        .unwrap();
+        all.push(row);
+    }
+    assert!(cut > 0 && (cut as usize) < all.len(), "{cut} of {} were cut: too short or too long", all.len());
+    assert_eq!(sorted(beside.read(&Query::newest(10_000)).await.unwrap()), sorted(all));
+}
+
+/// Bytes that login and insert of one row take together, at most.
+const LONGEST: u64 = 3_000;
+
+/// Every so many of them are tried, a prime number; with `ALL_CUTS=1` all are.
+const SOME_CUTS: usize = 23;

@@ -1,0 +1,12 @@
+//! The journal databases: SQLite files, and real servers.
+
+#[path = "../world/mod.rs"]
+#[allow(dead_code, reason = "only its rows are used here")]
+mod world;
+
+mod contract;
+mod described;
+mod mysql;
+mod postgres;
+mod sqlite;
+mod tunnel;

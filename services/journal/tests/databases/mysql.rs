@@ -1,0 +1,129 @@
+//! A real MariaDB server.
+
+use callseal_journal::database::{ErrorKind, JournalDb, Query};
+use domain::{
+    RecordingId,
+    resources::{DatabaseTls, JournalDatabase, JournalTarget, MySqlJournal},
+};
+use harness::{cable::Cable, mariadb::MariaDb};
+
+use crate::{
+    contract,
+    described::{self, journal, open},
+    world::row,
+};
+
+fn target(server: &MariaDb, table: &str, change: impl FnOnce(&mut MySqlJournal)) -> JournalTarget {
+    let mut mysql = described::mysql(server.port());
+    change(&mut mysql);
+    JournalTarget { table: table.into(), ..journal(JournalDatabase::MySql(mysql)) }
+}
+
+fn table(server: &MariaDb, table: &str) -> Box<dyn JournalDb> {
+    open(&target(server, table, |_| {}))
+}
+
+#[tokio::test]
+async fn a_mariadb_server_keeps_the_contract_whatever_its_own_settings() {
+    let mut server = MariaDb::start().await.unwrap();
+    contract::is_kept(&*table(&server, "kept")).await;
+    contract::is_read_page_by_page(&*table(&server, "pages")).await;
+    contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+
+    // As old servers come: not strict, and a set of characters of its own.
+    server.stop().unwrap();
+    server.settings = vec!["sql-mode=".into(), "character-set-server=latin1".into()];
+    server.start_again().await.unwrap();
+    contract::is_kept(&*table(&server, "old")).await;
+    let columns = "direction text, time bigint, callid text, callername text, caller text, callee text, setting text, \
+                   signature text";
+    server
+        .sql(&format!(
+            "USE {}; CREATE TABLE narrow (basefilename varchar(30), {columns}); \
+             CREATE TABLE latin (basefilename text, {columns})",
+            MariaDb::DATABASE
+        ))
+        .unwrap();
+    let error = table(&server, "narrow").insert(&[row(RecordingId::new())]).await.unwrap_err();
+    assert!(error.concerns_row(), "{error}");
+    let mut emoji = row(RecordingId::new());
+    emoji.caller_name = "📞".into();
+    let latin = table(&server, "latin");
+    let error = latin.insert(std::slice::from_ref(&emoji)).await.unwrap_err();
+    assert!(error.concerns_row() && error.to_string().contains("utf8mb4"), "{error}");
+    assert_eq!(latin.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+    assert_eq!(latin.read(&Query::newest(9)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cut_connection_to_a_mariadb_server_costs_no_row_and_doubles_none() {
+    let server = MariaDb::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let through = || open(&target(&server, "cut", |mysql| mysql.server.port = cable.port()));
+    contract::a_cut_insert_is_there_once(&cable, through, &*table(&server, "cut")).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_mariadb_journal_is_said_in_words_and_without_secrets() {
+    let mut server = MariaDb::start().await.unwrap();
+    let with = |change: &dyn Fn(&mut MySqlJournal)| open(&target(&server, "recordings", change));
+    let ca = server.ca().to_owned();
+    with(&|mysql| {
+        mysql.tls = DatabaseTls::VerifyFull;
+        mysql.server.ca_certificate = Some(ca.clone());
+    })
+    .create_table()
+    .await
+    .unwrap();
+    server
+        .sql(&format!(
+            "CREATE USER reader@'%' IDENTIFIED BY 'reader'; GRANT SELECT ON {0}.* TO reader@'%'; \
+             CREATE USER late@'%' IDENTIFIED BY 'late' PASSWORD EXPIRE; GRANT ALL ON {0}.* TO late@'%'; \
+             SET GLOBAL disconnect_on_expired_password = ON",
+            MariaDb::DATABASE
+        ))
+        .unwrap();
+    for (journal, kind, words) in [
+        (
+            with(&|mysql| mysql.server.password = Some("hunter2".into())),
+            ErrorKind::LoginRefused,
+            "refuses the login",
+        ),
+        (
+            with(&|mysql| mysql.server.database = "nowhere".into()),
+            ErrorKind::LoginRefused,
+            "refuses the login",
+        ),
+        (with(&|mysql| mysql.tls = DatabaseTls::VerifyFull), ErrorKind::Denied, "certificate"),
+        (
+            with(&|mysql| (mysql.server.user, mysql.server.password) = ("late".into(), Some("late".into()))),
+            ErrorKind::LoginRefused,
+            "has expired",
+        ),
+        (
+            with(&|mysql| {
+                (mysql.server.user, mysql.server.password) = ("reader".into(), Some("reader".into()))
+            }),
+            ErrorKind::Denied,
+            "grant SELECT and INSERT",
+        ),
+    ] {
+        let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words) && error.is_permanent(), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    server.sql("SET GLOBAL read_only = ON").unwrap();
+    let journal = with(&|_| {});
+    let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("read-only"), "{error}");
+    server.sql("SET GLOBAL read_only = OFF").unwrap();
+    assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+
+    server.crash().unwrap();
+    let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Unreachable && !error.is_permanent(), "{error}");
+    server.start_again().await.unwrap();
+    assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+}

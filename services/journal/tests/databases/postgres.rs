@@ -1,0 +1,126 @@
+//! A real PostgreSQL server.
+
+use callseal_journal::database::{ErrorKind, JournalDb};
+use domain::{
+    RecordingId,
+    resources::{DatabaseTls, ExtraColumn, JournalDatabase, JournalTarget, PostgresJournal},
+};
+use harness::{cable::Cable, postgres::Postgres};
+
+use crate::{
+    contract,
+    described::{self, journal, open},
+    world::row,
+};
+
+fn target(server: &Postgres, table: &str, change: impl FnOnce(&mut PostgresJournal)) -> JournalTarget {
+    let mut postgres = described::postgres(server.port());
+    change(&mut postgres);
+    JournalTarget { table: table.into(), ..journal(JournalDatabase::Postgres(postgres)) }
+}
+
+fn table(server: &Postgres, table: &str) -> Box<dyn JournalDb> {
+    open(&target(server, table, |_| {}))
+}
+
+#[tokio::test]
+async fn a_postgresql_server_keeps_the_contract() {
+    let server = Postgres::start().await.unwrap();
+    contract::is_kept(&*table(&server, "kept")).await;
+    contract::is_read_page_by_page(&*table(&server, "pages")).await;
+    contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+}
+
+#[tokio::test]
+async fn a_cut_connection_to_a_postgresql_server_costs_no_row_and_doubles_none() {
+    let server = Postgres::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let through = || open(&target(&server, "cut", |postgres| postgres.server.port = cable.port()));
+    contract::a_cut_insert_is_there_once(&cable, through, &*table(&server, "cut")).await;
+}
+
+#[tokio::test]
+async fn further_columns_are_written_where_they_are_asked_for() {
+    let server = Postgres::start().await.unwrap();
+    let target = JournalTarget { extra_columns: ExtraColumn::ALL.into(), ..target(&server, "wide", |_| {}) };
+    let journal = open(&target);
+    journal.create_table().await.unwrap();
+    let mut row = row(RecordingId::new());
+    row.recording_id = "0192a1b2-0000-7000-8000-000000000001".into();
+    row.tenant = "acme".into();
+    (row.duration_ms, row.sha256, row.interrupted) = (61_234, "ab".repeat(32), "the recorder stopped".into());
+    journal.insert(std::slice::from_ref(&row)).await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let read: (String, String, i64, String, String) =
+        sqlx::query_as("SELECT recordingid, tenant, durationms, sha256, interrupted FROM wide")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert_eq!(read, (row.recording_id, row.tenant, 61_234, row.sha256, row.interrupted));
+    // The same table without them asked for is used as it is.
+    table(&server, "wide").check().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_secrets() {
+    let mut server = Postgres::start().await.unwrap();
+    let with = |change: &dyn Fn(&mut PostgresJournal)| open(&target(&server, "recordings", change));
+    let wrong_password = with(&|postgres| postgres.server.password = Some("hunter2".into()));
+    let wrong_database = with(&|postgres| postgres.server.database = "nowhere".into());
+    let tls = with(&|postgres| postgres.tls = DatabaseTls::Require);
+    let no_schema = with(&|postgres| postgres.schema = Some("nowhere".into()));
+    for (journal, kind) in [
+        (wrong_password, ErrorKind::LoginRefused),
+        (wrong_database, ErrorKind::NoDatabase),
+        (tls, ErrorKind::Denied),
+        (no_schema, ErrorKind::NoTable),
+    ] {
+        let error = journal.check().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.is_permanent() && !error.to_string().contains("hunter2"), "{error}");
+    }
+
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    for statement in [
+        "CREATE TABLE other (basefilename text, \"time\" bigint)",
+        "CREATE TABLE narrow (basefilename varchar(9), direction text, \"time\" bigint, callid text, \
+         callername text, caller text, callee text, setting text, signature text)",
+        "CREATE TABLE filling (LIKE narrow, number serial, day date NOT NULL DEFAULT now(), note text)",
+        "ALTER TABLE filling ALTER basefilename TYPE text",
+        "CREATE TABLE wanting (LIKE narrow, clerk text NOT NULL)",
+    ] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    for (name, problem) in
+        [("other", "lacks the columns direction, callid"), ("wanting", "wants a value in the column clerk")]
+    {
+        let error = table(&server, name).check().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Columns);
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+    let row = [row(RecordingId::new())];
+    let error = table(&server, "narrow").insert(&row).await.unwrap_err();
+    assert!(error.concerns_row() && !error.to_string().contains("+4970311234"), "{error}");
+    let filling = table(&server, "filling");
+    filling.check().await.unwrap();
+    assert_eq!(filling.insert(&row).await.unwrap(), 1);
+
+    sqlx::query("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let another = [crate::world::row(RecordingId::new())];
+    let error = table(&server, "filling").insert(&another).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("read-only"), "{error}");
+    let end = "ALTER DATABASE postgres SET default_transaction_read_only = off";
+    sqlx::query(end).execute(&pool).await.unwrap();
+
+    let journal = with(&|_| {});
+    journal.create_table().await.unwrap();
+    pool.close().await;
+    server.stop().unwrap();
+    let error = journal.check().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(!error.is_permanent());
+}
