@@ -61,9 +61,7 @@ pub fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(u16, &'a [u8])>, Prot
     } else {
         match header.checked_sub(HEADER).ok_or(ProtocolFault::Length)? {
             0 => cursor.rest().len(),
-            extended => {
-                usize::try_from(cursor.unsigned(extended)?).map_err(|_| ProtocolFault::Length)?
-            }
+            extended => usize::try_from(cursor.unsigned(extended)?).map_err(|_| ProtocolFault::Length)?,
         }
     };
     Ok(Some((code_point, cursor.take(content)?)))

@@ -110,8 +110,8 @@ mod tests {
     fn what_derby_describes_is_read() {
         // Of VARCHAR(32672), BIGINT, CLOB, LONG VARCHAR.
         let derby = [
-            0x0F, 0x76, 0xD0, 0x33, 0x7F, 0xA0, 0x17, 0x00, 0x08, 0xCF, 0x80, 0x04, 0x35, 0x7F, 0xBC, 0x09, 0x71,
-            0xE0, 0x54, 0x00, 0x01, 0xD0, 0x00, 0x01, 0x06, 0x71, 0xF0, 0xE0, 0x00, 0x00,
+            0x0F, 0x76, 0xD0, 0x33, 0x7F, 0xA0, 0x17, 0x00, 0x08, 0xCF, 0x80, 0x04, 0x35, 0x7F, 0xBC, 0x09,
+            0x71, 0xE0, 0x54, 0x00, 0x01, 0xD0, 0x00, 0x01, 0x06, 0x71, 0xF0, 0xE0, 0x00, 0x00,
         ];
         let formats = read_description(&derby).unwrap();
         let kinds: Vec<_> = formats.iter().map(|format| (format.kind, format.length)).collect();
@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn many_columns_are_described_in_several_triplets() {
-        let formats: Vec<Format> = (0..200).map(|length| Format { kind: NULLABLE_LONG_TEXT, length }).collect();
+        let formats: Vec<Format> =
+            (0..200).map(|length| Format { kind: NULLABLE_LONG_TEXT, length }).collect();
         let mut out = Vec::new();
         put_description(&mut out, &formats);
         assert_eq!(read_description(&out).unwrap(), formats);

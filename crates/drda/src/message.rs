@@ -147,7 +147,10 @@ mod tests {
 
     #[test]
     fn whole_sentences_are_dropped() {
-        assert!(!said("XJ040", "Failed to start database 'customer', see the next exception.").contains("customer"));
+        assert!(
+            !said("XJ040", "Failed to start database 'customer', see the next exception.")
+                .contains("customer")
+        );
         assert!(!said("58009", "0711 1234567").contains("0711"));
     }
 

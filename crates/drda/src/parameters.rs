@@ -16,6 +16,8 @@ const ALL_IN_PLACE: usize = 0x7000;
 /// FD:OCA null indicators.
 const THERE: u8 = 0x00;
 const NULL: u8 = 0xFF;
+/// Derby's own, after a large value of a client from release 10.6 on: the value is whole (DERBY-2017).
+const COMPLETE: u8 = 0x7F;
 /// Bytes of the size of a text that is an EXTDTA.
 const SIZE_BYTES: u16 = 4;
 
@@ -54,6 +56,7 @@ pub fn put(chain: &mut Chain, parameters: &[Column], values: &[Value]) {
         chain.data(&ddm::object(EXTDTA, |out| {
             out.push(THERE);
             out.extend(text.as_bytes());
+            out.push(COMPLETE);
         }));
     }
 }

@@ -100,6 +100,10 @@ impl Connection {
                 Reply::Card(card) => {
                     self.judge(card)?;
                 }
+                // Derby describes anew what it has compiled anew (DERBY-5459); QRYDSC says what counts.
+                Reply::Described(described) => {
+                    self.judge(described.card)?;
+                }
                 Reply::QueryFailed | Reply::Notice | Reply::UnitLost => {}
                 _ => return Err(self.nonsense()),
             }

@@ -99,7 +99,9 @@ impl Reply {
             RDBUPDRM | SQLERRRM | PBSD | TYPDEFNAM | TYPDEFOVR => Self::Notice,
             other => {
                 let reported = CONVERSATION_FAULTS.iter().find(|(known, _)| *known == other);
-                return Err(reported.map_or(ProtocolFault::Unexpected, |(_, name)| ProtocolFault::Reported(name)));
+                return Err(
+                    reported.map_or(ProtocolFault::Unexpected, |(_, name)| ProtocolFault::Reported(name))
+                );
             }
         })
     }

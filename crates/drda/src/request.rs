@@ -226,7 +226,10 @@ mod tests {
     #[test]
     fn attributes_of_a_database_cannot_be_slipped_in_by_its_name() {
         for name in ["", "calls;create=true", "calls;shutdown=true", "a\nb"] {
-            assert!(matches!(Requests::new(Charset::Utf8, name, false), Err(DrdaError::Options(_))), "{name}");
+            assert!(
+                matches!(Requests::new(Charset::Utf8, name, false), Err(DrdaError::Options(_))),
+                "{name}"
+            );
         }
     }
 

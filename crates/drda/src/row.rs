@@ -91,7 +91,8 @@ fn read<'e>(
         Card::Done { .. } | Card::Warning { .. } if !has_columns => return Err(ProtocolFault::Unexpected),
         Card::Done { .. } | Card::Warning { .. } => {}
     }
-    let values: Result<Vec<Value>, _> = formats.iter().map(|format| value(cursor, *format, external)).collect();
+    let values: Result<Vec<Value>, _> =
+        formats.iter().map(|format| value(cursor, *format, external)).collect();
     Ok(Next::Row(Row(values?)))
 }
 

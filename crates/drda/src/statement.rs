@@ -181,12 +181,7 @@ impl Connection {
     }
 
     /// Whether the statement is ours, takes so many values, and is a query or not.
-    pub(crate) fn fits(
-        &self,
-        statement: &Statement,
-        values: &[Value],
-        query: bool,
-    ) -> Result<(), DrdaError> {
+    pub(crate) fn fits(&self, statement: &Statement, values: &[Value], query: bool) -> Result<(), DrdaError> {
         if statement.connection != self.id {
             return Err(DrdaError::Foreign);
         }

@@ -120,7 +120,8 @@ async fn a_server_killed_in_mid_batch_has_each_row_once_when_it_is_back() {
     let begun: Vec<Vec<Value>> = names[100..3_000].iter().map(|name| row(name)).collect();
     assert_eq!(connection.execute_batch(&insert, &begun).await.unwrap(), 2_900);
     let rest: Vec<Vec<Value>> = names[3_000..].iter().map(|name| row(name)).collect();
-    let (went_on, ()) = tokio::join!(connection.execute_batch(&insert, &rest), async { server.crash().unwrap() });
+    let (went_on, ()) =
+        tokio::join!(connection.execute_batch(&insert, &rest), async { server.crash().unwrap() });
     let committed = match went_on {
         Ok(_) => connection.commit().await,
         Err(error) => Err(error),
@@ -133,7 +134,8 @@ async fn a_server_killed_in_mid_batch_has_each_row_once_when_it_is_back() {
     write_in_the_end(&options(&server), &names).await;
     let mut connection = connect(&server).await;
     assert_eq!(count(&mut connection, "").await, 6_000);
-    let distinct = connection.query("SELECT COUNT(DISTINCT basefilename) FROM recordings", &[], 1).await.unwrap();
+    let distinct =
+        connection.query("SELECT COUNT(DISTINCT basefilename) FROM recordings", &[], 1).await.unwrap();
     assert_eq!(distinct[0].number(0), Some(6_000));
 }
 

@@ -18,13 +18,20 @@ async fn what_the_database_refuses_is_told_apart_and_repeats_no_value() {
     let server = Derby::start().await.unwrap();
     let mut connection = connect(&server).await;
 
+    // A user's schema is made along with the first table in it.
+    let missing = connection.prepare("INSERT INTO recordings VALUES (?)").await.unwrap_err();
+    assert_eq!(state(&missing), "42Y07");
+    connection.execute_immediate("CREATE TABLE other (n BIGINT)").await.unwrap();
     let missing = connection.prepare("INSERT INTO recordings VALUES (?)").await.unwrap_err();
     assert_eq!(state(&missing), "42X05");
     assert!(missing.to_string().contains("the table RECORDINGS does not exist"), "{missing}");
 
     connection.execute_immediate(TABLE).await.unwrap();
     connection.execute_immediate("CREATE UNIQUE INDEX once ON recordings (basefilename)").await.unwrap();
-    connection.execute_immediate("CREATE TABLE people (name VARCHAR(40) NOT NULL PRIMARY KEY)").await.unwrap();
+    connection
+        .execute_immediate("CREATE TABLE people (name VARCHAR(40) NOT NULL PRIMARY KEY)")
+        .await
+        .unwrap();
     connection
         .execute_immediate("CREATE TABLE calls (name VARCHAR(40) REFERENCES people, n INTEGER CHECK (n > 0))")
         .await
@@ -83,7 +90,9 @@ async fn a_batch_with_a_row_that_is_refused_says_which_one_and_leaves_nothing() 
     connection.commit().await.unwrap();
     let insert = connection.prepare("INSERT INTO r VALUES (?)").await.unwrap();
     let mut rows: Vec<Vec<Value>> = (0..300).map(|n| vec![format!("{n}").into()]).collect();
-    for (at, text, expected) in [(0, "5", "23505"), (150, "7", "23505"), (299, NUMBER, "22001"), (200, NUMBER, "22001")] {
+    for (at, text, expected) in
+        [(0, "5", "23505"), (150, "7", "23505"), (299, NUMBER, "22001"), (200, NUMBER, "22001")]
+    {
         let kept = std::mem::replace(&mut rows[at], vec![text.into()]);
         let error = connection.execute_batch(&insert, &rows).await.unwrap_err();
         assert_eq!(state(&error), expected);

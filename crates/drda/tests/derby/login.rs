@@ -89,7 +89,9 @@ async fn a_certificate_is_trusted_by_its_authority_or_by_its_fingerprint_and_not
     let pinned = renamed(Tls::Pinned(vec![fingerprint]));
     Connection::over(stream().await, Route::Network, &pinned).await.unwrap();
 
-    for distrusting in [with(Tls::Authorities(vec![own])), with(Tls::Pinned(vec![[0; 32]])), with(Tls::Pinned(vec![]))] {
+    for distrusting in
+        [with(Tls::Authorities(vec![own])), with(Tls::Pinned(vec![[0; 32]])), with(Tls::Pinned(vec![]))]
+    {
         // The authority is the server's own certificate, which no authority's is.
         let error = Connection::connect(&distrusting).await;
         assert!(matches!(error, Err(DrdaError::Tls(_))), "{error:?}");
@@ -109,7 +111,8 @@ async fn a_server_without_tls_is_not_talked_to_without_it() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_another_kind_of_login_is_named() {
-    let server = Derby::start_with("derby.drda.securityMechanism=STRONG_PASSWORD_SUBSTITUTE_SECURITY").await.unwrap();
+    let server =
+        Derby::start_with("derby.drda.securityMechanism=STRONG_PASSWORD_SUBSTITUTE_SECURITY").await.unwrap();
     let error = refusal(&options(&server)).await;
     assert!(matches!(&error, DrdaError::LoginKind { offered } if offered.contains(&8)), "{error:?}");
 }

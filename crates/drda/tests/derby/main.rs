@@ -2,12 +2,10 @@
 //! the other tests start, and this crate stands alone.
 
 #[path = "../../../../tests/src/derby.rs"]
-#[expect(dead_code, reason = "shared with the harness, which offers more")]
 mod derby;
 #[path = "../../../../tests/src/loopback_tls.rs"]
 mod loopback_tls;
 #[path = "../../../../tests/src/ports.rs"]
-#[expect(dead_code, reason = "shared with the harness, which offers more")]
 mod ports;
 #[path = "../../../../tests/src/process.rs"]
 #[expect(dead_code, reason = "shared with the harness, which offers more")]

@@ -40,15 +40,30 @@ async fn texts_numbers_and_nulls_come_out_as_they_went_in_and_ij_reads_the_same(
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for (number, text) in TEXTS.iter().enumerate() {
         let (number, text) = (number as i64, Value::from(*text));
-        rows.push(vec![number.into(), text.clone(), text.clone(), text, 7.into(), (-7).into(), "abcde".into()]);
+        rows.push(vec![
+            number.into(),
+            text.clone(),
+            text.clone(),
+            text,
+            7.into(),
+            (-7).into(),
+            "abcde".into(),
+        ]);
     }
     for number in [i64::MIN, -1, i64::MAX] {
         let mut row = vec![Value::Null; 7];
         row[0] = number.into();
         rows.push(row);
     }
-    let small: Vec<Value> =
-        vec![100.into(), "".into(), "".into(), "".into(), i64::from(i32::MIN).into(), 32_767.into(), "x    ".into()];
+    let small: Vec<Value> = vec![
+        100.into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        i64::from(i32::MIN).into(),
+        32_767.into(),
+        "x    ".into(),
+    ];
     rows.push(small);
     for row in &rows {
         assert_eq!(connection.execute(&insert, row).await.unwrap(), 1);
@@ -135,7 +150,9 @@ async fn ten_thousand_rows_come_in_order_and_a_query_can_be_left_early_and_asked
     connection.commit().await.unwrap();
     let select = connection.prepare("SELECT n, t FROM many WHERE n >= ? ORDER BY n").await.unwrap();
     assert_eq!(select.columns()[1].name(), "T");
-    for (from, most, expected) in [(0, 100_000, 10_000), (0, 3, 3), (9_990, 100, 10), (20_000, 5, 0), (5, 0, 0)] {
+    for (from, most, expected) in
+        [(0, 100_000, 10_000), (0, 3, 3), (9_990, 100, 10), (20_000, 5, 0), (5, 0, 0)]
+    {
         let read = connection.query_prepared(&select, &[from.into()], most).await.unwrap();
         let numbers: Vec<i64> = read.iter().map(|row| row.number(0).unwrap()).collect();
         assert_eq!(numbers, (from..from + expected).collect::<Vec<i64>>());
