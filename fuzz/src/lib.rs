@@ -12,6 +12,7 @@
 mod archive;
 mod audio;
 mod configuration;
+mod database;
 mod log;
 mod rtp;
 mod sip;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("witness", log::witness),
     ("time_stamp", time::stamp),
     ("configuration", configuration::folder),
+    ("drda_answers", database::drda_answers),
 ];
 
 /// Runs the target of this name.

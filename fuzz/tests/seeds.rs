@@ -50,7 +50,7 @@ macro_rules! targets {
 
 targets! {
     siprec_body siprec_sdp siprec_metadata siprec_headers dtmf_info rtp wav announcement recording_files
-    certificate log_entry log_checkpoint log_proof log_statement witness time_stamp configuration
+    certificate log_entry log_checkpoint log_proof log_statement witness time_stamp configuration drda_answers
 }
 
 #[test]
