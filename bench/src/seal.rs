@@ -53,8 +53,11 @@ pub struct Outcome {
     pub recordings: u64,
     /// Signatures a second of one session that does nothing else, each one verified.
     pub signed: f64,
-    /// Recordings sealed a second.
+    /// Recordings sealed a second, with all the signer's work.
     pub sealed: f64,
+    /// The same of the second run: what one session signs before and after it, and what is sealed without
+    /// checkpoints and announcements.
+    pub signed_and_sealed_alone: (f64, f64),
     /// Of the time in which they were sealed, the part in which the key signed.
     pub key_busy: f64,
     /// Recordings that were announced while the others were sealed.
@@ -82,7 +85,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { recordings, signed, sealed, key_busy, announced, alone, full, cpu_hash } = self;
+        let Self { recordings, signed, sealed, key_busy, announced, alone, full, cpu_hash, .. } = self;
         let ms = |time: &Duration| time.as_secs_f64() * 1e3;
         writeln!(f, "{recordings} recordings in one lane, RSA-3072 in SoftHSM")?;
         writeln!(f, "  signatures a second, one session      {signed:8.0}")?;
@@ -91,6 +94,9 @@ impl fmt::Display for Outcome {
         writeln!(f, "  of what one session signs             {ratio:8.1} % (goal {goal:.0} %)")?;
         writeln!(f, "  of the time, the key was busy         {:8.1} %", 100.0 * key_busy)?;
         writeln!(f, "  announced meanwhile                   {announced:8}")?;
+        let (signed, sealed) = self.signed_and_sealed_alone;
+        writeln!(f, "  the same when nothing is announced    {sealed:8.0}")?;
+        writeln!(f, "  of what one session signs             {:8.1} %", 100.0 * sealed / signed)?;
         writeln!(f, "  CPU of one until it is sealed         {:8.3} ms", ms(&alone.process))?;
         writeln!(f, "    RSA                                 {:8.3}", ms(&alone.key))?;
         writeln!(f, "    hash of the audio                   {:8.3}", ms(cpu_hash))?;
@@ -137,13 +143,15 @@ pub async fn run(dir: &Path, recordings: u64) -> anyhow::Result<Outcome> {
     let one_session = || tokio::task::block_in_place(|| one_session(&*keys.signing));
     let before = one_session()?;
     let full = seal(&dir.join("full"), &keys, recordings, CHECKPOINTS).await?;
-    let after = one_session()?;
+    let between = one_session()?;
     let alone = seal(&dir.join("alone"), &keys, recordings, NEVER).await?;
+    let after = one_session()?;
     Ok(Outcome {
         recordings,
         // What else the machine does changes while this runs.
-        signed: f64::midpoint(before, after),
+        signed: f64::midpoint(before, between),
         sealed: full.a_second,
+        signed_and_sealed_alone: (f64::midpoint(between, after), alone.a_second),
         key_busy: full.key_busy,
         announced: full.announced,
         alone: alone.cpu,

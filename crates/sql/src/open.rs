@@ -6,6 +6,9 @@ use sqlx::{AnyPool, any::AnyPoolOptions};
 
 use crate::Transaction;
 
+/// Connections to a SQLite file besides the one that writes transactions.
+const SQLITE_READERS: u32 = 8;
+
 /// Which server keeps the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -48,6 +51,10 @@ impl SqlError {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,
+    /// Where transactions begin that write. One connection on SQLite, which lets one write at a time
+    /// anyway: writers wait for it in turn instead of trying again and again, and what it knows of the
+    /// file stays true between two transactions.
+    writers: AnyPool,
     kind: Kind,
 }
 
@@ -71,28 +78,9 @@ impl Database {
     async fn open_sqlite(url: &str) -> Result<Self, SqlError> {
         let separator = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{separator}mode=rwc");
-        let pool = AnyPoolOptions::new()
-            .max_connections(8)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // The order matters: a busy file must be waited for before its mode is changed.
-                    for pragma in [
-                        "busy_timeout = 30000",
-                        "journal_mode = WAL",
-                        "synchronous = FULL",
-                        "foreign_keys = ON",
-                    ] {
-                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
-                            .execute(&mut *connection)
-                            .await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&url)
-            .await
-            .map_err(SqlError::while_doing("opening the SQLite state file"))?;
-        Ok(Self { pool, kind: Kind::Sqlite })
+        let pool = sqlite_pool(&url, SQLITE_READERS).await?;
+        let writers = sqlite_pool(&url, 1).await?;
+        Ok(Self { pool, writers, kind: Kind::Sqlite })
     }
 
     async fn open_postgres(url: &str) -> Result<Self, SqlError> {
@@ -124,7 +112,7 @@ impl Database {
                 .await
                 .map_err(SqlError::while_doing("making the schema of the PostgreSQL state database"))?;
         }
-        Ok(Self { pool, kind: Kind::Postgres })
+        Ok(Self { writers: pool.clone(), pool, kind: Kind::Postgres })
     }
 
     /// The pool, for reads and single statements.
@@ -144,11 +132,33 @@ impl Database {
     /// The database cannot be reached, or stays locked for longer than 30 s.
     pub async fn begin_write(&self) -> Result<Transaction, SqlError> {
         let begun = match self.kind {
-            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Kind::Postgres => self.pool.begin().await,
+            Kind::Sqlite => self.writers.begin_with("BEGIN IMMEDIATE").await,
+            Kind::Postgres => self.writers.begin().await,
         };
         begun.map_err(SqlError::while_doing("beginning a transaction"))
     }
+}
+
+/// Connections to a SQLite file, each with what makes a commit durable.
+async fn sqlite_pool(url: &str, connections: u32) -> Result<AnyPool, SqlError> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // The order matters: a busy file must be waited for before its mode is changed.
+                for pragma in
+                    ["busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"]
+                {
+                    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                        .execute(&mut *connection)
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await
+        .map_err(SqlError::while_doing("opening the SQLite state file"))
 }
 
 /// Takes the parameter `schema` out of a PostgreSQL URL: the driver does not know it.

@@ -130,6 +130,9 @@ impl Context {
     }
 }
 
+/// What is said of a fault that is over, in its place: whoever mails people about it waits for that.
+pub const WORKS_AGAIN: &str = "works again";
+
 /// The clock, Unix microseconds.
 pub fn unix_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

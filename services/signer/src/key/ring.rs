@@ -18,7 +18,7 @@ use wire::event_v1::{Event, Fault, event::What};
 
 use super::{KeySource, KeyWishes, NoKey, away::Away, publish};
 use crate::{
-    context::unix_us,
+    context::{WORKS_AGAIN, unix_us},
     metrics::Metrics,
     staging::Staging,
     state::{State, signing_key::KeyRow},
@@ -261,6 +261,9 @@ impl KeyRing {
         *open = Some(set.clone());
         if self.away().is_back(label) {
             tracing::warn!(key = label, "the signing key is back: what waits is sealed");
+            if self.away().count() == 0 {
+                self.tell(WORKS_AGAIN.to_owned(), false);
+            }
             self.back.notify_one();
         }
         self.count();
@@ -282,18 +285,19 @@ impl KeyRing {
         self.count();
         if is_news {
             tracing::error!(key = label, error = problem, "recordings are kept and wait for the signing key");
-            self.bus.event(Event {
-                recording_id: String::new(),
-                tenant: String::new(),
-                at_unix_us: unix_us(),
-                service: "signer".to_owned(),
-                what: Some(What::Fault(Fault {
-                    r#where: "signer/key".to_owned(),
-                    problem,
-                    will_retry: true,
-                })),
-            });
+            self.tell(problem, true);
         }
+    }
+
+    fn tell(&self, problem: String, will_retry: bool) {
+        let fault = Fault { r#where: "signer/key".to_owned(), problem, will_retry };
+        self.bus.event(Event {
+            recording_id: String::new(),
+            tenant: String::new(),
+            at_unix_us: unix_us(),
+            service: "signer".to_owned(),
+            what: Some(What::Fault(fault)),
+        });
     }
 
     fn count(&self) {

@@ -24,7 +24,7 @@ use wire::event_v1::{Fault, event::What};
 
 use super::{LogError, blocking, folder::LogFolder};
 use crate::{
-    context::Context,
+    context::{Context, WORKS_AGAIN},
     state::{Held, log_checkpoint::Stamp},
 };
 
@@ -121,6 +121,9 @@ impl Stamps {
             context.event(tenant.as_str(), "", What::Fault(fault));
         } else if !was_good && is_good {
             tracing::warn!(%tenant, "the time-stamp authority stamps again");
+            let problem = WORKS_AGAIN.to_owned();
+            let fault = Fault { r#where: "signer/time-stamps".to_owned(), problem, will_retry: false };
+            context.event(tenant.as_str(), "", What::Fault(fault));
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use wire::event_v1::{Fault, event::What};
 
 use super::{LogError, blocking, folder::LogFolder, refusal::Refusal};
-use crate::context::Context;
+use crate::context::{Context, WORKS_AGAIN};
 
 /// How long a checkpoint waits for its cosignatures.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -155,6 +155,9 @@ impl Witnesses {
             context.event(tenant.as_str(), "", What::Fault(fault));
         } else if !was_good && is_good {
             tracing::warn!(%tenant, "enough witnesses cosign the log again");
+            let problem = WORKS_AGAIN.to_owned();
+            let fault = Fault { r#where: "signer/witnesses".to_owned(), problem, will_retry: false };
+            context.event(tenant.as_str(), "", What::Fault(fault));
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{
 /// Recordings that are read from the queue at once.
 const ROWS: u32 = 512;
 /// Recordings whose records are read, and whose audio files are made durable, together.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 /// Samples of all channels after which no further recording is added to those.
 const TOGETHER_SAMPLES: u64 = 32 << 20;
 /// Groups of recordings whose audio is put together at the same time.

@@ -38,9 +38,9 @@ use crate::{
 };
 
 /// Recordings whose audio lies ready before their turn.
-const AHEAD: usize = 64;
+const AHEAD: usize = 128;
 /// Recordings in a batch at most.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 /// Batches that are fixed before their turn: the key must not wait for the database.
 const FIXED_AHEAD: usize = 2;
 /// A slow key hands on what it has signed so far after this long.
@@ -204,9 +204,11 @@ impl Run<'_> {
                 let Fixed { id, tenant, queued_ms, mut prepared } = fixed;
                 prepare::finish(&mut prepared, &signature);
                 let entry = entry::sealed(lane, &self.salt, id, &prepared, &signature)?;
-                let duration_ms = prepared.sealed.as_ref().map_or(0, |sealed| sealed.duration_ms);
-                told.push((id, tenant, queued_ms, prepared.position, duration_ms));
-                rows.push(SealedRow { recording: id, signature: signature.to_base64(), prepared, entry });
+                // The entry was made from it: it is there.
+                let message = prepared.sealed.take().unwrap_or_default();
+                told.push((id, tenant, queued_ms, prepared.position, message.duration_ms));
+                let signature = signature.to_base64();
+                rows.push(SealedRow { recording: id, signature, prepared, message, entry });
             }
             context.state.commit_sealed(self.lease, lane, &rows).await?;
             fail_point::reached("seal-committed");

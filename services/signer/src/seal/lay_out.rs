@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Recordings whose files are written and made durable together: what takes its time is the disk's sync.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 /// Questions to a time-stamp authority at the same time.
 const STAMPS_AT_ONCE: usize = 16;
 

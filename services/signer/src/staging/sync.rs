@@ -39,19 +39,24 @@ fn linux() -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// Whether so many files are synced by a sync of the whole filesystem, their folders' entries included.
+pub(super) fn is_of_all(sync: Sync, files: usize) -> bool {
+    sync == Sync::AtOnce && files >= MANY
+}
+
 /// Contents of files.
 pub(super) fn contents(sync: Sync, files: &[&File]) -> io::Result<()> {
-    match (sync, files) {
-        (_, []) => Ok(()),
-        (Sync::AtOnce, [first, ..]) if files.len() >= MANY => Ok(rustix::fs::syncfs(first)?),
+    match files {
+        [] => Ok(()),
+        [first, ..] if is_of_all(sync, files.len()) => Ok(rustix::fs::syncfs(first)?),
         _ => files.iter().try_for_each(|file| file.sync_all()),
     }
 }
 
 /// Entries of folders, after `files` were put into them.
 pub(super) fn folders(sync: Sync, folders: &BTreeSet<PathBuf>, files: usize) -> io::Result<()> {
-    match (sync, folders.first()) {
-        (Sync::AtOnce, Some(first)) if files >= MANY => Ok(rustix::fs::syncfs(File::open(first)?)?),
+    match folders.first() {
+        Some(first) if is_of_all(sync, files) => Ok(rustix::fs::syncfs(File::open(first)?)?),
         _ => folders.iter().try_for_each(|folder| File::open(folder)?.sync_all()),
     }
 }

@@ -1,9 +1,14 @@
-//! Several files at once: written beside their places by one thread, made durable together, then put in
-//! their places.
+//! Several files at once: written by one thread, made durable together.
 //!
 //! Order: 1 contents, beside their places; 2 they are synced; 3 each gets its place; 4 the folders are
 //! synced. A crash before 3 leaves unfinished files beside (`<name>#<number>`, as the object store calls
 //! its own), after 3 whole ones.
+//!
+//! A file that a repeat [replaces](Put::Replace) is written in its place at once when nothing lies there:
+//! so it needs neither 3 nor, when all are of this kind and the filesystem is synced as a whole, 4. A crash
+//! leaves an unfinished file in the place, which the repeat replaces: nobody knows of it yet. What lies there
+//! already is never opened for writing, nor deleted: by then it may be another replica's, sealed and about
+//! to be read.
 
 use std::{
     collections::BTreeSet,
@@ -13,6 +18,10 @@ use std::{
 };
 
 use object_store::path::Path as Key;
+use rustix::{
+    fs::{CWD, RenameFlags},
+    io::Errno,
+};
 
 use super::{Staging, StagingError, sync};
 use crate::cost::{Costs, Stage};
@@ -34,10 +43,11 @@ pub struct Together<'a> {
     grown: BTreeSet<PathBuf>,
 }
 
-/// A file beside its place.
+/// A file that is not durable in its place yet.
 struct Unfinished {
     file: Option<File>,
-    beside: PathBuf,
+    /// Where it lies until then; `None`: in its place.
+    beside: Option<PathBuf>,
     place: PathBuf,
     put: Put,
 }
@@ -108,10 +118,21 @@ impl Together<'_> {
     /// It cannot be made.
     pub fn create(&mut self, key: &Key, put: Put) -> Result<&mut File, StagingError> {
         let place = self.staging.path(key)?;
-        let (file, beside) = self.beside(&place).map_err(StagingError::Write)?;
+        let (file, beside) = self.open(&place, put).map_err(StagingError::Write)?;
         let unfinished = self.files.len();
         self.files.push(Unfinished { file: None, beside, place, put });
         Ok(self.files[unfinished].file.insert(file))
+    }
+
+    fn open(&mut self, place: &Path, put: Put) -> io::Result<(File, Option<PathBuf>)> {
+        if put == Put::Replace {
+            match self.new_file(place) {
+                Ok(file) => return Ok((file, None)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.beside(place).map(|(file, beside)| (file, Some(beside)))
     }
 
     /// Writes these files: their number, or nothing of them.
@@ -133,34 +154,30 @@ impl Together<'_> {
     pub fn put(mut self) -> Vec<Result<(), StagingError>> {
         let files: Vec<&File> = self.files.iter().filter_map(|one| one.file.as_ref()).collect();
         let synced = sync::contents(self.staging.sync, &files);
+        let were_in_place = self.files.iter().all(|one| one.beside.is_none());
         let mut outcomes: Vec<Result<(), io::Error>> = match synced {
             Ok(()) => self.files.iter_mut().map(Unfinished::settle).collect(),
             Err(error) => self.files.iter().map(|_| Err(again(&error))).collect(),
         };
-        let mut folders = std::mem::take(&mut self.grown);
-        folders.extend(self.files.iter().filter_map(|one| one.place.parent().map(Path::to_owned)));
-        if let Err(error) = sync::folders(self.staging.sync, &folders, self.files.len()) {
-            outcomes = outcomes.into_iter().map(|one| one.and(Err(again(&error)))).collect();
+        // A sync of the whole filesystem that found all files in their places was one of the folders, too.
+        if !(sync::is_of_all(self.staging.sync, self.files.len()) && were_in_place) {
+            let mut folders = std::mem::take(&mut self.grown);
+            folders.extend(self.files.iter().filter_map(|one| one.place.parent().map(Path::to_owned)));
+            if let Err(error) = sync::folders(self.staging.sync, &folders, self.files.len()) {
+                outcomes = outcomes.into_iter().map(|one| one.and(Err(again(&error)))).collect();
+            }
         }
         let files = std::mem::take(&mut self.files);
         files.iter().zip(outcomes).map(|(file, outcome)| file.judged(outcome)).collect()
     }
 
-    /// An unfinished file; its folders are made when they are missing.
+    /// An unfinished file beside its place.
     fn beside(&mut self, place: &Path) -> io::Result<(File, PathBuf)> {
         for number in 1.. {
             let mut beside = place.as_os_str().to_owned();
             beside.push(format!("#{number}"));
             let beside = PathBuf::from(beside);
-            let open = || OpenOptions::new().write(true).create_new(true).open(&beside);
-            let opened = match open() {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    place.parent().map_or(Ok(()), |folder| self.make_folder(folder))?;
-                    open()
-                }
-                opened => opened,
-            };
-            match opened {
+            match self.new_file(&beside) {
                 Ok(file) => return Ok((file, beside)),
                 // Of a process that died in mid-write.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -168,6 +185,18 @@ impl Together<'_> {
             }
         }
         Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// A file that is not there yet; its folders are made when they are missing.
+    fn new_file(&mut self, path: &Path) -> io::Result<File> {
+        let open = || OpenOptions::new().write(true).create_new(true).open(path);
+        match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                path.parent().map_or(Ok(()), |folder| self.make_folder(folder))?;
+                open()
+            }
+            opened => opened,
+        }
     }
 
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
@@ -193,16 +222,22 @@ impl Unfinished {
     /// Puts the file, whose content is durable, into its place.
     fn settle(&mut self) -> io::Result<()> {
         self.file = None;
-        match self.put {
-            Put::Replace => fs::rename(&self.beside, &self.place),
-            Put::Once(_) => match fs::hard_link(&self.beside, &self.place) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    let is_same = fs::read(&self.beside)? == fs::read(&self.place)?;
-                    if is_same { Ok(()) } else { Err(error) }
+        let Some(beside) = &self.beside else { return Ok(()) };
+        let put = match self.put {
+            Put::Replace => fs::rename(beside, &self.place),
+            Put::Once(_) => rename_once(beside, &self.place),
+        };
+        match put {
+            Ok(()) => self.beside = None,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let is_same = fs::read(beside)? == fs::read(&self.place)?;
+                if !is_same {
+                    return Err(error);
                 }
-                linked => linked,
-            },
+            }
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     fn judged(&self, outcome: io::Result<()>) -> Result<(), StagingError> {
@@ -215,8 +250,22 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Moved, or linked, or of no use any more. What stays is deleted with its folder.
-        let _ = fs::remove_file(&self.beside);
+        // Of no use any more. What stays is deleted with its folder.
+        if let Some(beside) = &self.beside {
+            let _ = fs::remove_file(beside);
+        }
+    }
+}
+
+/// Gives the file the place unless another lies there.
+fn rename_once(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A filesystem that cannot do this at once.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
     }
 }
 

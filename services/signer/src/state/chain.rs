@@ -12,13 +12,16 @@ use super::{
     signed, signing_key, unsigned,
 };
 use sql::Transaction;
+use wire::recording_v1::RecordingSealed;
 
 /// A recording that was signed, to be committed.
 pub struct SealedRow {
     /// Which one.
     pub recording: RecordingId,
-    /// Its exact bytes, signature included.
+    /// Its exact bytes, signature included; without the announcement.
     pub prepared: Prepared,
+    /// What will be announced.
+    pub message: RecordingSealed,
     /// The signature, base64 in one line.
     pub signature: String,
     /// Its entry in the tenant's log.
@@ -134,7 +137,7 @@ async fn commit_rows(tx: &mut Transaction, lane: &str, batch: &[SealedRow]) -> R
             .bind(id)
             .bind(&row.signature)
             .bind(&prepared.previous_recording)
-            .bind(prepared.sealed.as_ref().map_or(0, |sealed| sealed.sealed_unix_ms));
+            .bind(row.message.sealed_unix_ms);
     }
     insert.execute(&mut **tx).await?;
     let outbox = format!(
@@ -143,8 +146,8 @@ async fn commit_rows(tx: &mut Transaction, lane: &str, batch: &[SealedRow]) -> R
     );
     let mut insert = sqlx::query(sqlx::AssertSqlSafe(outbox));
     for (row, id) in batch.iter().zip(&ids) {
-        let message = row.prepared.sealed.as_ref().map(Message::encode_to_vec).unwrap_or_default();
-        insert = insert.bind(id).bind(0_i64).bind(message).bind(row.prepared.encode_to_vec());
+        let (message, prepared) = (row.message.encode_to_vec(), row.prepared.encode_to_vec());
+        insert = insert.bind(id).bind(0_i64).bind(message).bind(prepared);
     }
     insert.execute(&mut **tx).await?;
     let states =

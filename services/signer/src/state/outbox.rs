@@ -29,7 +29,7 @@ pub struct Unsent {
     pub stage: Stage,
     /// What is to be announced.
     pub message: RecordingSealed,
-    /// The files' exact bytes.
+    /// The files' exact bytes; without the announcement.
     pub prepared: Prepared,
 }
 

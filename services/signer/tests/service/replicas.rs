@@ -10,6 +10,7 @@ use domain::{Class, Lane, RecordingId};
 use evidence::log::{Entry, What};
 use harness::postgres::Postgres;
 use jiff::Timestamp;
+use wire::recording_v1::RecordingSealed;
 
 use crate::support::{
     bench::{Bench, Signer},
@@ -81,6 +82,7 @@ async fn of_two_that_seal_in_one_lane_only_one_gets_the_next_place() {
     let row = |recording| SealedRow {
         recording,
         prepared: Prepared { position: 1, ..Prepared::default() },
+        message: RecordingSealed::default(),
         signature: format!("of {recording}"),
         entry: Entry { at: Timestamp::now(), tenant: lane.tenant.clone(), what: What::Heartbeat },
     };
