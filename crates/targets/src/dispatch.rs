@@ -6,7 +6,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use domain::{RecordingId, ResourceName, TenantId};
+use domain::{RecordingId, ResourceName, TenantId, resources::tenant::notifications::Language};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{Bookmark, Content, Target, TargetError};
@@ -44,8 +44,8 @@ pub struct Parcel {
     pub duration_ms: u64,
     /// The tenant's zone.
     pub zone: TimeZone,
-    /// The language of what people read: `de`, `en` or `fr`.
-    pub language: String,
+    /// The language of what people read.
+    pub language: Language,
     /// Its files, audio first, signature last.
     pub files: Vec<Enclosed>,
     /// Its row of the journal (F-91) as a JSON object. Sensitive.

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use config::Watched;
 use delivery::Destination;
-use domain::{TenantId, resources::StorageTarget};
+use domain::{
+    TenantId,
+    resources::{StorageTarget, tenant::notifications::Language},
+};
 use targets::{Pace, Place, Surroundings};
 use tokio::sync::Mutex;
 
@@ -61,13 +64,15 @@ impl OpenTargets {
     pub fn described(&self, tenant: &TenantId, names: &[String]) -> Vec<StorageTarget> {
         let resources = self.config.current();
         let Some(tenant) = resources.tenants.get(tenant) else { return Vec::new() };
-        let named = tenant.storage_targets.values().filter(|target| names.iter().any(|n| n == target.name.as_str()));
+        let named =
+            tenant.storage_targets.values().filter(|target| names.iter().any(|n| n == target.name.as_str()));
         named.cloned().collect()
     }
 
-    /// The language that people of this tenant read: `de`, `en` or `fr`.
-    pub fn language(&self, _tenant: &TenantId) -> String {
-        "en".to_owned()
+    /// The language that people of this tenant read.
+    pub fn language(&self, tenant: &TenantId) -> Language {
+        let resources = self.config.current();
+        resources.tenants.get(tenant).map(|known| known.tenant.notifications.language).unwrap_or_default()
     }
 
     fn connect(&self, destination: &Destination, described: &StorageTarget) -> Opened {
