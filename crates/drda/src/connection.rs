@@ -168,6 +168,9 @@ impl Connection {
             Card::NoMoreRows => Ok(0),
             Card::Fault(fault) => {
                 self.must_roll_back |= fault.ends_transaction();
+                if fault.ends_session() {
+                    self.transport.give_up();
+                }
                 Err(DrdaError::Sql(fault))
             }
         }

@@ -71,7 +71,7 @@ pub fn next<'a>(cursor: &mut Cursor<'a>) -> Result<Option<(u16, &'a [u8])>, Prot
 ///
 /// # Errors
 /// The objects before it are damaged.
-pub fn find<'a>(content: &'a [u8], code_point: u16) -> Result<Option<&'a [u8]>, ProtocolFault> {
+pub fn find(content: &[u8], code_point: u16) -> Result<Option<&[u8]>, ProtocolFault> {
     let mut cursor = Cursor::new(content);
     while let Some((found, inner)) = next(&mut cursor)? {
         if found == code_point {

@@ -1,49 +1,55 @@
 //! What the database said of a statement, without what it repeats of the row.
 //!
 //! Derby sends no sentence but an id and the tokens for its sentence, and some of these are values: of
-//! 22001 (too long) the value itself, of 23503 (foreign key) the key, of 40001 (deadlock) the statements
-//! of everybody involved, of 42X01 (syntax) a part of the statement. So tokens are dropped unless
-//! [`SENTENCES`] names them: types, lengths, names of tables, columns, indexes, constraints. Faults that
-//! end a session come as whole sentences; of these only the SQLSTATE is kept.
+//! 22001 (too long) the value itself, of 23503 (foreign key) the key, of 22003.S.3 (overflow) the number, of
+//! 40001 (deadlock) the statements of everybody involved, of 42X01 (syntax) a part of the statement. So all
+//! tokens are dropped but those that [`SENTENCES`] names: types, lengths, names of tables, columns, indexes,
+//! constraints. A value may hold what separates the tokens, so they are dropped altogether if there are more
+//! or less than the message has. Faults that end a session come as whole sentences; of these only the
+//! SQLSTATE is kept.
 
 use std::fmt;
 
-/// SQLSTATE or message id of Derby, and its sentence; `{n}` is the token that is kept.
-const SENTENCES: &[(&str, &str)] = &[
-    ("08006", "the connection to the database was ended"),
-    ("22001", "a value is too long for a {0} of length {2}"),
-    ("22003", "a number is out of the range of {0}"),
-    ("22005", "a value cannot be read as {0}"),
-    ("22018", "a text cannot be read as {0}"),
-    ("23502", "the column {0} takes no NULL"),
-    ("23503", "the foreign key {1} of the table {0} finds no row"),
-    ("23505", "there is a row with this key already: {0} of the table {1}"),
-    ("23513", "the check {1} of the table {0} refuses the row"),
-    ("25502", "the database is read-only"),
-    ("25503", "the database is read-only"),
-    ("40001", "a deadlock; the transaction was rolled back"),
-    ("40XL1", "a lock was not to be had in time"),
-    ("42500", "the user lacks the permission {1} on the table {3} of the schema {2}"),
-    ("42502", "the user lacks the permission {1} on a column of the table {4} of the schema {3}"),
-    ("42802", "the number of values is not that of the columns"),
-    ("42821", "a column of the type {0} takes no values of the type {1}"),
-    ("42X04", "a column is missing"),
-    ("42X05", "the table {0} does not exist"),
-    ("42X14", "the column {0} is missing in the table {1}"),
-    ("42Y07", "the schema {0} does not exist"),
-    ("42Z23", "the column {0} is filled by the database alone"),
-    ("XJ004", "there is no database of this name"),
-    ("XSDG0", "a page of the database cannot be read"),
-    ("XSDG1", "a page of the database cannot be written; is the disk full?"),
-    ("XSLA1", "the log of the database cannot be written; is the disk full?"),
-    ("XSLA4", "the log of the database cannot be written; is the disk full?"),
-    ("X0Y32", "the {0} exists already"),
+/// Derby's id of a message without its severity, how many tokens it has, and our sentence: `{n}` is a token
+/// that is kept, `{#n}` one that is kept if it is a number.
+const SENTENCES: &[(&str, usize, &str)] = &[
+    ("08006", 0, "the connection to the database was ended"),
+    ("22001", 3, "a value is too long for a {0} of length {#2}"),
+    ("22003", 1, "a number is out of the range of {0}"),
+    ("22005", 2, "a value of the type {1} cannot be read as {0}"),
+    ("22018", 1, "a text cannot be read as {0}"),
+    ("23502", 1, "the column {0} takes no NULL"),
+    ("23503", 4, "the foreign key {0} of the table {1} finds no row"),
+    ("23505", 2, "there is a row with this key already: {0} of the table {1}"),
+    ("23513", 2, "the check {1} of the table {0} refuses the row"),
+    ("25502", 0, "the database is read-only"),
+    ("25503", 0, "the database is read-only"),
+    ("40001", 2, "a deadlock; the transaction was rolled back"),
+    ("40XL1", 0, "a lock was not to be had in time"),
+    ("40XL1.T.1", 1, "a lock was not to be had in time"),
+    ("42500", 4, "the user lacks the permission {1} on the table {3} of the schema {2}"),
+    ("42502", 5, "the user lacks the permission {1} on a column of the table {4} of the schema {3}"),
+    ("42802", 0, "the number of values is not that of the columns"),
+    ("42821", 2, "a column of the type {0} takes no values of the type {1}"),
+    ("42X04", 1, "a column is missing"),
+    ("42X05", 1, "the table {0} does not exist"),
+    ("42X14", 2, "the column {0} is missing in the table {1}"),
+    ("42Y07", 1, "the schema {0} does not exist"),
+    ("42Z23", 1, "the column {0} is filled by the database alone"),
+    ("XJ004", 0, "there is no database of this name"),
+    ("XSDG0", 0, "a page of the database cannot be read"),
+    ("XSDG1", 0, "a page of the database cannot be written; is the disk full?"),
+    ("XSLA1", 0, "the log of the database cannot be written; is the disk full?"),
+    ("XSLA4", 0, "the log of the database cannot be written; is the disk full?"),
+    ("X0Y32", 4, "the {0} exists already"),
 ];
 
 /// Between the tokens.
 const SEPARATOR: char = '\u{14}';
 /// Between the messages of a chain; the first is the one that counts.
 const NEXT_MESSAGE: &str = "::";
+/// What an id may end with: the severity.
+const SEVERITIES: [&str; 6] = [".S", ".T", ".C", ".D", ".M", ".U"];
 /// The longest token that is kept; Derby's names have at most 128 characters.
 const LONGEST_TOKEN: usize = 128;
 
@@ -65,8 +71,11 @@ impl SqlFault {
         let mut tokens: Vec<&str> = first.split(SEPARATOR).collect();
         // A message id begins with its SQLSTATE; a whole sentence does not.
         let id = tokens.pop().filter(|id| id.starts_with(&state)).unwrap_or_default();
+        if id.is_empty() {
+            tokens.clear();
+        }
         let message_id = if id.is_empty() { state.clone() } else { identifier(id, 12) };
-        let sentence = sentence(&message_id, &state, &tokens);
+        let sentence = sentence(&message_id, &tokens);
         Self { code, state, message_id, sentence }
     }
 
@@ -85,10 +94,16 @@ impl SqlFault {
         &self.message_id
     }
 
-    /// True if the database has ended the transaction along with the statement: of class 40, a deadlock
-    /// or a lock not had in time that Derby rolls back.
-    pub(crate) fn ends_transaction(&self) -> bool {
-        self.state.starts_with("40") || self.state.starts_with("08")
+    /// True if the database has ended the transaction along with the statement, as after a deadlock. Derby
+    /// makes the SQLCODE of its severity: 20000 of a statement, 30000 of a transaction, from 40000 on of the
+    /// session, the database, the system.
+    pub(crate) const fn ends_transaction(&self) -> bool {
+        self.code <= -30_000
+    }
+
+    /// True if the session has ended, too.
+    pub(crate) const fn ends_session(&self) -> bool {
+        self.code <= -40_000
     }
 }
 
@@ -104,17 +119,20 @@ fn identifier(text: &str, longest: usize) -> String {
     text.chars().take(longest).map(clean).collect()
 }
 
-fn sentence(message_id: &str, state: &str, tokens: &[&str]) -> String {
-    let known = |wanted: &str| SENTENCES.iter().find(|(id, _)| *id == wanted);
-    let Some((_, template)) = known(message_id).or_else(|| known(state)) else {
+fn sentence(message_id: &str, tokens: &[&str]) -> String {
+    let id = SEVERITIES.iter().find_map(|severity| message_id.strip_suffix(severity)).unwrap_or(message_id);
+    let Some((_, count, template)) = SENTENCES.iter().find(|(known, ..)| *known == id) else {
         return "the database refuses the statement".to_owned();
     };
+    let tokens = if tokens.len() == *count { tokens } else { &[] };
     let mut parts = template.split('{');
     let mut sentence = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (index, rest) = part.split_once('}').unwrap_or(("", part));
-        let token = index.parse::<usize>().ok().and_then(|index| tokens.get(index)).copied().unwrap_or("?");
-        sentence.extend(token.chars().filter(|c| !c.is_control()).take(LONGEST_TOKEN));
+        let (place, rest) = part.split_once('}').unwrap_or(("", part));
+        let index = place.trim_start_matches('#').parse().unwrap_or(usize::MAX);
+        let is_number = |token: &&str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
+        let token = tokens.get(index).copied().filter(|token| !place.starts_with('#') || is_number(token));
+        sentence.extend(token.unwrap_or("?").chars().filter(|c| !c.is_control()).take(LONGEST_TOKEN));
         sentence.push_str(rest);
     }
     sentence
@@ -140,6 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_holds_what_separates_tokens_gets_no_part_of_it_into_the_text() {
+        let forged = [
+            "VARCHAR\u{14}a\u{14}secret\u{14}8\u{14}22001",
+            "VARCHAR\u{14}a\u{14}secret\u{14}22001::b\u{14}8\u{14}22001",
+            "VARCHAR\u{14}a::secret\u{14}8\u{14}22001",
+        ];
+        for message in forged {
+            assert!(!said("22001", message).contains("secret"), "{message:?}");
+        }
+        assert!(!said("22003", "12345\u{14}INTEGER\u{14}22003.S.3").contains("12345"));
+        assert!(!said("XJ004", "secret\u{14}secret").contains("secret"));
+    }
+
+    #[test]
     fn messages_that_are_not_known_keep_their_id_alone() {
         let unknown = said("XCL47", "4711\u{14}XCL47.S");
         assert_eq!(unknown, "the database refuses the statement (SQLSTATE XCL47, message XCL47.S)");
@@ -161,6 +193,10 @@ mod tests {
 
     #[test]
     fn tokens_that_are_missing_or_too_long_do_no_harm() {
+        assert!(
+            said("X0Y32", "Table\u{14}A\u{14}Schema\u{14}B\u{14}X0Y32.S")
+                .starts_with("the Table exists already")
+        );
         assert!(said("22001", "22001").starts_with("a value is too long for a ? of length ?"));
         assert!(said("42X05", &format!("{}\u{14}42X05", "x".repeat(100_000))).len() < 250);
     }

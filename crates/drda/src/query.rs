@@ -2,6 +2,7 @@
 //! other until the last row, which closes the query.
 
 use crate::{
+    card::Card,
     connection::Connection,
     dss::Chain,
     error::{DrdaError, ProtocolFault},
@@ -89,7 +90,7 @@ impl Connection {
                 Reply::Block(block) => {
                     answer.size += block.len();
                     let Some(rows) = &mut answer.rows else { return Err(self.nonsense()) };
-                    rows.feed(&block)?;
+                    rows.feed(&block).inspect_err(|_| self.transport.give_up())?;
                 }
                 Reply::External(content) => {
                     answer.size += content.len();
@@ -124,7 +125,9 @@ impl Connection {
                     answer.ended = true;
                     break;
                 }
-                Next::Fault(fault) => return Err(DrdaError::Sql(fault)),
+                Next::Fault(fault) => {
+                    self.judge(Card::Fault(fault))?;
+                }
                 Next::Incomplete => break,
             }
         }

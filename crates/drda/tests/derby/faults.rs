@@ -150,3 +150,27 @@ async fn statements_belong_to_their_connection_and_a_closed_ones_place_is_taken_
     }
     assert_eq!(format!("{one:?}"), "Connection { usable: true, .. }");
 }
+
+#[tokio::test]
+async fn a_database_that_is_shut_down_ends_the_connection_and_the_next_one_opens_it_again() {
+    let server = Derby::start().await.unwrap();
+    let mut connection = connect(&server).await;
+    connection.execute_immediate(TABLE).await.unwrap();
+    connection.commit().await.unwrap();
+    let insert = connection.prepare("INSERT INTO recordings VALUES (?, 'in', 7, NULL)").await.unwrap();
+    let shut = format!(
+        "connect 'jdbc:derby://127.0.0.1:{}/{};shutdown=true;user={};password={}';",
+        server.port(),
+        Derby::DATABASE,
+        Derby::USER,
+        Derby::PASSWORD
+    );
+    let said = server.ij(&shut).unwrap();
+    assert!(said.contains("08006"), "{said}");
+    let error = connection.execute(&insert, &[NUMBER.into()]).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("1234567"), "{error:?}");
+    assert!(!connection.is_usable(), "{error:?}");
+    assert!(connection.rollback().await.is_err());
+    let mut next = connect(&server).await;
+    assert_eq!(next.query("SELECT COUNT(*) FROM recordings", &[], 1).await.unwrap()[0].number(0), Some(0));
+}
