@@ -258,4 +258,40 @@ mod tests {
         assert!(matches!(outcomes[..], [Ok(()), Err(StagingError::Write(_)), Ok(())]), "{outcomes:?}");
         assert_eq!(names(&dir.path().join("c")), ["1", "2"]);
     }
+
+    #[tokio::test]
+    async fn what_lies_in_a_place_is_replaced_as_a_whole_and_never_written_into() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let costs = costs();
+        let place = dir.path().join("sealed/audio");
+        let audio = |content| vec![vec![new("sealed/audio", content, Put::Replace)]];
+        // As a process leaves it that dies in mid-write.
+        fs::create_dir(dir.path().join("sealed")).unwrap();
+        fs::write(&place, "aud").unwrap();
+        let mut reader = fs::File::open(&place).unwrap();
+        assert!(staging.put_groups(audio("audio"), &costs).await.iter().all(Result::is_ok));
+        assert_eq!(fs::read(&place).unwrap(), b"audio");
+        let mut read = String::new();
+        io::Read::read_to_string(&mut reader, &mut read).unwrap();
+        assert_eq!(read, "aud");
+        assert_eq!(names(&dir.path().join("sealed")), ["audio"]);
+    }
+
+    #[test]
+    fn who_gives_up_deletes_nothing_that_another_replica_has_put_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path()).unwrap();
+        let key = Key::from("sealed/audio");
+        let put = |content: &[u8]| {
+            let mut together = staging.together();
+            io::Write::write_all(together.create(&key, Put::Replace).unwrap(), content).unwrap();
+            together
+        };
+        let stalled = put(b"aud");
+        assert!(put(b"audio").put().iter().all(Result::is_ok));
+        drop(stalled);
+        assert_eq!(fs::read(dir.path().join("sealed/audio")).unwrap(), b"audio");
+        assert_eq!(names(&dir.path().join("sealed")), ["audio"]);
+    }
 }
