@@ -99,8 +99,8 @@ impl Connection {
         self.transport.is_usable()
     }
 
-    /// What the database warned of since the last call, at most 16: `01J15` and `01J16` say that the
-    /// password expires soon, `01004` that a text was cut off.
+    /// What the database warned of since the last call, at most 16: for example `01004`, that a text was
+    /// cut off. That a password expires soon Derby does not say over the network.
     pub fn take_warnings(&mut self) -> Vec<SqlFault> {
         mem::take(&mut self.warnings)
     }

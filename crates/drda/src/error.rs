@@ -37,8 +37,8 @@ pub enum DrdaError {
     /// SECCHKCD X'10'.
     #[error("the Derby server asks for a password")]
     PasswordMissing,
-    /// SECCHKCD X'0E'. Derby itself answers X'13' when a password has expired, except to the owner of the
-    /// database, who gets in with a warning.
+    /// SECCHKCD X'0E'. Derby itself answers X'13' when a password has expired, and lets the owner of the
+    /// database in all the same.
     #[error("the password has expired; set a new one in the database")]
     PasswordExpired,
     /// The server does not take a user and a password as they are (SECMEC 3).

@@ -136,3 +136,42 @@ async fn what_is_no_database_or_says_nothing_is_left_in_time() {
     assert!(matches!(refusal(&options).await, DrdaError::TimedOut(_)));
     assert!(web.await.unwrap() > 0);
 }
+
+#[tokio::test]
+async fn derby_refuses_an_expired_password_as_a_wrong_one_and_select_and_insert_are_enough_to_write_once() {
+    let properties =
+        "derby.database.sqlAuthorization=true\nderby.authentication.native.passwordLifetimeMillis=86400000";
+    let mut server = Derby::start_with(properties).await.unwrap();
+    // From the first such user on the database has logins of its own.
+    let said = server
+        .ij(&format!(
+            "CALL SYSCS_UTIL.SYSCS_CREATE_USER('{}','{}'); CALL SYSCS_UTIL.SYSCS_CREATE_USER('writer','short-lived'); \
+             CREATE TABLE t (n BIGINT); GRANT SELECT, INSERT ON t TO writer;",
+            Derby::USER,
+            Derby::PASSWORD
+        ))
+        .unwrap();
+    assert!(!said.contains("ERROR"), "{said}");
+    server.stop().unwrap();
+    server.start_again().await.unwrap();
+
+    let writer = Options { user: "writer".to_owned(), password: "short-lived".into(), ..options(&server) };
+    let mut connection = Connection::connect(&writer).await.unwrap();
+    connection.execute_immediate("LOCK TABLE callseal.t IN EXCLUSIVE MODE").await.unwrap();
+    assert_eq!(connection.execute_immediate("INSERT INTO callseal.t VALUES 1").await.unwrap(), 1);
+    let rows = connection.query("SELECT n FROM callseal.t", &[], 9).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    let refused = connection.execute_immediate("DELETE FROM callseal.t").await.unwrap_err();
+    assert!(refused.to_string().contains("lacks the permission DELETE on the table T"), "{refused}");
+    connection.commit().await.unwrap();
+    drop(connection);
+
+    let lifetime = "'derby.authentication.native.passwordLifetimeMillis','1'";
+    let said = server.ij(&format!("CALL SYSCS_UTIL.SYSCS_SET_DATABASE_PROPERTY({lifetime});")).unwrap();
+    assert!(!said.contains("ERROR"), "{said}");
+    server.stop().unwrap();
+    server.start_again().await.unwrap();
+    assert!(matches!(refusal(&writer).await, DrdaError::LoginRefused { code: 0x13 }));
+    // The owner of the database is let in, so that somebody can mend it.
+    connect(&server).await;
+}
