@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sql::{Kind, Transaction};
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{DeliveryError, Destination, Order, WorkList};
 
@@ -13,6 +13,15 @@ use crate::{DeliveryError, Destination, Order, WorkList};
 pub enum Claim {
     /// This order, now.
     Order(Box<Order>),
+    /// Nothing before that time; `None`: nothing at all.
+    NotBefore(Option<Timestamp>),
+}
+
+/// What a destination has to do, as far as it is done together.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    /// These orders, now, the oldest first; at least one.
+    Orders(Vec<Order>),
     /// Nothing before that time; `None`: nothing at all.
     NotBefore(Option<Timestamp>),
 }
@@ -56,13 +65,31 @@ impl WorkList {
         now: Timestamp,
         arrived_by: Option<Timestamp>,
     ) -> Result<Claim, DeliveryError> {
+        Ok(match self.claim_some(destination, lease, now, arrived_by, 1).await? {
+            Claimed::Orders(orders) => match orders.into_iter().next() {
+                Some(order) => Claim::Order(Box::new(order)),
+                None => Claim::NotBefore(Some(now)),
+            },
+            Claimed::NotBefore(due) => Claim::NotBefore(due),
+        })
+    }
+
+    /// The same of up to `most` orders; of a destination that is failing still one.
+    pub(crate) async fn claim_some(
+        &self,
+        destination: &Destination,
+        lease: Duration,
+        now: Timestamp,
+        arrived_by: Option<Timestamp>,
+        most: usize,
+    ) -> Result<Claimed, DeliveryError> {
         let mut tx = self.db.begin_write().await?;
         let now_ms = now.as_millisecond();
         let arrived_by_ms = arrived_by.map_or(i64::MAX, Timestamp::as_millisecond);
-        let order_by = match self.held_back(&mut tx, destination, now_ms).await? {
-            Held::Until(not_before) => return Ok(Claim::NotBefore(Some(at(not_before)))),
-            Held::Probe => "attempts, position",
-            Held::Not => "position",
+        let (order_by, most) = match self.held_back(&mut tx, destination, now_ms).await? {
+            Held::Until(not_before) => return Ok(Claimed::NotBefore(Some(at(not_before)))),
+            Held::Probe => ("attempts, position", 1),
+            Held::Not => ("position", most.max(1)),
         };
         // Several replicas take from the same list: each passes over what another has in hand.
         let skip = if self.db.kind() == Kind::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
@@ -70,50 +97,24 @@ impl WorkList {
             "SELECT position, recording, payload, attempts, claim FROM delivery_orders \
              WHERE tenant = $1 AND destination = $2 AND state IN ('queued', 'running') AND \
              ((state = 'queued' AND next_attempt_at <= $3) OR (state = 'running' AND lease_until <= $4)) AND \
-             enqueued_at <= $5 ORDER BY {order_by} LIMIT 1 {skip}"
+             enqueued_at <= $5 ORDER BY {order_by} LIMIT {most} {skip}"
         )))
         .bind(destination.tenant.as_str())
         .bind(destination.name.as_str())
         .bind(now_ms)
         .bind(now_ms)
         .bind(arrived_by_ms)
-        .fetch_optional(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-        let Some(row) = next else {
-            return Ok(Claim::NotBefore(self.next_due(&mut tx, destination, arrived_by_ms).await?));
-        };
-        let Ok(recording) = row.try_get::<String, _>("recording")?.parse() else {
-            // It would be the first for ever, and the others behind it would wait as long.
-            sqlx::query(
-                "UPDATE delivery_orders SET state = 'set_aside', last_error = $1 WHERE position = $2",
-            )
-            .bind("its row in the state database is damaged")
-            .bind(row.try_get::<i64, _>("position")?)
-            .execute(&mut *tx)
-            .await?;
-            tx.commit().await?;
-            return Ok(Claim::NotBefore(Some(now)));
-        };
-        let order = Order {
-            destination: destination.clone(),
-            recording,
-            payload: row.try_get("payload")?,
-            attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
-            place: String::new(),
-            position: row.try_get("position")?,
-            claim: row.try_get::<i64, _>("claim")? + 1,
-        };
-        sqlx::query(
-            "UPDATE delivery_orders SET state = 'running', claim = $1, lease_until = $2, attempts = attempts + 1 \
-             WHERE position = $3",
-        )
-        .bind(order.claim)
-        .bind(after(now_ms, lease))
-        .bind(order.position)
-        .execute(&mut *tx)
-        .await?;
+        if next.is_empty() {
+            return Ok(Claimed::NotBefore(self.next_due(&mut tx, destination, arrived_by_ms).await?));
+        }
+        let mut orders = Vec::with_capacity(next.len());
+        for row in &next {
+            orders.extend(take(&mut tx, destination, row, after(now_ms, lease)).await?);
+        }
         tx.commit().await?;
-        Ok(Claim::Order(Box::new(order)))
+        Ok(if orders.is_empty() { Claimed::NotBefore(Some(now)) } else { Claimed::Orders(orders) })
     }
 
     /// Whether a destination is failing, and until when it is left alone.
@@ -188,6 +189,43 @@ impl WorkList {
         .await?;
         Ok(renewed.rows_affected() > 0)
     }
+}
+
+/// Takes one order in hand; none if its row is damaged.
+async fn take(
+    tx: &mut Transaction,
+    destination: &Destination,
+    row: &AnyRow,
+    lease_until: i64,
+) -> Result<Option<Order>, DeliveryError> {
+    let Ok(recording) = row.try_get::<String, _>("recording")?.parse() else {
+        // It would be the first for ever, and the others behind it would wait as long.
+        sqlx::query("UPDATE delivery_orders SET state = 'set_aside', last_error = $1 WHERE position = $2")
+            .bind("its row in the state database is damaged")
+            .bind(row.try_get::<i64, _>("position")?)
+            .execute(&mut **tx)
+            .await?;
+        return Ok(None);
+    };
+    let order = Order {
+        destination: destination.clone(),
+        recording,
+        payload: row.try_get("payload")?,
+        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
+        place: String::new(),
+        position: row.try_get("position")?,
+        claim: row.try_get::<i64, _>("claim")? + 1,
+    };
+    sqlx::query(
+        "UPDATE delivery_orders SET state = 'running', claim = $1, lease_until = $2, attempts = attempts + 1 \
+         WHERE position = $3",
+    )
+    .bind(order.claim)
+    .bind(lease_until)
+    .bind(order.position)
+    .execute(&mut **tx)
+    .await?;
+    Ok(Some(order))
 }
 
 pub(crate) fn at(unix_ms: i64) -> Timestamp {

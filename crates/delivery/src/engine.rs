@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
+use config::Watched;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,7 @@ pub struct Engine<W> {
     work: Arc<W>,
     options: EngineOptions,
     metrics: Metrics,
+    config: Option<Watched>,
 }
 
 /// The workers of a destination.
@@ -66,7 +68,14 @@ struct Running {
 impl<W: Work> Engine<W> {
     /// An engine that carries out the orders of `list` by `work`.
     pub fn new(list: WorkList, work: Arc<W>, options: EngineOptions, metrics: Metrics) -> Self {
-        Self { list, work, options, metrics }
+        Self { list, work, options, metrics, config: None }
+    }
+
+    /// The same, which orphans nothing while something of `config` cannot be read: what is missing then may
+    /// be described there.
+    #[must_use]
+    pub fn described_in(self, config: Watched) -> Self {
+        Self { config: Some(config), ..self }
     }
 
     /// Works until `shutdown`; `existing` is what the configuration knows, on what terms, and may
@@ -79,7 +88,8 @@ impl<W: Work> Engine<W> {
         let turns = Turns::new(self.options.transfers);
         let mut workers = JoinSet::new();
         let mut running: BTreeMap<Destination, Running> = BTreeMap::new();
-        let mut look_over = LookOver::new(self.list.clone(), self.options, self.metrics.clone());
+        let mut look_over =
+            LookOver::new(self.list.clone(), self.options, self.metrics.clone(), self.config.clone());
         while !shutdown.is_cancelled() {
             let wanted = existing.borrow_and_update().clone();
             running.retain(|destination, running| {
@@ -136,6 +146,7 @@ impl<W: Work> Engine<W> {
             work: Arc::clone(&self.work),
             metrics: self.metrics.clone(),
             lease: self.options.lease,
+            singly: AtomicUsize::default(),
         }
     }
 }

@@ -33,6 +33,7 @@ mod shipment;
 mod standing;
 mod still_open;
 mod terms;
+mod together;
 mod turns;
 mod worker;
 

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use config::Watched;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ pub(crate) struct LookOver {
     list: WorkList,
     options: EngineOptions,
     metrics: Metrics,
+    config: Option<Watched>,
     /// Destinations with open orders that the configuration lacks, and since when.
     missing: BTreeMap<Destination, Instant>,
     /// Destinations that are back, whose orphans people were told about.
@@ -29,9 +31,15 @@ pub(crate) struct LookOver {
 }
 
 impl LookOver {
-    pub(crate) fn new(list: WorkList, options: EngineOptions, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        list: WorkList,
+        options: EngineOptions,
+        metrics: Metrics,
+        config: Option<Watched>,
+    ) -> Self {
         let (missing, told, told_incomplete) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { list, options, metrics, missing, told, told_incomplete, forget_next: Instant::now() }
+        let forget_next = Instant::now();
+        Self { list, options, metrics, config, missing, told, told_incomplete, forget_next }
     }
 
     /// Looks once; `wanted` is what the configuration knows. Returns what people should hear.
@@ -99,6 +107,11 @@ impl LookOver {
         wanted: &BTreeSet<Destination>,
         now: Instant,
     ) -> Result<BTreeSet<Destination>, DeliveryError> {
+        // As after a restart with a slip in a file: what that describes has not been taken away.
+        if self.config.as_ref().is_some_and(|config| !config.problems().is_empty()) {
+            self.missing.clear();
+            return Ok(BTreeSet::new());
+        }
         let missing: BTreeSet<_> = self.list.destinations().await?.difference(wanted).cloned().collect();
         self.missing.retain(|destination, _| missing.contains(destination));
         for destination in missing {
@@ -106,5 +119,41 @@ impl LookOver {
         }
         let long = |since: Instant| now.duration_since(since) >= self.options.orphan_after;
         Ok(self.missing.iter().filter(|(_, since)| long(**since)).map(|(gone, _)| gone.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use domain::RecordingId;
+    use prometheus::Registry;
+    use sql::Database;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{Backoff, NewOrder};
+
+    #[tokio::test]
+    async fn while_a_file_of_the_configuration_cannot_be_read_nothing_is_orphaned() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("state.sqlite").display());
+        let list = WorkList::open(Database::open(&url).await.unwrap(), Backoff::default()).await.unwrap();
+        let destination = Destination { tenant: "acme".parse().unwrap(), name: "archive".parse().unwrap() };
+        let order =
+            NewOrder { destination: destination.clone(), recording: RecordingId::new(), payload: Vec::new() };
+        list.enqueue(&[order], Timestamp::now()).await.unwrap();
+        let options = EngineOptions { orphan_after: Duration::ZERO, ..EngineOptions::default() };
+        let folder = dir.path().join("config");
+        fs::create_dir(&folder).unwrap();
+        for (text, orphans) in [("kind: {StorageTarget", 0), ("", 1)] {
+            fs::write(folder.join("targets.yaml"), text).unwrap();
+            let config = config::watch(&folder, CancellationToken::new()).unwrap();
+            let metrics = Metrics::register("test", &Registry::new()).unwrap();
+            let mut look_over = LookOver::new(list.clone(), options, metrics, Some(config));
+            let orphaned = look_over.look(&BTreeMap::new()).await.unwrap();
+            let orphaned = orphaned.iter().filter(|notice| matches!(notice, Notice::Orphaned { .. })).count();
+            assert_eq!(orphaned, orphans, "{text}");
+        }
     }
 }

@@ -36,7 +36,7 @@ impl<W: Work, I: Intake> Delivering<W, I> {
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { role, bus, config, list, intake, work, options, metrics } = self;
         let (tell, existing) = watch::channel(role.destinations(&config.current()));
-        let engine = Engine::new(list.clone(), work, options, metrics);
+        let engine = Engine::new(list.clone(), work, options, metrics).described_in(config.clone());
         tokio::join!(
             follow(role, config, tell, list.clone(), shutdown.clone()),
             engine.run(existing.clone(), shutdown.clone()),

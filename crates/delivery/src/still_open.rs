@@ -16,7 +16,8 @@ impl WorkList {
         tenant: &TenantId,
         recording: RecordingId,
     ) -> Result<bool, DeliveryError> {
-        let count = format!("SELECT count(*) FROM delivery_orders WHERE tenant = $1 AND recording = $2 AND {OPEN}");
+        let count =
+            format!("SELECT count(*) FROM delivery_orders WHERE tenant = $1 AND recording = $2 AND {OPEN}");
         let (open,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(count))
             .bind(tenant.as_str())
             .bind(recording.to_string())

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     task::Poll,
     time::Duration,
 };
@@ -16,15 +16,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claim, DeliveryError, Destination, Failed, Fault, Gate, Metrics, Notice, Order, Terms, WorkList,
-    turns::Turns,
+    DeliveryError, Destination, Done, Failed, Fault, Gate, Metrics, Notice, Order, Terms, WorkList,
+    claim::Claimed, turns::Turns,
 };
 
 /// What a service does with an order.
 #[async_trait]
 pub trait Work: Send + Sync + 'static {
     /// What an attempt that succeeded has to tell.
-    type Report: Send;
+    type Report: Send + Sync;
 
     /// Carries out an order. It must be repeatable: a crash right after it lets it be done again.
     /// Dropped in the middle when the service drains, or when nothing may be sent there any more.
@@ -32,6 +32,25 @@ pub trait Work: Send + Sync + 'static {
     /// # Errors
     /// What went wrong, and whose fault it is.
     async fn carry_out(&self, order: &Order) -> Result<Self::Report, Fault>;
+
+    /// So many orders of one destination are taken at once and carried out together when they wait; 1:
+    /// each is carried out by itself.
+    fn most_together(&self) -> usize {
+        1
+    }
+
+    /// Carries out several orders together, the oldest first: all of them, or none. Repeatable as
+    /// [`carry_out`](Self::carry_out) is. A report of each, in their order.
+    ///
+    /// # Errors
+    /// What went wrong. If a record is at fault, each is carried out by itself, which tells which.
+    async fn carry_out_together(&self, orders: &[Order]) -> Result<Vec<Self::Report>, Fault> {
+        let mut reports = Vec::with_capacity(orders.len());
+        for order in orders {
+            reports.push(self.carry_out(order).await?);
+        }
+        Ok(reports)
+    }
 
     /// Stores what the service itself has to know of an order that is carried out, in the transaction
     /// that notes it as done: where it lies, and how that was verified.
@@ -74,6 +93,8 @@ pub(crate) struct Worker<W> {
     pub(crate) lease: Duration,
     pub(crate) turns: Turns,
     pub(crate) terms: watch::Receiver<Terms>,
+    /// So many orders are carried out each by itself, before several are again.
+    pub(crate) singly: AtomicUsize,
 }
 
 /// When a worker ends.
@@ -86,7 +107,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         self.now.is_cancelled() || self.soon.is_cancelled()
     }
 
@@ -136,13 +157,14 @@ impl<W: Work> Worker<W> {
             () = stop.told() => return Ok(None),
         };
         let now = Timestamp::now();
-        match self.list.claim_arrived(&self.destination, self.lease, now, arrived_by).await? {
-            Claim::Order(order) => self.handle(&order, stop).await.map(|()| None),
-            Claim::NotBefore(due) => Ok(Some(until(due))),
+        let most = self.most_now();
+        match self.list.claim_some(&self.destination, self.lease, now, arrived_by, most).await? {
+            Claimed::Orders(orders) => self.handle_all(&orders, stop).await.map(|()| None),
+            Claimed::NotBefore(due) => Ok(Some(until(due))),
         }
     }
 
-    async fn handle(&self, order: &Order, stop: &Stop) -> Result<(), DeliveryError> {
+    pub(crate) async fn handle(&self, order: &Order, stop: &Stop) -> Result<(), DeliveryError> {
         let outcome = tokio::select! {
             outcome = self.carry_out(order) => outcome,
             () = self.keep(order) => return Ok(()),
@@ -175,6 +197,16 @@ impl<W: Work> Worker<W> {
         self.work.store_done_in(&mut tx, order, &report, now).await?;
         let done = self.list.done_in(&mut tx, order, now).await?;
         tx.commit().await?;
+        self.told(order, report, done).await
+    }
+
+    /// What follows when an order is noted as done.
+    pub(crate) async fn told(
+        &self,
+        order: &Order,
+        report: W::Report,
+        done: Done,
+    ) -> Result<(), DeliveryError> {
         self.metrics.done(&self.destination);
         self.work.carried_out(order, report);
         let done = self.list.completed(order, done).await?;
@@ -194,7 +226,7 @@ impl<W: Work> Worker<W> {
         Ok(())
     }
 
-    async fn failed(&self, order: &Order, fault: &Fault) -> Result<(), DeliveryError> {
+    pub(crate) async fn failed(&self, order: &Order, fault: &Fault) -> Result<(), DeliveryError> {
         let failed = self.list.failed(order, fault, Timestamp::now(), rand::random()).await?;
         let (destination, recording) = (order.destination.clone(), order.recording);
         match (fault, failed) {
@@ -223,7 +255,7 @@ impl<W: Work> Worker<W> {
     }
 
     /// Returns when nothing may be sent there any more.
-    async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         let mut terms = self.terms.clone();
         loop {
             let now = Timestamp::now();
@@ -242,16 +274,24 @@ impl<W: Work> Worker<W> {
     async fn keep(&self, order: &Order) {
         loop {
             tokio::time::sleep(self.lease / 3).await;
-            match self.list.renew(order, self.lease, Timestamp::now()).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    tracing::warn!(destination = %self.destination, recording = %order.recording, "lost its lease");
-                    return;
-                }
-                // Not a reason to stop: the work is repeatable, and the database may be back in time.
-                Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
+            if !self.renewed(order).await {
+                return;
             }
         }
+    }
+
+    /// Renews the lease; false if another worker has the order.
+    pub(crate) async fn renewed(&self, order: &Order) -> bool {
+        match self.list.renew(order, self.lease, Timestamp::now()).await {
+            Ok(true) => return true,
+            Ok(false) => {
+                tracing::warn!(destination = %self.destination, recording = %order.recording, "lost its lease");
+                return false;
+            }
+            // Not a reason to stop: the work is repeatable, and the database may be back in time.
+            Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
+        }
+        true
     }
 
     fn list_unusable(&self, error: &DeliveryError) -> Duration {
@@ -262,7 +302,7 @@ impl<W: Work> Worker<W> {
 }
 
 /// What `work` comes to; `None` if it panics.
-async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(polled) => polled.map(Some),

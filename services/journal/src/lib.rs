@@ -17,11 +17,15 @@ mod intake;
 mod options;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Context;
 use bus::Bus;
 use delivery::{Delivering, EngineOptions, Metrics, Reporter, Role, Terms, WorkList};
+use domain::{
+    ResourceName,
+    resources::{JournalTarget, TenantResources},
+};
 use runtime::Service;
 use sql::Database;
 
@@ -30,12 +34,17 @@ pub use options::Options;
 use intake::Announcements;
 use write::Writing;
 
-const ROLE: Role = Role {
-    service: "journal",
-    destination: "journal",
-    cargo: "rows",
-    terms: |tenant| tenant.journal_targets.keys().map(|name| (name.clone(), Terms::default())).collect(),
-};
+const ROLE: Role = Role { service: "journal", destination: "journal", cargo: "rows", terms };
+
+/// The journals of a tenant: rows are written at any time, unless the way there is not described to its end.
+fn terms(tenant: &TenantResources) -> Vec<(ResourceName, Terms)> {
+    let chosen: BTreeSet<&ResourceName> = tenant.rules.iter().flat_map(|rule| &rule.journals).collect();
+    let of = |(name, journal): (&ResourceName, &JournalTarget)| {
+        let incomplete = journal.incomplete().map(str::to_owned);
+        (name.clone(), Terms { incomplete, chosen: chosen.contains(name), ..Terms::default() })
+    };
+    tenant.journal_targets.iter().map(of).collect()
+}
 
 /// Runs the journal until the service is shut down.
 ///

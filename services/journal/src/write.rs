@@ -1,4 +1,4 @@
-//! Writing one row into one journal.
+//! Writing rows into a journal.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -17,6 +17,9 @@ use crate::{
     database::{self, ErrorKind, JournalDb, JournalError},
     fail_point,
 };
+
+/// Rows written in one transaction when so many wait.
+const MOST_TOGETHER: usize = 500;
 
 /// The work of the journal.
 pub struct Writing {
@@ -58,20 +61,22 @@ impl Writing {
     }
 }
 
-#[async_trait]
-impl Work for Writing {
-    type Report = ();
-
-    async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
-        let row = JournalRow::decode(order.payload.as_slice()).map_err(|_| Fault::Record {
-            problem: "the order cannot be read: the state database is damaged".to_owned(),
-        })?;
-        let opened = self.open(&order.destination).await?;
-        let rows = std::slice::from_ref(&row);
-        match opened.database.insert(rows).await {
+impl Writing {
+    /// Writes the rows of these orders, which go to one journal, in one transaction.
+    async fn write(&self, orders: &[Order]) -> Result<(), Fault> {
+        let Some(first) = orders.first() else { return Ok(()) };
+        let mut rows = Vec::with_capacity(orders.len());
+        for order in orders {
+            rows.push(
+                JournalRow::decode(order.payload.as_slice())
+                    .map_err(|_| Fault::record("the order cannot be read: the state database is damaged"))?,
+            );
+        }
+        let opened = self.open(&first.destination).await?;
+        match opened.database.insert(&rows).await {
             Err(error) if error.kind() == ErrorKind::NoTable && opened.described.create_table => {
                 opened.database.create_table().await.map_err(fault)?;
-                opened.database.insert(rows).await.map_err(fault)?;
+                opened.database.insert(&rows).await.map_err(fault)?;
             }
             written => {
                 written.map_err(fault)?;
@@ -79,6 +84,24 @@ impl Work for Writing {
         }
         fail_point::reached("row-written");
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Work for Writing {
+    type Report = ();
+
+    async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
+        self.write(std::slice::from_ref(order)).await
+    }
+
+    fn most_together(&self) -> usize {
+        MOST_TOGETHER
+    }
+
+    async fn carry_out_together(&self, orders: &[Order]) -> Result<Vec<()>, Fault> {
+        self.write(orders).await?;
+        Ok(vec![(); orders.len()])
     }
 
     fn carried_out(&self, order: &Order, (): ()) {
