@@ -3,7 +3,7 @@
 //! Nobody can ask such a place for a file afterwards, so what was handed over there counts nowhere as
 //! kept: a recording that went nowhere else stays in staging.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{RecordingId, ResourceName, TenantId, resources::tenant::notifications::Language};
@@ -21,12 +21,21 @@ pub trait Dispatch: Send + Sync {
     /// See [`ErrorKind`](crate::ErrorKind).
     async fn dispatch(&self, parcel: &Parcel) -> Result<HandedOver, TargetError>;
 
-    /// Tries the place without a recording (F-74): what was done, for a sentence. `run` allows what has
+    /// Tries the place without a recording (F-74). `run` allows what has
     /// effects that nobody can foresee: a program is started.
     ///
     /// # Errors
     /// Whatever would keep a recording from being handed over, in plain words.
-    async fn test(&self, run: bool) -> Result<&'static str, TargetError>;
+    async fn test(&self, run: bool) -> Result<Tested, TargetError>;
+}
+
+/// What a try was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tested {
+    /// What was done, for a sentence.
+    pub done: &'static str,
+    /// What a program said, for the person who asked.
+    pub said: String,
 }
 
 /// A recording to be handed over.
@@ -112,6 +121,3 @@ impl Place {
         }
     }
 }
-
-/// Where the programs lie that may be run; `None`: none may.
-pub type Scripts = Option<PathBuf>;

@@ -15,7 +15,7 @@ use domain::resources::{EmailTarget, tenant::notifications::Language};
 use jiff::Timestamp;
 use mail::{Accepted, MailError, Mailer, Message};
 
-use crate::{Dispatch, ErrorKind, HandedOver, Parcel, TargetError};
+use crate::{Dispatch, ErrorKind, HandedOver, Parcel, TargetError, Tested};
 use letter::Letter;
 use memory::Memory;
 
@@ -104,7 +104,7 @@ impl Dispatch for Email {
         }
     }
 
-    async fn test(&self, _run: bool) -> Result<&'static str, TargetError> {
+    async fn test(&self, _run: bool) -> Result<Tested, TargetError> {
         let now = Timestamp::now();
         let (subject, text) = text::of_test(Language::default());
         let message = Message {
@@ -118,7 +118,8 @@ impl Dispatch for Email {
         };
         let accepted = self.mailer.send(&message).await.map_err(told)?;
         if accepted.refused.is_empty() {
-            return Ok("the mail server took a test mail for every recipient");
+            let done = "the mail server took a test mail for every recipient";
+            return Ok(Tested { done, said: String::new() });
         }
         let each: Vec<String> = accepted
             .refused

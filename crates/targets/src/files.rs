@@ -16,7 +16,7 @@ use std::io;
 use async_trait::async_trait;
 
 use crate::{
-    Content, Digest, ErrorKind, Listed, Method, Outcome, Put, Target, TargetError, Verified,
+    Content, Digest, ErrorKind, Listed, Method, Put, Target, TargetError, Verified,
     content::{Reader, measure},
     names,
 };
@@ -94,7 +94,7 @@ impl<F: Files> Target for F {
         let unfinished = names::join(folder, &names::unfinished(name, content.sha256()));
         let mut written = kept(self, &unfinished, self.write_unseen(&unfinished, content).await).await?;
         if written && self.publish(&unfinished, &names::join(folder, name)).await? == Published::Done {
-            return Ok(Put { name: name.to_owned(), outcome: Outcome::Stored });
+            return Ok(Put::written(name.to_owned(), false));
         }
         let mut number = 1;
         // A name that is taken at the last moment is looked at again: another worker may have brought the
@@ -105,7 +105,6 @@ impl<F: Files> Target for F {
             }
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
             let path = names::join(folder, &name);
-            let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
             let seen = self.look(folder, &path, &unfinished).await?;
             if let Some(size) = seen.size {
                 if size == content.size() && is(self, &path, content.size(), content.sha256()).await? {
@@ -113,7 +112,7 @@ impl<F: Files> Target for F {
                     if seen.left.is_some() {
                         self.delete(&unfinished).await?;
                     }
-                    return Ok(Put { name, outcome: Outcome::AlreadyThere });
+                    return Ok(Put::there_already(name, Method::ReadBack));
                 }
                 number += 1;
                 continue;
@@ -123,7 +122,7 @@ impl<F: Files> Target for F {
                 written = true;
             }
             if self.publish(&unfinished, &path).await? == Published::Done {
-                return Ok(Put { name, outcome });
+                return Ok(Put::written(name, number > 1));
             }
         }
         self.delete(&unfinished).await?;

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use domain::resources::{StorageKind, StorageTarget};
 
 pub use content::{Bookmark, Content, Digest, Reader, Source};
-pub use dispatch::{Dispatch, Enclosed, HandedOver, Kept, Parcel, Place, Scripts};
+pub use dispatch::{Dispatch, Enclosed, HandedOver, Kept, Parcel, Place, Tested};
 pub use email::Email;
 pub use error::{ErrorKind, TargetError};
 pub use folder::Folder;
@@ -63,11 +63,6 @@ pub trait Target: Send + Sync {
         size: u64,
         sha256: &Digest,
     ) -> Result<Verified, TargetError>;
-
-    /// By which method a put finds that the same content stands there already.
-    fn compares_by(&self) -> Method {
-        Method::ReadBack
-    }
 
     /// Stores `content` as `name` in `folder` over whatever file stands there: at each moment, and
     /// after a crash, either the old content stands there or the new one. For what is about the
@@ -147,6 +142,21 @@ pub struct Put {
     pub name: String,
     /// How it came to stand there.
     pub outcome: Outcome,
+    /// By which method it was found that the same content stood there already: that verifies it, too.
+    pub compared_by: Option<Method>,
+}
+
+impl Put {
+    /// It was written now, under the name that was asked for or beside others.
+    pub(crate) const fn written(name: String, aside: bool) -> Self {
+        let outcome = if aside { Outcome::StoredAside } else { Outcome::Stored };
+        Self { name, outcome, compared_by: None }
+    }
+
+    /// The same content stood there already.
+    pub(crate) const fn there_already(name: String, compared_by: Method) -> Self {
+        Self { name, outcome: Outcome::AlreadyThere, compared_by: Some(compared_by) }
+    }
 }
 
 /// How a file came to stand in a target.
@@ -201,7 +211,7 @@ pub struct Surroundings {
     /// The folder that relative paths start from.
     pub data: PathBuf,
     /// The folder of the programs that script targets may run; `None`: none may be run.
-    pub scripts: Scripts,
+    pub scripts: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -212,7 +222,7 @@ impl Surroundings {
 
     /// The same, but programs of the folder `scripts` may be run.
     #[must_use]
-    pub fn with_scripts(self, scripts: Scripts) -> Self {
+    pub fn with_scripts(self, scripts: Option<PathBuf>) -> Self {
         Self { scripts, ..self }
     }
 }
@@ -222,7 +232,7 @@ pub fn open(target: &StorageTarget, around: &Surroundings) -> Place {
     let storage: Arc<dyn Target> = match &target.kind {
         StorageKind::Email(email) => return Place::Dispatch(Arc::new(Email::new(email.clone()))),
         StorageKind::Script(script) => {
-            return Place::Dispatch(Arc::new(Script::new(script.clone(), around.scripts.clone())));
+            return Place::Dispatch(Arc::new(Script::new(script.clone(), around)));
         }
         StorageKind::Folder(folder) => Arc::new(Folder::new(around.data.join(&folder.path))),
         StorageKind::OneDrive(drive) => {

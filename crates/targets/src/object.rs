@@ -23,7 +23,7 @@ use object_store::{
 use tokio_util::io::StreamReader;
 
 use crate::{
-    Content, Digest, ErrorKind, Listed, Method, Outcome, Put, Reader, Target, TargetError, Verified,
+    Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified,
     content::measure, files::MOST_ASIDE, names, pump::Blocks,
 };
 use fault::{LOCKED, Refusal};
@@ -323,12 +323,11 @@ impl Target for ObjectStorage {
             let name = if number == 1 { name.to_owned() } else { names::aside(name, number) };
             let key = bucket.key(folder, &name)?;
             if bucket.write(&key, content, false).await? {
-                let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
-                return Ok(Put { name, outcome });
+                return Ok(Put::written(name, number > 1));
             }
-            if let Found::Same(_) = bucket.find(&key, content.size(), content.sha256()).await? {
+            if let Found::Same(method) = bucket.find(&key, content.size(), content.sha256()).await? {
                 upload::give_up(bucket, content).await;
-                return Ok(Put { name, outcome: Outcome::AlreadyThere });
+                return Ok(Put::there_already(name, method));
             }
         }
         upload::give_up(bucket, content).await;

@@ -9,7 +9,7 @@ mod yaml_edit;
 use std::{path::PathBuf, process::ExitCode};
 
 use domain::resources::Kind;
-use targets::{Place, Surroundings, TargetError};
+use targets::{Place, Surroundings, TargetError, Tested};
 
 use crate::one_resource::OneResourceArgs;
 use host_keys::{Learnt, learn};
@@ -50,8 +50,14 @@ pub async fn run(args: TestTargetArgs) -> ExitCode {
                     one.say(target.test().await, "works: a test file was written, read back and removed")
                 }
                 Place::Dispatch(dispatch) => match dispatch.test(args.run).await {
-                    Ok(done) => one.say(Ok::<(), TargetError>(()), &format!("works: {done}")),
-                    Err(error) => one.say(Err(error), ""),
+                    Ok(Tested { done, said }) => {
+                        print!("{said}");
+                        one.say(Ok::<(), TargetError>(()), &format!("works: {done}"))
+                    }
+                    Err(error) => {
+                        print!("{}", error.said().unwrap_or_default());
+                        one.say(Err(error), "")
+                    }
                 },
             }
         }

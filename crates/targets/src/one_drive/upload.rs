@@ -20,7 +20,7 @@ use super::{
     quick_xor::{self, QuickXor},
 };
 use crate::{
-    Content, Digest, ErrorKind, Outcome, Put, TargetError, content::BLOCK, files::MOST_ASIDE, names,
+    Content, Digest, ErrorKind, Method as VerifyMethod, Put, TargetError, content::BLOCK, files::MOST_ASIDE, names,
 };
 
 /// What is at most this long goes by one request.
@@ -135,8 +135,7 @@ impl OneDrive {
             if !taken {
                 match self.store(&folder, &path, content, &measured, OnConflict::Fail).await? {
                     Ok(()) => {
-                        let outcome = if number == 1 { Outcome::Stored } else { Outcome::StoredAside };
-                        return Ok(Put { name, outcome });
+                        return Ok(Put::written(name, number > 1));
                     }
                     Err(NameTaken) => taken = true,
                 }
@@ -144,7 +143,8 @@ impl OneDrive {
             if taken && self.is_there_already(&path, content, &measured.hash).await? {
                 self.known.add(content.sha256(), measured.hash);
                 content.bookmark().keep(None).await;
-                return Ok(Put { name, outcome: Outcome::AlreadyThere });
+                // Its hash is no cryptographic one: it was read back, too.
+                return Ok(Put::there_already(name, VerifyMethod::ReadBack));
             }
         }
         Err(TargetError::no_name_left())
