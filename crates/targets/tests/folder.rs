@@ -54,6 +54,24 @@ async fn another_file_of_the_name_is_kept_and_the_new_one_stands_beside_it() {
     assert_eq!(target.put("", "a_info.txt", &content_of(10)).await.unwrap().outcome, Outcome::AlreadyThere);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_files_of_one_name_at_one_time_none_takes_the_place_of_the_other() {
+    for _ in 0..50 {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |length| {
+            let target = Folder::new(dir.path().into());
+            tokio::spawn(async move { target.put("", "a.wav", &content_of(length)).await })
+        };
+        let (one, other) = (put(1_000), put(2_000));
+        let mut names = [one.await.unwrap().unwrap().name, other.await.unwrap().unwrap().name];
+        names.sort();
+        assert_eq!(names, ["a (2).wav", "a.wav"]);
+        let mut lengths = names.map(|name| fs::metadata(dir.path().join(name)).unwrap().len());
+        lengths.sort_unstable();
+        assert_eq!(lengths, [1_000, 2_000]);
+    }
+}
+
 #[tokio::test]
 async fn a_changed_or_missing_file_does_not_verify() {
     let dir = tempfile::tempdir().unwrap();
