@@ -216,7 +216,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn rename_without_overwriting(from: &Path, to: &Path) -> io::Result<Published> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::empty()) {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Ok(()) => Ok(Published::Done),
         Err(Errno::EEXIST) => Ok(Published::NameTaken),
         // The file system (NFS, FUSE) does not know the flag: a hard link has the same property.
