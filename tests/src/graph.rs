@@ -57,6 +57,8 @@ pub enum Instead {
     LoseAnswer,
     /// Nothing of its body is read beyond so many bytes, and nothing is ever answered.
     StandStillAfter(usize),
+    /// It is carried out twice, and the second answer is given: a proxy has repeated it.
+    Twice,
     /// It is carried out with one bit of the body wrong.
     Spoil,
     /// A range of an upload is said to be taken, and nothing of the upload is kept.
@@ -105,7 +107,7 @@ struct State {
     not_before: Option<Instant>,
     lenient: bool,
     reads_registrations: bool,
-    secrets_end: BTreeMap<&'static str, &'static str>,
+    secrets_end: BTreeMap<&'static str, String>,
 }
 
 impl Graph {
@@ -127,7 +129,11 @@ impl Graph {
             not_before: None,
             lenient: false,
             reads_registrations: true,
-            secrets_end: [("7hx", "2027-03-01T00:00:00Z"), ("old", "2026-12-01T00:00:00Z")].into(),
+            secrets_end: [
+                ("7hx", "2027-03-01T00:00:00Z".to_owned()),
+                ("old", "2026-12-01T00:00:00Z".to_owned()),
+            ]
+            .into(),
         };
         let world = Arc::new(World { dir: dir.to_owned(), state: Mutex::new(state) });
         let router = Router::new().fallback(answers::answer).with_state(Arc::clone(&world));
@@ -201,6 +207,11 @@ impl Graph {
     /// Whether the application may read its own registration.
     pub fn reads_registrations(&self, allowed: bool) {
         self.world.lock().reads_registrations = allowed;
+    }
+
+    /// When the application's secret ends, as RFC 3339 writes it.
+    pub fn secret_ends(&self, at: &str) {
+        self.world.lock().secrets_end.insert("7hx", at.to_owned());
     }
 
     /// The login of a user, as a sign-in gives it: a refresh token.

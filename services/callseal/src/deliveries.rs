@@ -19,7 +19,7 @@ pub use sweep::sweep;
 /// Exit code for a wrong call.
 const USAGE: u8 = 2;
 /// How long a service may take for its answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The services that deliver, and what each calls its destinations.
 const SERVICES: [(&str, &str); 2] = [("shipper", "target"), ("journal", "journal")];
 
@@ -50,7 +50,7 @@ pub async fn list(args: AskArgs) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-pub(crate) async fn connect(args: &AskArgs) -> anyhow::Result<Bus> {
+async fn connect(args: &AskArgs) -> anyhow::Result<Bus> {
     let bus = Bus::connect(BusOptions::new(&args.nats, "callseal-command")).await?;
     ensure!(
         bus.is_connected(),
@@ -137,7 +137,7 @@ fn said(waiting: &Waiting) -> String {
 }
 
 /// A time as the log says it, and how far away it is.
-pub(crate) fn time(unix_ms: i64, now: Timestamp) -> String {
+fn time(unix_ms: i64, now: Timestamp) -> String {
     let at = Timestamp::from_millisecond(unix_ms).unwrap_or_default();
     let seconds = at.duration_since(now).as_secs();
     let away = match seconds.unsigned_abs() {
@@ -229,6 +229,10 @@ mod tests {
     target acme/night
       is sent to at Mon,Tue 19:00-06:00: next 2026-11-22 11:30:00 UTC (in 2 h)
       nothing waits
+    target acme/drive
+      nothing waits
+      the client certificate has ended 2026-11-19 09:00:00 UTC (3 days ago)
+      the client secret ends 2026-12-12 09:00:00 UTC (in 20 days)
     target acme/new (incomplete: nothing is sent there)
         no host key is pinned yet
       1 recording waiting, the oldest since 2026-11-22 08:59:00 UTC (60 s ago)

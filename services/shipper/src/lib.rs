@@ -45,7 +45,7 @@ use targets::Surroundings;
 use tokio_util::sync::CancellationToken;
 use vault::Vault;
 
-pub use notify::OperatorArgs;
+pub use notify::{NotifyArgs, OperatorArgs};
 pub use options::Options;
 
 use archive::{Archive, Keeping, Policy};
@@ -82,6 +82,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let list = WorkList::open(db.clone(), options.retry.backoff()).await?;
     let records = Records::open(db.clone()).await?;
     let archive = Archive::open(list.clone()).await?;
+    let findings = sweep::Findings::open(db.clone()).await?;
     state_ready.set_ok();
 
     let metrics = Metrics::register(ROLE.service, service.registry()).context("metrics of the shipper")?;
@@ -116,7 +117,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         list.clone(),
         staging.clone(),
         reporter.clone(),
-        keeping.comparer.clone(),
+        (keeping.comparer.clone(), findings),
         service.registry(),
     )?;
     let intake = Announcements::new(records, archive.clone(), reporter.clone());

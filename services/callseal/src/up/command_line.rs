@@ -65,8 +65,11 @@ pub(super) fn shipper(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callse
         ("--state", text(data.state("shipper")?)),
         ("--staging", data.staging().into()),
         ("--data", data.root().into()),
+        ("--staging-quota", text(&args.staging_quota)),
     ];
-    parse("shipper", given)
+    let mut options: callseal_shipper::Options = parse("shipper", given)?;
+    options.notify.operator = args.operator.clone();
+    Ok(options)
 }
 
 pub(super) fn journal(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callseal_journal::Options> {

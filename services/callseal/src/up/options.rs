@@ -36,6 +36,13 @@ pub struct UpArgs {
     /// Where the signing key lies; without a PKCS#11 library, SoftHSM keeps it under the data folder.
     #[command(flatten)]
     pub keys: KeyOptions,
+    /// Who is told of what is wrong.
+    #[command(flatten)]
+    pub operator: callseal_shipper::OperatorArgs,
+    /// How much staging may hold before people are told: bytes of its files (500GiB), or a share of its
+    /// disk by whatever it is taken (80%).
+    #[arg(long, env = "CALLSEAL_STAGING_QUOTA", default_value = "90%", value_name = "QUOTA")]
+    pub staging_quota: String,
     /// Name of this installation, in metadata and in the certificate.
     #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
     pub installation: String,

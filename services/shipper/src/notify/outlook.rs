@@ -8,7 +8,7 @@ use domain::TenantId;
 use jiff::Timestamp;
 use wire::{
     delivery_v1::{Destination, ListDestinationsRequest, ListDestinationsResponse},
-    evidence_v1::{LogStateRequest, LogStateResponse},
+    evidence_v1::{LogState, LogStateRequest, LogStateResponse},
 };
 
 use super::{
@@ -18,10 +18,7 @@ use super::{
 use crate::quota::Room;
 
 /// How long a service may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
-
-/// The services that deliver, and what each calls its destinations.
-const DELIVERING: [(&str, &str); 2] = [("shipper", "target"), ("journal", "journal")];
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Looks at everything, at `now`. The bus has been away since `bus_away`, if it is.
 ///
@@ -42,21 +39,24 @@ pub async fn look(
         let key = Key { service: "here".into(), tenant: None, place: "bus".into(), kind: Kind::Bus };
         outlook.faults.insert(key, observed(since, "", 0));
     } else {
-        for (service, sort) in DELIVERING {
-            let subject = subjects::destinations(service);
-            let asked = bus.request(&subject, &ListDestinationsRequest {}, ANSWER).await;
-            match asked {
-                Ok(ListDestinationsResponse { destinations, error }) if error.is_empty() => {
-                    outlook.answered.insert(service.to_owned());
-                    for destination in &destinations {
-                        see(&mut outlook, service, sort, destination, now);
-                    }
-                }
-                Ok(answer) => tracing::debug!(service, error = answer.error, "does not say how it stands"),
-                Err(error) => tracing::debug!(service, %error, "does not say how it stands"),
+        // Side by side: one that is away takes its time.
+        let all_logs = LogStateRequest::default();
+        let (shipper, journal, logs) = futures::join!(
+            destinations(bus, "shipper"),
+            destinations(bus, "journal"),
+            bus.request(subjects::SIGNER_LOG_STATE, &all_logs, ANSWER),
+        );
+        for (service, sort, destinations) in [("shipper", "target", shipper), ("journal", "journal", journal)]
+        {
+            let Some(destinations) = destinations else { continue };
+            outlook.answered.insert(service.to_owned());
+            for destination in &destinations {
+                see(&mut outlook, service, sort, destination, now);
             }
         }
-        halted_logs(bus, &mut outlook, now).await;
+        if let Ok(LogStateResponse { logs }) = logs {
+            halted_logs(&mut outlook, logs, now);
+        }
     }
     if let Some(room) = room {
         outlook.answered.insert("staging".to_owned());
@@ -65,9 +65,23 @@ pub async fn look(
     Ok(outlook)
 }
 
-async fn halted_logs(bus: &Bus, outlook: &mut Outlook, now: Timestamp) {
-    let asked = bus.request(subjects::SIGNER_LOG_STATE, &LogStateRequest::default(), ANSWER).await;
-    let Ok(LogStateResponse { logs }) = asked else { return };
+/// How the destinations of a service stand; `None`: it does not say.
+async fn destinations(bus: &Bus, service: &str) -> Option<Vec<Destination>> {
+    let subject = subjects::destinations(service);
+    match bus.request(&subject, &ListDestinationsRequest {}, ANSWER).await {
+        Ok(ListDestinationsResponse { destinations, error }) if error.is_empty() => Some(destinations),
+        Ok(answer) => {
+            tracing::debug!(service, error = answer.error, "does not say how it stands");
+            None
+        }
+        Err(error) => {
+            tracing::debug!(service, %error, "does not say how it stands");
+            None
+        }
+    }
+}
+
+fn halted_logs(outlook: &mut Outlook, logs: Vec<LogState>, now: Timestamp) {
     outlook.answered.insert("logs".to_owned());
     for log in logs.into_iter().filter(|log| !log.halted.is_empty()) {
         let tenant = log.tenant.parse().ok();
