@@ -33,7 +33,6 @@ pub struct Gcs {
 
 #[derive(Debug)]
 struct World {
-    port: u16,
     tokens: Tokens,
     state: Mutex<State>,
 }
@@ -61,7 +60,7 @@ impl Gcs {
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let world = Arc::new(World { port, tokens: Tokens::make(dir)?, state: Mutex::default() });
+        let world = Arc::new(World { tokens: Tokens::make(dir)?, state: Mutex::default() });
         let router = Router::new().fallback(answers::answer).with_state(Arc::clone(&world));
         let serving = tokio::spawn(async move {
             // Ends with the runtime of the test.

@@ -23,6 +23,7 @@ pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod recordings;
+pub mod repeater;
 pub mod resources;
 pub mod rtp;
 pub mod rtpengine;

@@ -27,6 +27,8 @@ pub struct Sshd {
     port: u16,
     /// Settings put in front of the configuration: `MaxSessions 0`.
     pub settings: Vec<String>,
+    /// What speaks SFTP in the place of sshd itself, a command. It takes effect at the next start.
+    pub subsystem: Option<String>,
     process: Option<Process>,
 }
 
@@ -37,8 +39,9 @@ impl Sshd {
     /// OpenSSH is missing or does not come up.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(dir.join("home"))?;
-        let mut sshd =
-            Self { dir: dir.to_owned(), port: ports::claim()?, settings: Vec::new(), process: None };
+        let (dir, port) = (dir.to_owned(), ports::claim()?);
+        let mut sshd = Self { dir, port, settings: Vec::new(), subsystem: None, process: None };
+        let dir = sshd.dir.clone();
         sshd.new_host_keys()?;
         sshd.make_key("client", "ed25519", "")?;
         fs::copy(dir.join("client.pub"), dir.join("authorized_keys"))?;
@@ -204,9 +207,10 @@ impl Sshd {
         format!(
             "{}\nPort {}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {dir}/authorized_keys\nPidFile none\n\
              UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nLogLevel VERBOSE\nSubsystem sftp internal-sftp -d {dir}/home\n",
+             KbdInteractiveAuthentication no\nLogLevel VERBOSE\nSubsystem sftp {}\n",
             self.settings.join("\n"),
-            self.port
+            self.port,
+            self.subsystem.clone().unwrap_or_else(|| format!("internal-sftp -d {dir}/home"))
         )
     }
 }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use targets::{Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified};
+use targets::{Content, Digest, ErrorKind, Listed, Put, Reader, Target, TargetError, Verified};
 
 /// How often operations fail.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +64,6 @@ impl Target for Faulty {
         sha256: &Digest,
     ) -> Result<Verified, TargetError> {
         self.faults.on(self.target.verify(folder, name, size, sha256)).await
-    }
-
-    fn compares_by(&self) -> Method {
-        self.target.compares_by()
     }
 
     async fn replace(&self, folder: &str, name: &str, content: &Content) -> Result<(), TargetError> {

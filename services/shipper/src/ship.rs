@@ -8,7 +8,7 @@ use domain::resources::StorageKind;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use sql::Transaction;
-use targets::{ErrorKind, Outcome, Place, Target, TargetError, sub_folder};
+use targets::{ErrorKind, Place, Target, TargetError, sub_folder};
 use vault::Vault;
 use wire::{
     Message as _,
@@ -196,12 +196,13 @@ impl Shipping {
         if put.name != file.name {
             self.stored_aside(order);
         }
-        let method = if put.outcome == Outcome::AlreadyThere {
-            // It was compared to find that out.
-            target.compares_by()
-        } else {
-            let verify = target.verify(folder, &put.name, content.size(), content.sha256());
-            pace.reading_back(verify).await.map_err(fault)?.method
+        let method = match put.compared_by {
+            // It was compared to find out that it is there.
+            Some(method) => method,
+            None => {
+                let verify = target.verify(folder, &put.name, content.size(), content.sha256());
+                pace.reading_back(verify).await.map_err(fault)?.method
+            }
         };
         let verified_by = method.as_str().to_owned();
         Ok(VerifiedFile { file: ending, stored_name: put.name, verified_by, at: Timestamp::now() })
@@ -307,9 +308,7 @@ pub(crate) fn fault(error: TargetError) -> Fault {
         | ErrorKind::Name
         | ErrorKind::Conflict
         | ErrorKind::Locked
-        | ErrorKind::Refused => {
-            Fault::Record { problem }
-        }
+        | ErrorKind::Refused => Fault::Record { problem },
         kind => Fault::Destination {
             problem,
             permanent: error.is_permanent() || kind == ErrorKind::Full,

@@ -1,9 +1,10 @@
 //! The sweeper: what lies in staging without an order, and what is ordered and does not lie there.
 //! Each is told once, counted, and shown by `callseal sweep`.
 
+mod findings;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::BTreeSet,
     time::Duration,
 };
 
@@ -13,9 +14,10 @@ use delivery::{Reporter, State, WorkList};
 use domain::{RecordingId, TenantId};
 use jiff::Timestamp;
 use prometheus::{IntGaugeVec, Opts, Registry};
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wire::delivery_v1::{self as proto, SweepRequest, SweepResponse};
+
+pub use findings::Findings;
 
 use crate::{archive::Comparer, records::Records, staging::Staging};
 
@@ -65,12 +67,8 @@ impl Wrong {
     }
 }
 
+/// Tenant, recording, and what is wrong with it.
 type Key = (String, String, Wrong);
-
-struct Seen {
-    since: Timestamp,
-    told: bool,
-}
 
 /// Looks for recordings that are not where they should be.
 #[derive(Clone)]
@@ -82,8 +80,7 @@ pub struct Sweeper {
     /// Looks at the targets, at its own pace.
     targets: Comparer,
     count: IntGaugeVec,
-    /// In memory: after a restart people hear again of what is still wrong.
-    seen: Arc<Mutex<BTreeMap<Key, Seen>>>,
+    findings: Findings,
 }
 
 impl Sweeper {
@@ -96,13 +93,13 @@ impl Sweeper {
         list: WorkList,
         staging: Staging,
         reporter: Reporter,
-        targets: Comparer,
+        (targets, findings): (Comparer, Findings),
         registry: &Registry,
     ) -> prometheus::Result<Self> {
         let help = "Recordings that are not where they should be, by what is wrong: unannounced, unordered, missing.";
         let count = IntGaugeVec::new(Opts::new("callseal_shipper_sweep_findings", help), &["wrong"])?;
         registry.register(Box::new(count.clone()))?;
-        Ok(Self { records, list, staging, reporter, targets, count, seen: Arc::default() })
+        Ok(Self { records, list, staging, reporter, targets, count, findings })
     }
 
     /// Looks once.
@@ -119,18 +116,16 @@ impl Sweeper {
         }
         let found = self.compare().await?;
         let now = Timestamp::now();
-        let mut seen = self.seen.lock().await;
-        seen.retain(|key, _| found.contains(key));
-        for key in found {
-            let known = seen.entry(key.clone()).or_insert(Seen { since: now, told: false });
-            let waited = Duration::try_from(now.duration_since(known.since)).unwrap_or_default();
-            if !known.told && (key.2 != Wrong::Unannounced || waited >= ANNOUNCED_WITHIN) {
-                known.told = true;
+        for (key, since) in self.findings.are_now(&found, now).await? {
+            let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let is_due = key.2 != Wrong::Unannounced || waited >= ANNOUNCED_WITHIN;
+            // Of several replicas, and after a restart, one alone tells, once.
+            if is_due && self.findings.is_mine_to_tell(&key).await? {
                 self.tell(&key);
             }
         }
         for wrong in Wrong::ALL {
-            let count = seen.keys().filter(|(.., found)| *found == wrong).count();
+            let count = found.iter().filter(|(.., found)| *found == wrong).count();
             self.count.with_label_values(&[wrong.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         Ok(())
@@ -171,16 +166,16 @@ impl Sweeper {
         }
     }
 
-    async fn findings(&self) -> Vec<proto::Finding> {
-        let seen = self.seen.lock().await;
-        let shown = |((tenant, recording, wrong), seen): (&Key, &Seen)| proto::Finding {
-            tenant: tenant.clone(),
-            recording_id: recording.clone(),
+    async fn found(&self) -> anyhow::Result<Vec<proto::Finding>> {
+        let shown = |((tenant, recording_id, wrong), since): (Key, Timestamp)| proto::Finding {
+            tenant,
+            recording_id,
             target: String::new(),
             problem: wrong.problem().to_owned(),
-            since_unix_ms: seen.since.as_millisecond(),
+            since_unix_ms: since.as_millisecond(),
         };
-        seen.iter().map(shown).chain(self.targets.findings()).collect()
+        let known = self.findings.all().await?;
+        Ok(known.into_iter().map(shown).chain(self.targets.findings()).collect())
     }
 
     /// Answers `callseal sweep` until `shutdown`: looks, then says what was found.
@@ -201,8 +196,12 @@ impl Sweeper {
 
     async fn answer(&self) -> SweepResponse {
         let at_unix_ms = Timestamp::now().as_millisecond();
-        match self.look().await {
-            Ok(()) => SweepResponse { findings: self.findings().await, error: String::new(), at_unix_ms },
+        let found = async {
+            self.look().await?;
+            self.found().await
+        };
+        match found.await {
+            Ok(findings) => SweepResponse { findings, error: String::new(), at_unix_ms },
             Err(error) => SweepResponse { error: format!("{error:#}"), at_unix_ms, ..Default::default() },
         }
     }

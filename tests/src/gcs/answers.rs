@@ -46,7 +46,9 @@ pub(super) async fn answer(State(world): State<Arc<World>>, request: Request) ->
         Method::GET => get(&world, key, true),
         Method::HEAD => get(&world, key, false),
         Method::POST if text(&head.headers, "x-goog-resumable").as_deref() == Some("start") => {
-            sessions::open(&world, key, condition)
+            // It goes on through whatever stands in between.
+            let host = text(&head.headers, "host").unwrap_or_default();
+            sessions::open(&world, &host, key, condition)
         }
         Method::PUT => put(&world, key, condition, body).await,
         Method::DELETE => delete(&world, key, asked.get("generation")),

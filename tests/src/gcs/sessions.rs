@@ -27,7 +27,7 @@ impl Session {
 }
 
 /// Opens one.
-pub(super) fn open(world: &World, key: &str, generation: Option<u64>) -> Response {
+pub(super) fn open(world: &World, host: &str, key: &str, generation: Option<u64>) -> Response {
     let mut state = world.lock();
     if !state.fits(key, generation) {
         return answers::refusal(StatusCode::PRECONDITION_FAILED, "PreconditionFailed");
@@ -36,7 +36,7 @@ pub(super) fn open(world: &World, key: &str, generation: Option<u64>) -> Respons
     let id = format!("ADPycds{:08}", state.generations);
     let session = Session { key: key.to_owned(), generation, ..Session::default() };
     state.sessions.insert(id.clone(), session);
-    let address = format!("http://127.0.0.1:{}/{}/upload?upload_id={id}", world.port, super::BUCKET);
+    let address = format!("http://{host}/{}/upload?upload_id={id}", super::BUCKET);
     (StatusCode::CREATED, [("location", address), ("x-guploader-uploadid", id)]).into_response()
 }
 

@@ -107,6 +107,10 @@ pub(super) async fn answer(
         Some(Instead::TakeAndForget) => {
             Answer::json(202, serde_json::json!({ "nextExpectedRanges": ["0-"] }))
         }
+        Some(Instead::Twice) => {
+            let _not_heard = carry_out(&world, &asked);
+            carry_out(&world, &asked)
+        }
         Some(Instead::Nothing) | None => carry_out(&world, &asked),
     };
     let lost = matches!(instead, Some(Instead::LoseAnswer | Instead::HangUpAfter(_)));

@@ -228,12 +228,18 @@ impl HttpService for Wire {
         if !call.extra.is_empty() {
             self.add(&mut request, &call.extra).await?;
         }
+        let is_batch = request.uri().query().is_some_and(|query| query.contains("comp=batch"));
         let answered = self.client.execute(request).await.inspect_err(|error| {
             call.note(Ended::Broken { kind: error.kind(), certificate: speaks_of_a_certificate(error) });
         })?;
         let (head, body) = answered.into_parts();
         let mut answer =
             Answer { status: head.status.as_u16(), headers: head.headers.clone(), body: Bytes::new() };
+        if head.status.is_success() && is_batch {
+            let body = body.bytes().await?;
+            call.note(Ended::Answered(inside(answer, &body)));
+            return Ok(HttpResponse::from_parts(head, HttpResponseBody::from(body)));
+        }
         if head.status.is_success() {
             call.note(Ended::Answered(answer));
             return Ok(HttpResponse::from_parts(head, body));
@@ -242,6 +248,24 @@ impl HttpService for Wire {
         call.note(Ended::Answered(answer.clone()));
         Ok(HttpResponse::from_parts(head, HttpResponseBody::from(answer.body)))
     }
+}
+
+/// Azure removes a blob by a batch of one: what became of it stands in the body ("Blob Batch"), not in the
+/// status of the whole.
+fn inside(whole: Answer, body: &Bytes) -> Answer {
+    let text = String::from_utf8_lossy(body);
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("HTTP/1.1 "));
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let Some(status) = status else { return whole };
+    let code = lines.take_while(|line| !line.trim().is_empty()).find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("x-ms-error-code").then(|| HeaderValue::from_str(value.trim()).ok())?
+    });
+    let mut answer = Answer { status, ..whole };
+    if let Some(code) = code {
+        answer.headers.insert("x-ms-error-code", code);
+    }
+    answer
 }
 
 fn speaks_of_a_certificate(error: &HttpError) -> bool {
@@ -267,4 +291,19 @@ pub(super) fn options(plain: bool) -> ClientOptions {
         .with_read_timeout(Duration::from_secs(600))
         // A large answer may take longer, as long as something comes.
         .with_timeout_disabled()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_the_one_blob_of_a_batch_is_what_counts() {
+        let whole = Answer { status: 202, headers: HeaderMap::new(), body: Bytes::new() };
+        let body = "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\nHTTP/1.1 409 This blob is immutable.\r\n\
+                    x-ms-error-code: BlobImmutableDueToPolicy\r\nContent-Length: 0\r\n\r\n--b--\r\n";
+        let answer = inside(whole.clone(), &Bytes::from(body));
+        assert_eq!((answer.status, answer.header("x-ms-error-code")), (409, Some("BlobImmutableDueToPolicy")));
+        assert_eq!(inside(whole, &Bytes::from("nothing of the kind")).status, 202);
+    }
 }

@@ -7,4 +7,5 @@ mod bookmark;
 mod content;
 mod either;
 mod gcs;
+mod repeated;
 mod s3;

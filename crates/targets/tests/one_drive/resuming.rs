@@ -274,3 +274,20 @@ async fn a_source_that_is_not_what_was_sealed_is_not_sent() {
     }
     assert_eq!((world.graph.files(USER_DRIVE).len(), world.graph.unfinished()), (0, 0));
 }
+
+#[tokio::test]
+async fn what_a_proxy_brings_twice_stands_there_once() {
+    let world = World::start().await;
+    // A session twice, a range twice, the last range twice, a small file twice.
+    for request in ["POST /v1.0", "PUT /uploads", "PUT /v1.0"] {
+        world.graph.instead(request, Instead::Twice);
+    }
+    let put = world.recordings().put("", "a.wav", &content_of(LARGE)).await.unwrap();
+    assert_eq!(put.name, "a.wav");
+    let small = content_of(300);
+    let put = world.recordings().put("", "b.txt", &small).await.unwrap();
+    assert_eq!(put.name, "b.txt");
+    assert!(is_whole(&world));
+    assert_eq!(world.graph.files(USER_DRIVE), ["Recordings/a.wav", "Recordings/b.txt"]);
+    assert_eq!(world.graph.file(USER_DRIVE, "Recordings/b.txt").unwrap().versions, 1);
+}

@@ -16,7 +16,7 @@ async fn small_and_large_files_are_stored_in_nested_folders_and_verified_by_the_
     for (name, length) in [("empty.txt", 0), ("small.wav", 300_000), ("large.wav", LARGE)] {
         let content = content_of(length);
         let put = target.put("2026/Gespräche #1 50%", name, &content).await.unwrap();
-        assert_eq!(put, Put { name: name.into(), outcome: Outcome::Stored });
+        assert_eq!(put, Put { name: name.into(), outcome: Outcome::Stored, compared_by: None });
         let path = format!("Recordings/2026/Gespräche #1 50%/{name}");
         assert!(world.graph.file(USER_DRIVE, &path).unwrap().content == bytes(length), "{name}");
         let (size, sha256) = (content.size(), content.sha256());

@@ -5,6 +5,7 @@ mod content;
 mod faults;
 mod files;
 mod login;
+mod requests;
 mod tunnel;
 
 use std::path::Path;
