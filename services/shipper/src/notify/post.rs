@@ -41,12 +41,19 @@ impl Post {
         condition: Condition,
         registry: &Registry,
     ) -> prometheus::Result<Self> {
-        let opts = |name: &str, help: &str| Opts::new(format!("callseal_shipper_notifications_{name}"), help);
-        let waiting = IntGauge::with_opts(opts("waiting", "Mails about faults that are not sent yet."))?;
-        let about =
-            opts("sent_total", "Mails about faults that a mail server took: start, over, digest, ends.");
-        let sent = IntCounterVec::new(about, &["about"])?;
-        let failed = opts("failed_total", "Attempts to send a mail about a fault that failed, by audience.");
+        let waiting = IntGauge::new(
+            "callseal_shipper_notifications_waiting",
+            "Mails about faults that are not sent yet.",
+        )?;
+        let sent = Opts::new(
+            "callseal_shipper_notifications_sent_total",
+            "Mails about faults that a mail server took, by what they are about: start, over, digest, ends.",
+        );
+        let sent = IntCounterVec::new(sent, &["about"])?;
+        let failed = Opts::new(
+            "callseal_shipper_notifications_failed_total",
+            "Attempts to send a mail about a fault that failed, by audience.",
+        );
         let failed = IntCounterVec::new(failed, &["audience"])?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(sent.clone()))?;

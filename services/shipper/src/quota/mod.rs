@@ -89,13 +89,15 @@ struct Gauges {
 
 impl Gauges {
     fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let name = |name: &str| format!("callseal_shipper_staging_{name}");
         let gauges = Self {
-            used: IntGauge::new(name("used_bytes"), "What counts towards the quota of staging.")?,
-            quota: IntGauge::new(name("quota_bytes"), "The quota of staging.")?,
-            free: IntGauge::new(name("free_bytes"), "What the disk of staging has left.")?,
+            used: IntGauge::new(
+                "callseal_shipper_staging_used_bytes",
+                "What counts towards the quota of staging.",
+            )?,
+            quota: IntGauge::new("callseal_shipper_staging_quota_bytes", "The quota of staging.")?,
+            free: IntGauge::new("callseal_shipper_staging_free_bytes", "What the disk of staging has left.")?,
             full_in: Gauge::new(
-                name("full_in_seconds"),
+                "callseal_shipper_staging_full_in_seconds",
                 "When staging reaches its quota at the rate of the last hour; +Inf: not within a month.",
             )?,
         };
