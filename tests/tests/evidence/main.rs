@@ -3,6 +3,7 @@
 
 #[path = "../calls/mod.rs"]
 mod calls;
+mod deleted;
 mod key_change;
 mod one_call;
 mod restored;

@@ -13,7 +13,7 @@ use wire::archive_v1::{
     deletion_request::What,
 };
 
-use crate::deliveries::{AskArgs, PATIENCE, connect};
+use crate::log::{AskArgs, PATIENCE};
 
 /// Arguments of `callseal delete`: a recording, or a command about deletions.
 #[derive(Debug, clap::Args)]
@@ -128,7 +128,7 @@ async fn request(args: RequestArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn asked(ask: &AskArgs, what: What) -> anyhow::Result<DeletionResponse> {
-    let bus = connect(ask).await?;
+    let bus = ask.connect().await?;
     let request = DeletionRequest { what: Some(what) };
     bus.request(SHIPPER_DELETION, &request, PATIENCE).await.context("the shipper does not answer")
 }

@@ -13,7 +13,7 @@ use wire::archive_v1::{
     hold_request::What, place_hold::Over,
 };
 
-use crate::deliveries::{AskArgs, PATIENCE, connect};
+use crate::log::{AskArgs, PATIENCE};
 
 /// What is done with holds.
 #[derive(Debug, clap::Subcommand)]
@@ -134,10 +134,9 @@ async fn place(args: PlaceArgs) -> anyhow::Result<ExitCode> {
         (Some(id), ..) => Over::RecordingId(id.to_string()),
         (_, Some(rule), ..) => Over::Rule(rule.to_string()),
         (_, _, Some(id), _) => Over::CallId(id),
-        (.., Some((from, to))) => Over::Between(Between {
-            from_unix_ms: from.as_millisecond(),
-            to_unix_ms: to.as_millisecond(),
-        }),
+        (.., Some((from, to))) => {
+            Over::Between(Between { from_unix_ms: from.as_millisecond(), to_unix_ms: to.as_millisecond() })
+        }
         _ => anyhow::bail!("say what the hold is over: --recording, --rule, --call-id, or --from and --to"),
     };
     let place = PlaceHold { tenant: tenant.to_string(), reason, by, over: Some(over) };
@@ -150,7 +149,7 @@ async fn place(args: PlaceArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn asked(ask: &AskArgs, what: What) -> anyhow::Result<HoldResponse> {
-    let bus = connect(ask).await?;
+    let bus = ask.connect().await?;
     let request = HoldRequest { what: Some(what) };
     bus.request(SHIPPER_HOLD, &request, PATIENCE).await.context("the shipper does not answer")
 }

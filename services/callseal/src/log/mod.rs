@@ -14,7 +14,7 @@ use bus::{Bus, BusOptions};
 /// Exit code for a wrong call, or when the signer cannot be asked.
 const USAGE: u8 = 2;
 /// How long the signer may take for its answer; within it a restart of it is not noticed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is done with logs.
 #[derive(Debug, clap::Subcommand)]
@@ -41,7 +41,7 @@ pub struct AskArgs {
 }
 
 impl AskArgs {
-    async fn connect(&self) -> anyhow::Result<Bus> {
+    pub(crate) async fn connect(&self) -> anyhow::Result<Bus> {
         let url = match &self.data {
             Some(data) => bus::server::address_of_running(&data.join("nats"))
                 .context("`callseal up` has to run with this data folder; else give --nats")?,

@@ -186,12 +186,21 @@ impl Archive {
         if released.rows_affected() == 0 {
             return Ok(Err(Refusal::NoSuchHold));
         }
+        let tenant: String = row.try_get("tenant")?;
         // What waited for this hold is looked at again at once.
+        sqlx::query(
+            "UPDATE archive_recordings SET next_look_at = $1 WHERE tenant = $2 AND deleted_at IS NULL \
+             AND keep_until > 0 AND keep_until <= $1 AND next_look_at > $1",
+        )
+        .bind(now.as_millisecond())
+        .bind(tenant.as_str())
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "UPDATE archive_deletions SET next_at = $1 WHERE tenant = $2 AND state IN ('marked', 'logged') AND next_at > $1",
         )
         .bind(now.as_millisecond())
-        .bind(row.try_get::<String, _>("tenant")?)
+        .bind(tenant)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;

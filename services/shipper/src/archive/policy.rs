@@ -19,7 +19,10 @@ impl Policy {
     pub(super) fn rule(&self, tenant: &TenantId, rule: &str, class: Option<Class>) -> RuleNow {
         let resources = self.0.current();
         let rules = resources.tenants.get(tenant).map(|found| found.rules.as_slice()).unwrap_or_default();
-        match (rules.iter().find(|known| known.name.as_str() == rule), class) {
+        let known = rules.iter().find(|known| known.name.as_str() == rule);
+        // One that permits no manual recording any more says nothing about those that were made.
+        let known = known.filter(|known| class != Some(Class::Manual) || known.manual_recording.is_some());
+        match (known, class) {
             (Some(known), Some(class)) => RuleNow::Says(known.retention_of(class)),
             // Perhaps it is there and cannot be read, and says longer than it did: nothing that cannot be
             // undone hangs on a file with a slip in it.

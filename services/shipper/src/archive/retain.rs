@@ -58,8 +58,13 @@ impl Retainer {
         }
     }
 
+    /// Until the next round.
+    fn soon(&self) -> SignedDuration {
+        SignedDuration::try_from(self.every).unwrap_or(AGAIN)
+    }
+
     async fn look(&self, now: Timestamp) {
-        match self.archive.retain(&self.policy, now).await {
+        match self.archive.retain(&self.policy, now, self.soon()).await {
             Ok(round) if round.marked > 0 => {
                 tracing::info!(marked = round.marked, "recordings need not be kept any more");
                 self.wake.notify_one();
@@ -84,8 +89,14 @@ impl Retainer {
 }
 
 impl Archive {
-    /// Marks everything whose retention has ended at `now`. `doubted_until` is told once a jump.
-    pub(super) async fn retain(&self, policy: &Policy, now: Timestamp) -> Result<Round, ArchiveError> {
+    /// Marks everything whose retention has ended at `now`; what is just on its way is looked at again `soon`.
+    /// `doubted_until` is told once a jump.
+    pub(super) async fn retain(
+        &self,
+        policy: &Policy,
+        now: Timestamp,
+        soon: SignedDuration,
+    ) -> Result<Round, ArchiveError> {
         let mut round = Round::default();
         if let Some((until, is_news)) = self.doubt(now).await? {
             round.doubted_until = is_news.then_some(until);
@@ -105,7 +116,7 @@ impl Archive {
                     Err(refusal) => {
                         round.refused += 1;
                         tracing::debug!(%recording, %refusal, "its retention ended, and it stays");
-                        wait(&refusal, now)
+                        wait(&refusal, now, soon)
                     }
                 };
                 let next = now.saturating_add(again).unwrap_or(Timestamp::MAX);
@@ -152,10 +163,11 @@ impl Archive {
 }
 
 /// How long a recording is left alone after this.
-fn wait(refusal: &Refusal, now: Timestamp) -> SignedDuration {
+fn wait(refusal: &Refusal, now: Timestamp, soon: SignedDuration) -> SignedDuration {
     match refusal {
         // The rule may say less again tomorrow.
         Refusal::Kept(until) => until.duration_since(now).clamp(SignedDuration::from_secs(1), RARELY),
+        Refusal::OnItsWay => soon.max(SignedDuration::from_millis(1)),
         Refusal::KeptForEver | Refusal::NoTargetAllows => RARELY,
         _ => AGAIN,
     }

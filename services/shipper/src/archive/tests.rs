@@ -10,13 +10,7 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wire::recording_v1::RecordingSealed;
 
-use super::{
-    Archive, Policy,
-    deletions::Deletion,
-    holds::Over,
-    judgement::Refusal,
-    retain::Round,
-};
+use super::{Archive, Policy, deletions::Deletion, holds::Over, judgement::Refusal, retain::Round};
 
 struct Bench {
     archive: Archive,
@@ -69,7 +63,7 @@ impl Bench {
     }
 
     async fn retain(&self, hours: i64) -> Round {
-        self.archive.retain(&self.policy, at(hours)).await.unwrap()
+        self.archive.retain(&self.policy, at(hours), SignedDuration::from_secs(60)).await.unwrap()
     }
 
     /// What is marked and due at that time, claimed.

@@ -52,8 +52,8 @@ fn recording(world: &World, targets: &[&str], class: &str, keep_until_unix_ms: i
         rule: "desk".into(),
         keep_until_unix_ms,
         erasable: class == "consent",
-        // It began yesterday.
-        started_unix_ms: hours(-24),
+        // It began four days ago: a retention of one day is over, as far as the rule goes.
+        started_unix_ms: hours(-96),
         ..world.prepare(targets)
     }
 }
@@ -93,7 +93,9 @@ async fn until_done(world: &World, sealed: &RecordingSealed) -> wire::archive_v1
 
 /// Retention has looked at everything that was due until now: a recording that came last is deleted.
 async fn until_retention_has_looked(world: &World) {
-    let canary = recording(world, &["first"], "regulated", hours(-1));
+    // Of a rule that is gone: what was sealed counts.
+    let canary =
+        RecordingSealed { rule: "former".into(), ..recording(world, &["first"], "regulated", hours(-1)) };
     announce(world, &canary).await;
     until_done(world, &canary).await;
 }
