@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use zeroize::Zeroizing;
 
 /// A password: never printed, and wiped from memory when it is dropped.
@@ -42,9 +42,24 @@ pub enum Tls {
     Off,
     /// The server's certificate is for its host name or address, and of one of these authorities (DER).
     Authorities(Vec<CertificateDer<'static>>),
+    /// Whoever the server is: nobody who only listens reads along, somebody in between does.
+    Unverified,
     /// The server's certificate is one of these, by SHA-256 of its DER form; name and dates do not matter:
     /// for certificates that a server's administrator has made with `keytool`.
     Pinned(Vec<[u8; 32]>),
+}
+
+impl Tls {
+    /// The authorities of these certificates in PEM; `None` if there is none in it, or a damaged one.
+    pub fn of_pem(pem: &str) -> Option<Self> {
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
+        (!certificates.is_empty()).then_some(Self::Authorities(certificates))
+    }
+
+    /// The authorities that this machine trusts.
+    pub fn of_this_machine() -> Self {
+        Self::Authorities(rustls_native_certs::load_native_certs().certs)
+    }
 }
 
 /// How to connect.

@@ -36,13 +36,13 @@ fn config(tls: &Tls) -> Result<ClientConfig, Error> {
         Tls::Off => return Err(Error::General("TLS is off".to_owned())),
         Tls::Authorities(authorities) => {
             let mut roots = RootCertStore::empty();
-            for authority in authorities {
-                roots.add(authority.clone())?;
-            }
+            // Of a machine's authorities some are of kinds that are not known.
+            roots.add_parsable_certificates(authorities.iter().cloned());
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        Tls::Pinned(pins) => {
-            let pinned = Pinned { pins: pins.clone(), provider };
+        Tls::Pinned(_) | Tls::Unverified => {
+            let pins = if let Tls::Pinned(pins) = tls { Some(pins.clone()) } else { None };
+            let pinned = Pinned { pins, provider };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned)).with_no_client_auth()
         }
     })
@@ -51,7 +51,8 @@ fn config(tls: &Tls) -> Result<ClientConfig, Error> {
 /// Takes a certificate that is known, whatever is in it. That the server has its key is verified as ever.
 #[derive(Debug)]
 struct Pinned {
-    pins: Vec<[u8; 32]>,
+    /// `None`: any is taken.
+    pins: Option<Vec<[u8; 32]>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -65,7 +66,7 @@ impl ServerCertVerifier for Pinned {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let hash: [u8; 32] = Sha256::digest(end_entity).into();
-        if self.pins.contains(&hash) {
+        if self.pins.as_ref().is_none_or(|pins| pins.contains(&hash)) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

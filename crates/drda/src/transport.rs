@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// A byte stream to a server: TCP, TLS, a channel of an SSH session.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Whether what is sent can be read on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

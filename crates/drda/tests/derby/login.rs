@@ -75,7 +75,8 @@ async fn a_certificate_is_trusted_by_its_authority_or_by_its_fingerprint_and_not
 
     let by_authority = with(Tls::Authorities(vec![ca.clone()]));
     let by_fingerprint = with(Tls::Pinned(vec![[0; 32], fingerprint]));
-    for trusting in [&by_authority, &by_fingerprint] {
+    let unverified = with(Tls::Unverified);
+    for trusting in [&by_authority, &by_fingerprint, &unverified] {
         let mut connection = Connection::connect(trusting).await.unwrap();
         let long: String = "Ö".repeat(40_000);
         let rows = connection.query("VALUES CAST(? AS CLOB)", &[long.as_str().into()], 1).await.unwrap();
