@@ -278,6 +278,7 @@ async fn f83_a_disk_of_staging_that_fills_up_is_told_level_by_level_and_when_the
     told("staging has reached 70 % of its quota").await;
     file.write_all(&vec![1; 7 << 20]).unwrap();
     told("staging has reached 95 % of its quota").await;
+    drop(file);
     fs::remove_file(&filler).unwrap();
     let mails = told("over: staging has reached").await;
     assert_eq!(mails.len(), 3, "{mails:?}");

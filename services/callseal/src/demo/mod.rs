@@ -53,7 +53,9 @@ fn fresh_folder() -> PathBuf {
 async fn play(data: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
     let config = resources::write(data)?;
-    let args = UpArgs { sip: loopback(0), http: loopback(0), ..UpArgs::new(&config, data)? };
+    // How full the disk is is no part of what is shown.
+    let staging_quota = "1TB".to_owned();
+    let args = UpArgs { sip: loopback(0), http: loopback(0), staging_quota, ..UpArgs::new(&config, data)? };
     let running = Running::start(&args).await.context("the system did not start")?;
     println!("{}", running.ready());
 
