@@ -75,6 +75,8 @@ class Handler:
         if wanted.get("data"):
             return wanted["data"]
         keep(server, session, envelope)
+        while orders().get("hold"):
+            await asyncio.sleep(0.05)
         if wanted.get("cut") == "after":
             server.transport.abort()
         return "250 2.0.0 kept"

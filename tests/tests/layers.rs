@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// The crates from the lowest up, as in docs/ARCHITECTURE.md. A crate may use those above it here.
 const LAYERS: &[&str] = &[
     "domain", "policy", "siprec", "media", "evidence", "wire", "bus", "config", "keys", "attest", "sql",
-    "vault", "tunnel", "drda", "targets", "delivery", "runtime",
+    "vault", "tunnel", "mail", "drda", "targets", "delivery", "runtime",
 ];
 
 /// Services: they use crates, never each other.

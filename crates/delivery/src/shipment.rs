@@ -47,7 +47,7 @@ pub struct Shipment {
     pub attempts: u32,
     /// What it last failed by.
     pub last_error: Option<String>,
-    /// Who gave it up, and why.
+    /// Who gave it up, and why; or the end of what a script said, which may hold numbers.
     pub note: Option<String>,
     /// Its files that were begun.
     pub files: Vec<ShipmentFile>,

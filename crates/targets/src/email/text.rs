@@ -185,8 +185,39 @@ mod tests {
                 Kept { target: "vault".into(), folder: String::new() },
             ]
         };
-        insta::assert_snapshot!(shown(Language::En, kept(), None), @"");
-        insta::assert_snapshot!(shown(Language::De, kept(), Some(Reason::TooBig)), @"");
-        insta::assert_snapshot!(shown(Language::Fr, vec![], Some(Reason::TooBigForServer)), @"");
+        insta::assert_snapshot!(shown(Language::En, kept(), None), @r"
+        Call recording of 22 November 2026, 09:15:30
+
+        Recording 01936f5e-9a3b-7c4d-8e2f-0a1b2c3d4e5f
+        22 November 2026, 09:15:30 (Europe/Berlin)
+        Length 0:01:02
+
+        Attached: the audio, what is known of the call, the list of hashes and its signature.
+        The recording is kept here:
+        - archive, folder 2026/11
+        - vault
+        ");
+        insta::assert_snapshot!(shown(Language::De, kept(), Some(Reason::TooBig)), @r"
+        Gesprächsaufzeichnung vom 22.11.2026, 09:15:30
+
+        Aufzeichnung 01936f5e-9a3b-7c4d-8e2f-0a1b2c3d4e5f
+        22.11.2026, 09:15:30 (Europe/Berlin)
+        Länge 0:01:02
+
+        Der Ton ist nicht angehängt: Die Aufzeichnung hat 3 MB, und Mails dürfen 2 MB mitnehmen.
+        Hier wird die Aufzeichnung aufbewahrt:
+        - archive, Ordner 2026/11
+        - vault
+        ");
+        insta::assert_snapshot!(shown(Language::Fr, vec![], Some(Reason::TooBigForServer)), @r"
+        Enregistrement d’appel du 22/11/2026, 09:15:30
+
+        Enregistrement 01936f5e-9a3b-7c4d-8e2f-0a1b2c3d4e5f
+        22/11/2026, 09:15:30 (Europe/Berlin)
+        Durée 0:01:02
+
+        Le son n’est pas joint : l’enregistrement fait 3 Mo, et le serveur de messagerie n’accepte pas un message de cette taille.
+        Aucune cible ne conserve l’enregistrement : il se trouve uniquement dans le dossier de transit de Callseal.
+        ");
     }
 }

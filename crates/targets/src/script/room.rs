@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -28,7 +28,8 @@ impl Room {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&rooms)?;
             let rooms = fs::canonicalize(rooms)?;
             clear(&rooms);
-            let folder = tempfile::Builder::new().prefix("run-").tempdir_in(rooms)?;
+            let private = fs::Permissions::from_mode(0o700);
+            let folder = tempfile::Builder::new().prefix("run-").permissions(private).tempdir_in(rooms)?;
             let lock = File::open(folder.path())?;
             lock.lock_shared()?;
             Ok(Self { folder, _lock: lock })
@@ -100,8 +101,6 @@ fn unusable(error: io::Error) -> TargetError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[tokio::test]

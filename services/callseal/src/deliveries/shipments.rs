@@ -11,6 +11,9 @@ use wire::delivery_v1::{ListShipmentsRequest, ListShipmentsResponse, Shipment, S
 
 use super::{AskArgs, PATIENCE, SERVICES, connect, time};
 
+/// How the shipper notes what went to a mailbox or a script.
+const HANDED_OVER: &str = "handed over";
+
 /// Arguments of `callseal shipments`.
 #[derive(Debug, clap::Args)]
 pub struct ShipmentsArgs {
@@ -96,7 +99,7 @@ fn show(text: &mut String, kind: &str, shipment: &Shipment, now: Timestamp) -> s
         _ => format!("waits, came {since}"),
     };
     writeln!(text, "{recording_id} {kind} {tenant}/{name}: {stands}")?;
-    for line in [&shipment.last_error, &shipment.note].into_iter().filter(|line| !line.is_empty()) {
+    for line in shipment.last_error.lines().chain(shipment.note.lines()) {
         writeln!(text, "    {line}")?;
     }
     if state == "queued" && shipment.attempts > 0 {
@@ -107,6 +110,8 @@ fn show(text: &mut String, kind: &str, shipment: &Shipment, now: Timestamp) -> s
         let at = time(*at_unix_ms, now);
         if verified_by.is_empty() {
             writeln!(text, "  {file}: begun {at}")?;
+        } else if verified_by == HANDED_OVER {
+            writeln!(text, "  {file}: handed over {at}, not kept there")?;
         } else {
             writeln!(text, "  {file}: verified by {verified_by} {at}")?;
         }

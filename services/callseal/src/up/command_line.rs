@@ -69,6 +69,7 @@ pub(super) fn shipper(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callse
     ];
     let mut options: callseal_shipper::Options = parse("shipper", given)?;
     options.notify.operator = args.operator.clone();
+    options.scripts = args.scripts.clone();
     Ok(options)
 }
 

@@ -43,6 +43,9 @@ pub struct UpArgs {
     /// disk by whatever it is taken (80%).
     #[arg(long, env = "CALLSEAL_STAGING_QUOTA", default_value = "90%", value_name = "QUOTA")]
     pub staging_quota: String,
+    /// Folder of the programs that script targets may run. Without it none is run.
+    #[arg(long, env = "CALLSEAL_SCRIPTS", value_name = "DIR")]
+    pub scripts: Option<PathBuf>,
     /// Name of this installation, in metadata and in the certificate.
     #[arg(long, env = "CALLSEAL_INSTALLATION", default_value = "callseal", value_name = "NAME")]
     pub installation: String,
