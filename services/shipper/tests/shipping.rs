@@ -2,9 +2,10 @@
 
 mod world;
 
-use std::fs;
+use std::{fs, os::unix::fs::FileExt as _};
 
 use harness::{sshd::Sshd, wait};
+use sha2::{Digest as _, Sha256};
 use wire::{
     delivery_v1::{Change, ChangeRequest, ChangeResponse},
     event_v1::event::What,
@@ -65,6 +66,29 @@ async fn a_recording_reaches_both_targets_with_the_certificate_and_then_leaves_s
     for secret in ["+4970311234", "+4922198765", "PRIVATE KEY"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// Its storage gives back something else than it was given: whatever was put there counts for nothing.
+#[tokio::test]
+async fn what_reads_back_differently_is_brought_again_before_staging_is_emptied() {
+    // All of it is read back within three seconds.
+    let slow = ARCHIVE.replace("spec: {", "spec: {transfer: {bytesPerSecond: 100000}, ");
+    let mut world = World::new(&slow).await;
+    let _shipper = world.shipper(&[]);
+    let sealed = world.seal(&["archive"]).await;
+    let folder = world.path("data/archive/calls/2026/07/02");
+    let (wav, aside) =
+        (folder.join(&sealed.files[0].name), folder.join(sealed.files[0].name.replace(".wav", " (2).wav")));
+    wait::until("the audio to have its name", PATIENCE, || async { wav.exists().then_some(()) })
+        .await
+        .unwrap();
+    fs::OpenOptions::new().write(true).open(&wav).unwrap().write_all_at(b"x", 299_999).unwrap();
+    let told = world.event("that it is another", fault).await;
+    assert!(told.problem.contains("reads back differently"), "{told:?}");
+    assert!(world.is_staged(&sealed));
+    world.configure(ARCHIVE);
+    until_gone(&world, &sealed).await;
+    assert_eq!(Sha256::digest(fs::read(&aside).unwrap()).to_vec(), sealed.files[0].sha256);
 }
 
 #[tokio::test]
