@@ -9,6 +9,8 @@ pub enum Dialect {
     Postgres,
     /// MySQL and MariaDB.
     MySql,
+    /// Apache Derby.
+    Derby,
 }
 
 /// A column.
@@ -37,6 +39,8 @@ impl Dialect {
         match self {
             Self::Sqlite | Self::Postgres => format!("\"{name}\""),
             Self::MySql => format!("`{name}`"),
+            // As names are that somebody has written without quotes: `time` is a word of Derby's own.
+            Self::Derby => format!("\"{}\"", name.to_ascii_uppercase()),
         }
     }
 
@@ -44,15 +48,18 @@ impl Dialect {
     pub fn parameter(self, number: usize) -> String {
         match self {
             Self::Sqlite | Self::Postgres => format!("${number}"),
-            Self::MySql => "?".to_owned(),
+            Self::MySql | Self::Derby => "?".to_owned(),
         }
     }
 
     /// The type of a new table's column.
     pub const fn type_of(self, of: Type) -> &'static str {
-        match of {
-            Type::Name | Type::Text => "text",
-            Type::Number => "bigint",
+        match (self, of) {
+            // What is larger than this cannot be compared, nor sorted by; and an index wants it shorter.
+            (Self::Derby, Type::Name) => "VARCHAR(1024)",
+            (Self::Derby, Type::Text) => "VARCHAR(32672)",
+            (_, Type::Name | Type::Text) => "text",
+            (_, Type::Number) => "bigint",
         }
     }
 
@@ -60,6 +67,8 @@ impl Dialect {
     pub fn create(self, table: &str, columns: &str) -> String {
         match self {
             Self::Sqlite | Self::Postgres => format!("CREATE TABLE IF NOT EXISTS {table} ({columns})"),
+            // It cannot be told so; see `Derby::create_table`.
+            Self::Derby => format!("CREATE TABLE {table} ({columns})"),
             // It cannot be told to make an index unless there is one; and a text is indexed by its beginning.
             Self::MySql => format!(
                 "CREATE TABLE IF NOT EXISTS {table} ({columns}, KEY `by_basefilename` (`basefilename`(191)), \
@@ -76,6 +85,11 @@ impl Dialect {
             Self::Sqlite | Self::Postgres => {
                 Some(format!("CREATE INDEX IF NOT EXISTS {} ON {table} ({column})", self.quoted(name)))
             }
+            // Without a schema it would be the user's, and that has to be the table's.
+            Self::Derby => {
+                let schema = table.rsplit_once('.').map(|(schema, _)| format!("{schema}.")).unwrap_or_default();
+                Some(format!("CREATE INDEX {schema}{} ON {table} ({column})", self.quoted(name)))
+            }
             Self::MySql => None,
         }
     }
@@ -88,6 +102,9 @@ impl Dialect {
 
     /// The end of a query that wants `count` rows.
     pub fn first(self, count: u32) -> String {
-        format!("LIMIT {count}")
+        match self {
+            Self::Derby => format!("FETCH FIRST {count} ROWS ONLY"),
+            _ => format!("LIMIT {count}"),
+        }
     }
 }

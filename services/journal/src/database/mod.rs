@@ -1,5 +1,6 @@
 //! Journal databases behind one trait: one file a kind.
 
+mod derby;
 mod dialect;
 mod error;
 mod found;
@@ -73,7 +74,10 @@ pub fn open(journal: &JournalTarget, base: &Path) -> Result<Box<dyn JournalDb>, 
             Box::new(postgres::Postgres::new(postgres, table))
         }
         JournalDatabase::MySql(mysql) => Box::new(mysql::MySql::new(mysql, table(Dialect::MySql, None)?)),
-        JournalDatabase::SqlServer(_) | JournalDatabase::Derby(_) => {
+        JournalDatabase::Derby(derby) => {
+            Box::new(derby::Derby::new(derby, table(Dialect::Derby, derby.schema.as_ref())?)?)
+        }
+        JournalDatabase::SqlServer(_) => {
             return Err(JournalError::new(
                 ErrorKind::Description,
                 "this version does not write into this kind of database yet",

@@ -1,7 +1,7 @@
 //! The way to a database server: directly, or through SSH servers (F-80).
 
 use domain::resources::DatabaseServer;
-use tunnel::{Socket, SshError, Tunnel};
+use tunnel::{Socket, SshError, Stream, Tunnel};
 
 use super::{ErrorKind, JournalError};
 
@@ -36,6 +36,12 @@ impl Way {
     /// For texts.
     pub(super) fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// A connection to the server through its tunnel; `None`: there is no tunnel.
+    pub(super) async fn stream(&self) -> Result<Option<Stream>, SshError> {
+        let Some(tunnel) = &self.tunnel else { return Ok(None) };
+        tunnel.connect(&self.host, self.port).await.map(Some)
     }
 
     /// A socket called `name` that leads to the server through its tunnel; `None`: there is no tunnel.

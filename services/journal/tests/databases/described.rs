@@ -4,9 +4,9 @@ use std::path::Path;
 
 use callseal_journal::database::{self, JournalDb};
 use domain::resources::{
-    DatabaseServer, DatabaseTls, JournalDatabase, JournalTarget, MySqlJournal, PostgresJournal, SqliteJournal,
+    DatabaseServer, DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget, MySqlJournal, PostgresJournal, SqliteJournal,
 };
-use harness::{mariadb::MariaDb, postgres::Postgres};
+use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres};
 
 pub fn journal(database: JournalDatabase) -> JournalTarget {
     JournalTarget {
@@ -42,6 +42,11 @@ pub fn postgres(port: u16) -> PostgresJournal {
 pub fn mysql(port: u16) -> MySqlJournal {
     let server = server(port, MariaDb::DATABASE, MariaDb::USER, MariaDb::PASSWORD);
     MySqlJournal { server, tls: DatabaseTls::Prefer }
+}
+
+pub fn derby(port: u16) -> DerbyJournal {
+    let server = server(port, Derby::DATABASE, Derby::USER, Derby::PASSWORD);
+    DerbyJournal { server, schema: None, tls: DatabaseTls::Prefer }
 }
 
 pub fn open(journal: &JournalTarget) -> Box<dyn JournalDb> {

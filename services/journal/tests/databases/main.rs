@@ -5,6 +5,7 @@
 mod world;
 
 mod contract;
+mod derby;
 mod described;
 mod mysql;
 mod postgres;

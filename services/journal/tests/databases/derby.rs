@@ -1,0 +1,141 @@
+//! A real Apache Derby server.
+
+use callseal_journal::database::{ErrorKind, JournalDb, Query};
+use domain::{
+    RecordingId,
+    resources::{DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget},
+};
+use harness::{cable::Cable, derby::Derby};
+
+use crate::{
+    contract,
+    described::{self, journal, open},
+    world::row,
+};
+
+fn target(server: &Derby, table: &str, change: impl FnOnce(&mut DerbyJournal)) -> JournalTarget {
+    let mut derby = described::derby(server.port());
+    change(&mut derby);
+    JournalTarget { table: table.into(), ..journal(JournalDatabase::Derby(derby)) }
+}
+
+fn table(server: &Derby, table: &str) -> Box<dyn JournalDb> {
+    open(&target(server, table, |_| {}))
+}
+
+#[tokio::test]
+async fn a_derby_server_keeps_the_contract_and_ij_reads_what_was_written() {
+    let server = Derby::start().await.unwrap();
+    contract::is_kept(&*table(&server, "kept")).await;
+    contract::is_kept(&*open(&target(&server, "kept", |derby| derby.schema = Some("other".into())))).await;
+    contract::is_read_page_by_page(&*table(&server, "pages")).await;
+    contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+    let said = server.ij("SELECT callername FROM kept; SELECT COUNT(*) FROM pages;").unwrap();
+    for text in ["Jürgen Müßig-Öztürk", "📞 Анна 李雷", "O'Brien; \"DROP TABLE\" -- /*", "10000"]
+    {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+}
+
+#[tokio::test]
+async fn tables_that_old_systems_made_are_used_in_derby_or_it_is_said_why_not() {
+    let server = Derby::start().await.unwrap();
+    let rest = "direction varchar(9), \"TIME\" bigint, callid varchar(99), callername varchar(9), caller varchar(40), \
+                callee varchar(40), setting varchar(99), signature";
+    let said = server
+        .ij(&format!(
+            "CREATE TABLE old (basefilename varchar(250), {rest} clob, id bigint not null generated always as identity, \
+             note varchar(9) not null default 'x'); \
+             CREATE TABLE demanding (basefilename varchar(250), {rest} clob, place varchar(9) not null); \
+             CREATE TABLE large (basefilename clob, {rest} clob); CREATE TABLE lacking (basefilename varchar(250));"
+        ))
+        .unwrap();
+    assert!(!said.contains("ERROR"), "{said}");
+    let old = table(&server, "old");
+    old.check().await.unwrap();
+    old.create_table().await.unwrap();
+    let mut written = row(RecordingId::new());
+    written.caller_name = "Öl".into();
+    assert_eq!(old.insert(std::slice::from_ref(&written)).await.unwrap(), 1);
+    assert_eq!(old.insert(std::slice::from_ref(&written)).await.unwrap(), 0);
+    assert_eq!(old.read(&Query::newest(9)).await.unwrap(), [written]);
+    for (name, words) in [
+        ("demanding", "wants a value in the column PLACE"),
+        ("large", "a column of another type"),
+        ("lacking", "lacks the columns direction"),
+    ] {
+        let error = table(&server, name).check().await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Columns && error.to_string().contains(words), "{error}");
+    }
+    let mut long = row(RecordingId::new());
+    long.caller_name = "longer than nine letters".into();
+    let error = old.insert(std::slice::from_ref(&long)).await.unwrap_err();
+    assert!(error.concerns_row() && error.to_string().contains("22001"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("nine letters"), "{error:?}");
+    assert_eq!(old.read(&Query::newest(9)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cut_connection_to_a_derby_server_costs_no_row_and_doubles_none() {
+    let server = Derby::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    // A cut in the middle of a login with TLS would be taken for a server without TLS.
+    let through = || {
+        open(&target(&server, "cut", |derby| {
+            derby.server.port = cable.port();
+            derby.tls = DatabaseTls::Disable;
+        }))
+    };
+    contract::a_cut_insert_is_there_once(&cable, through, &*table(&server, "cut")).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_derby_journal_is_said_in_words_and_without_secrets() {
+    let mut server = Derby::start().await.unwrap();
+    let with = |change: &dyn Fn(&mut DerbyJournal)| open(&target(&server, "recordings", change));
+    with(&|_| {}).create_table().await.unwrap();
+    for (journal, kind, words) in [
+        (
+            with(&|derby| derby.server.password = Some("hunter2".into())),
+            ErrorKind::LoginRefused,
+            "refuses the login",
+        ),
+        (
+            with(&|derby| derby.server.database = "nowhere".into()),
+            ErrorKind::NoDatabase,
+            "no database of this name",
+        ),
+        (with(&|derby| derby.tls = DatabaseTls::Require), ErrorKind::Denied, "-ssl basic"),
+        (with(&|derby| derby.schema = Some("nowhere".into())), ErrorKind::NoTable, "journal-init"),
+    ] {
+        let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words) && error.is_permanent(), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    let journal = with(&|_| {});
+    assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+    server.crash().unwrap();
+    let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Unreachable && !error.is_permanent(), "{error}");
+    server.start_again().await.unwrap();
+    assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_derby_journal_with_tls_is_written_if_its_certificate_is_of_the_authority() {
+    let server = Derby::start_with_tls().await.unwrap();
+    let ca = server.ca().unwrap();
+    let with = |tls: DatabaseTls, ca: Option<&String>| {
+        open(&target(&server, "recordings", |derby| {
+            derby.tls = tls;
+            derby.server.ca_certificate = ca.cloned();
+        }))
+    };
+    with(DatabaseTls::VerifyFull, Some(&ca)).create_table().await.unwrap();
+    for tls in [DatabaseTls::Prefer, DatabaseTls::Require] {
+        assert_eq!(with(tls, None).insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+    }
+    let error = with(DatabaseTls::VerifyFull, None).insert(&[row(RecordingId::new())]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("certificate"), "{error}");
+}
