@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deletion, deliveries, demo, explain, hold, journal_init, key, load, log, login,
+    announcement, deletion, deliveries, demo, explain, hold, journal, key, load, log, login,
     one_resource::OneResourceArgs, rules, test_target, up, verify, why, witness,
 };
 
@@ -65,6 +65,8 @@ enum Command {
     Login(login::LoginArgs),
     /// Makes the table of a journal.
     JournalInit(OneResourceArgs),
+    /// Looks whether a journal's database and table can be used; changes nothing.
+    JournalCheck(OneResourceArgs),
     /// Plays many SIPREC calls into a recorder and counts every packet.
     Load(load::LoadArgs),
 }
@@ -96,7 +98,8 @@ impl Cli {
             Command::Delete(args) => block_on(deletion::run(args)),
             Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
             Command::Login(args) => block_on(async { Ok(login::run(args).await) }),
-            Command::JournalInit(args) => block_on(async { Ok(journal_init::run(args).await) }),
+            Command::JournalInit(args) => block_on(async { Ok(journal::init(args).await) }),
+            Command::JournalCheck(args) => block_on(async { Ok(journal::check(args).await) }),
             Command::Load(args) => block_on(load::run(args)),
         }
     }

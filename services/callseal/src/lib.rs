@@ -7,7 +7,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod explain;
 pub mod hold;
-pub mod journal_init;
+pub mod journal;
 pub mod key;
 pub mod load;
 pub mod log;

@@ -248,20 +248,22 @@ async fn journal_init_makes_the_table_and_says_what_is_wrong_with_one_that_is_th
     let pool = sqlx::PgPool::connect(&postgres.url()).await.unwrap();
     sqlx::query("CREATE TABLE theirs (callid text)").execute(&pool).await.unwrap();
 
+    let check = |words: &[&str]| said(&callseal("journal-check", &config, words), dir.path(), &[port]);
+    insta::assert_snapshot!(check(&["register"]), @r"1: register: the PostgreSQL server 127.0.0.1:PORT has no table calls; make it by `callseal journal-init`");
     insta::assert_snapshot!(run(&["register"]), @r"0: register: the table calls is there, with all its columns");
     insta::assert_snapshot!(run(&["register"]), @r"0: register: the table calls is there, with all its columns");
+    insta::assert_snapshot!(check(&["register"]), @r"0: register: the table calls has all columns and can be read");
     let rows: (i64,) = sqlx::query_as("SELECT count(*) FROM calls").fetch_one(&pool).await.unwrap();
     assert_eq!(rows, (0,));
     insta::assert_snapshot!(run(&["other"]), @r"
-    1: other: the table theirs on the PostgreSQL server 127.0.0.1:PORT lacks a column, or has it with another type
-      cause: error returned from database: column j.basefilename does not exist
+    1: other: the table theirs of the PostgreSQL server 127.0.0.1:PORT lacks the columns basefilename, direction, time, callername, caller, callee, setting, signature: add what is missing, or name another table
     ");
     insta::assert_snapshot!(run(&["nodb"]), @r#"
     1: nodb: the PostgreSQL server 127.0.0.1:PORT has no database of this name
       cause: error returned from database: database "missing" does not exist
     "#);
     insta::assert_snapshot!(run(&["stranger"]), @r#"
-    1: stranger: the PostgreSQL server 127.0.0.1:PORT refuses the login; check user, password and pg_hba.conf
+    1: stranger: the PostgreSQL server 127.0.0.1:PORT refuses the login; check user, password (has it expired?) and pg_hba.conf
       cause: error returned from database: password authentication failed for user "callseal"
     "#);
     insta::assert_snapshot!(run(&["nowhere"]), @r"2: error: there is no JournalTarget nowhere in this configuration");

@@ -208,6 +208,10 @@ impl JournalDb for MySql {
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
+        match self.check().await {
+            Err(error) if error.kind() == ErrorKind::NoTable => {}
+            there => return there,
+        }
         let made = async {
             let mut connection = self.connection().await?;
             for statement in self.table.create() {

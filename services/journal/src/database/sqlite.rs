@@ -102,6 +102,10 @@ impl JournalDb for Sqlite {
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
+        match self.check().await {
+            Err(error) if error.kind() == ErrorKind::NoTable => {}
+            there => return there,
+        }
         for statement in self.table.create() {
             sqlx::query(AssertSqlSafe(statement)).execute(&self.pool).await.map_err(|e| self.fault(e))?;
         }

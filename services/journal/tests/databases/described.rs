@@ -4,7 +4,8 @@ use std::path::Path;
 
 use callseal_journal::database::{self, JournalDb};
 use domain::resources::{
-    DatabaseServer, DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget, MySqlJournal, PostgresJournal, SqliteJournal,
+    DatabaseServer, DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget, MySqlJournal, PostgresJournal,
+    SqliteJournal,
 };
 use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres};
 

@@ -7,7 +7,7 @@ use domain::{
     RecordingId,
     resources::{DatabaseTls, JournalDatabase, SshAuth, SshServer, SshTunnel},
 };
-use harness::{mariadb::MariaDb, postgres::Postgres, sshd::Sshd};
+use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres, sshd::Sshd};
 
 use crate::{
     described::{self, journal, open},
@@ -28,6 +28,7 @@ fn hop(sshd: &Sshd) -> SshServer {
 async fn rows_go_through_ssh_servers_encrypted_twice_and_go_on_when_the_way_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let (mariadb, postgres) = (MariaDb::start().await.unwrap(), Postgres::start().await.unwrap());
+    let derby = Derby::start_with_tls().await.unwrap();
     let first = Sshd::start(&dir.path().join("first")).await.unwrap();
     let mut second = Sshd::start(&dir.path().join("second")).await.unwrap();
     let tunnel = SshTunnel { hops: vec![hop(&first), hop(&second)] };
@@ -38,8 +39,14 @@ async fn rows_go_through_ssh_servers_encrypted_twice_and_go_on_when_the_way_is_b
     mysql.tls = DatabaseTls::VerifyFull;
     mysql.server.ca_certificate = Some(mariadb.ca().to_owned());
     let mut pg = described::postgres(postgres.port());
-    pg.server.tunnel = Some(tunnel);
-    for database in [JournalDatabase::MySql(mysql), JournalDatabase::Postgres(pg)] {
+    pg.server.tunnel = Some(tunnel.clone());
+    let mut drda = described::derby(derby.port());
+    drda.server.tunnel = Some(tunnel);
+    drda.tls = DatabaseTls::VerifyFull;
+    drda.server.ca_certificate = Some(derby.ca().unwrap());
+    let databases =
+        [JournalDatabase::MySql(mysql), JournalDatabase::Postgres(pg), JournalDatabase::Derby(drda)];
+    for database in databases {
         let journal = open(&journal(database));
         journal.create_table().await.unwrap();
         assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);

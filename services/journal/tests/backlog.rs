@@ -1,0 +1,114 @@
+//! Thousands of rows wait: they are written in batches, once each, whatever dies meanwhile.
+
+mod world;
+
+use std::{fs, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use harness::{mariadb::MariaDb, postgres::Postgres, process::Process, wait};
+use world::{PATIENCE, World};
+
+/// Thousands of transactions on a slow disk.
+const LONG: Duration = Duration::from_secs(240);
+
+fn journal(kind: &str, port: u16, database: &str, user: &str, password: &str) -> String {
+    format!(
+        "---\nkind: Secret\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: login, namespace: acme}}\n\
+         stringData: {{password: \"{password}\"}}\n\
+         ---\nkind: JournalTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
+         spec: {{table: calls, createTable: true, {kind}: {{host: 127.0.0.1, port: {port}, database: {database}, \
+         user: {user}, password: {{secretRef: {{name: login, key: password}}}}}}}}\n"
+    )
+}
+
+async fn seal(world: &World, count: usize) {
+    stream::iter(0..count).map(|_| world.seal(&["remote"])).buffer_unordered(32).count().await;
+}
+
+/// The most memory that the process has had resident, KiB.
+fn most_resident_kib(process: &Process) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn five_thousand_rows_are_written_once_each_after_an_outage_and_take_no_memory() {
+    let mut server = Postgres::start().await.unwrap();
+    let (port, user) = (server.port(), Postgres::USER);
+    let world = World::new(&journal("postgres", port, Postgres::DATABASE, user, Postgres::PASSWORD)).await;
+    let running = world.journal(&[]);
+    seal(&world, 500).await;
+    until_written(&server, 500).await;
+    let before = most_resident_kib(&running);
+    server.stop().unwrap();
+    seal(&world, 5_000).await;
+    server.start_again().await.unwrap();
+    until_written(&server, 5_500).await;
+    let grown = most_resident_kib(&running) - before;
+    println!("{before} KiB after 500 rows, {grown} KiB more after 5,000 more");
+    // All of them together take 5 MB on the bus, and several times that in memory.
+    assert!(grown < 24 * 1024, "{grown} KiB more");
+}
+
+async fn until_written(server: &Postgres, count: i64) {
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    wait::until("the rows to be written", LONG, || async {
+        let rows: (i64, i64) =
+            sqlx::query_as("SELECT count(*), count(DISTINCT basefilename) FROM calls").fetch_one(&pool).await.ok()?;
+        assert_eq!(rows.0, rows.1, "one is there twice");
+        (rows.0 == count).then_some(())
+    })
+    .await
+    .unwrap();
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_server_and_a_journal_that_are_killed_in_mid_batch_leave_each_row_once() {
+    let mut server = MariaDb::start().await.unwrap();
+    let (port, user) = (server.port(), MariaDb::USER);
+    let world = World::new(&journal("mysql", port, MariaDb::DATABASE, user, MariaDb::PASSWORD)).await;
+    let running = world.journal(&[]);
+    seal(&world, 1_500).await;
+    some_more_than(&server, 0).await;
+    server.crash().unwrap();
+    server.start_again().await.unwrap();
+    let (written, _) = count(&server).unwrap_or_default();
+    some_more_than(&server, written).await;
+    running.kill_hard().unwrap();
+    let mut dying = world.journal(&["--fail-at", "row-written"]);
+    // It dies between the commit of a batch and the note of it, or has found nothing left to write.
+    wait::until("the journal to die", PATIENCE, || {
+        let done = count(&server).is_some_and(|(rows, _)| rows == 1_500);
+        let died = dying.ended().unwrap().is_some();
+        std::future::ready((died || done).then_some(()))
+    })
+    .await
+    .unwrap();
+    drop(dying);
+    let _running = world.journal(&[]);
+    wait::until("all rows", LONG, || {
+        std::future::ready(count(&server).filter(|(rows, _)| *rows == 1_500).map(|_| ()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(count(&server), Some((1_500, 1_500)), "one is there twice");
+}
+
+async fn some_more_than(server: &MariaDb, rows: u64) {
+    wait::until("some rows to be written", LONG, || {
+        std::future::ready(count(server).filter(|(now, _)| *now > rows || *now == 1_500).map(|_| ()))
+    })
+    .await
+    .unwrap();
+}
+
+/// Rows, and rows that differ.
+fn count(server: &MariaDb) -> Option<(u64, u64)> {
+    let text = server
+        .sql(&format!("SELECT count(*), count(DISTINCT basefilename) FROM {}.calls", MariaDb::DATABASE))
+        .ok()?;
+    let mut numbers = text.split_whitespace().map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
