@@ -75,3 +75,31 @@ impl Terms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(schedule: &str, now: &str) -> Gate {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let hours = Hours::At { schedule: schedule.parse().unwrap(), zone };
+        Terms { hours, ..Terms::default() }.gate(now.parse().unwrap())
+    }
+
+    #[test]
+    fn at_any_time_that_goes_which_came_until_the_last_due_time_also_where_the_clock_was_changed() {
+        for (schedule, now, due) in [
+            ("0 20 * * *", "2026-11-22T18:59:59Z", "2026-11-21T19:00:00Z"),
+            ("0 20 * * *", "2026-11-22T19:00:00Z", "2026-11-22T19:00:00Z"),
+            // Summer begins on the 29th of March: 20:00 is an hour earlier, and 02:30 is left out.
+            ("0 20 * * *", "2026-03-29T18:30:00Z", "2026-03-29T18:00:00Z"),
+            ("30 2 * * *", "2026-03-29T00:59:59Z", "2026-03-28T01:30:00Z"),
+            // It ends on the 25th of October: 02:30 comes twice, and is due the first time.
+            ("30 2 * * *", "2026-10-25T01:45:00Z", "2026-10-25T00:30:00Z"),
+            ("30 2 * * *", "2026-10-26T01:29:59Z", "2026-10-25T00:30:00Z"),
+        ] {
+            let arrived_by = Some(due.parse().unwrap());
+            assert_eq!(gate(schedule, now), Gate::Open { until: None, arrived_by }, "{schedule} at {now}");
+        }
+    }
+}

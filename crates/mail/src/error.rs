@@ -41,7 +41,9 @@ pub enum MailError {
         reply: Option<Reply>,
     },
     /// It sends nothing for this sender.
-    #[error("the mail server {server} does not take mails from this sender ({reply}); look at from and at its relay rules")]
+    #[error(
+        "the mail server {server} does not take mails from this sender ({reply}); look at from and at its relay rules"
+    )]
     SenderRefused {
         /// Host and port.
         server: String,
@@ -49,7 +51,9 @@ pub enum MailError {
         reply: Reply,
     },
     /// It takes the mail for nobody.
-    #[error("the mail server {server} takes the mail for none of its {recipients} recipients ({reply}); look at to")]
+    #[error(
+        "the mail server {server} takes the mail for none of its {recipients} recipients ({reply}); look at to"
+    )]
     RecipientsRefused {
         /// Host and port.
         server: String,

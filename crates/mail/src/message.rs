@@ -69,8 +69,9 @@ impl Message {
             for attachment in &self.attachments {
                 let kind = ContentType::parse(attachment.content_type)
                     .map_err(|_| unwritable("an attachment's type is none"))?;
-                let body = Body::new_with_encoding(attachment.content.to_vec(), ContentTransferEncoding::Base64)
-                    .map_err(|_| unwritable("an attachment cannot be encoded"))?;
+                let body =
+                    Body::new_with_encoding(attachment.content.to_vec(), ContentTransferEncoding::Base64)
+                        .map_err(|_| unwritable("an attachment cannot be encoded"))?;
                 parts = parts.singlepart(Part::new(attachment.name.clone()).body(body, kind));
             }
             builder.multipart(parts)

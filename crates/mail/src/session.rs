@@ -46,9 +46,12 @@ impl Session {
         let name = format!("{}:{}", server.host, server.port);
         let tls = match server.tls {
             SmtpTls::Off => None,
-            SmtpTls::Required | SmtpTls::StartTls => Some(tls_parameters(server).await.map_err(|error| {
-                MailError::Tls { server: name.clone(), reason: reason_of(&error, "the certificates cannot be used") }
-            })?),
+            SmtpTls::Required | SmtpTls::StartTls => {
+                Some(tls_parameters(server).await.map_err(|error| MailError::Tls {
+                    server: name.clone(),
+                    reason: reason_of(&error, "the certificates cannot be used"),
+                })?)
+            }
         };
         let at_once = tls.clone().filter(|_| server.tls == SmtpTls::Required);
         let hello = ClientId::default();

@@ -43,7 +43,11 @@ fn message() -> Message {
         to: vec!["a@acme.example".into(), "b@acme.example".into(), "c@acme.example".into()],
         subject: "Gespräch vom 22. November".into(),
         text: "Grüße.\n.\n..\nEine Zeile, die mit einem Punkt anfängt:\n.wav\n".into(),
-        attachments: vec![Attachment { name: "20261122_+4970_ü.wav".into(), content_type: "audio/wav", content }],
+        attachments: vec![Attachment {
+            name: "20261122_+4970_ü.wav".into(),
+            content_type: "audio/wav",
+            content,
+        }],
         message_id: "0193.archive@callseal".into(),
         date: "2026-11-22T10:00:00Z".parse().unwrap(),
     }
@@ -61,7 +65,10 @@ async fn a_mail_arrives_as_it_was_written_however_the_connection_is_encrypted() 
         let [mail] = &mails[..] else { panic!("{} mails", mails.len()) };
         assert_eq!(mail.told["encrypted"], tls != SmtpTls::Off);
         assert_eq!(mail.field("user"), if tls == SmtpTls::Off { "" } else { USER });
-        assert_eq!((mail.field("from"), mail.field("subject")), ("callseal@acme.example", &*message().subject));
+        assert_eq!(
+            (mail.field("from"), mail.field("subject")),
+            ("callseal@acme.example", &*message().subject)
+        );
         assert_eq!(mail.field("text").replace("\r\n", "\n").trim_end(), message().text.trim_end());
         assert_eq!(mail.field("messageId"), "<0193.archive@callseal>");
         let attached = message().attachments.remove(0);

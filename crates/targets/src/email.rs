@@ -70,7 +70,11 @@ impl Email {
                 each.join(", ")
             )
         });
-        let how = if letter.has_audio { "handed to the mail server" } else { "handed to the mail server without its audio" };
+        let how = if letter.has_audio {
+            "handed to the mail server"
+        } else {
+            "handed to the mail server without its audio"
+        };
         Ok(HandedOver { how: how.to_owned(), complaint, said: None })
     }
 }
@@ -94,7 +98,9 @@ impl Dispatch for Email {
         match sent {
             Ok(()) => self.outcome(&letter, &memory),
             // The last of them are refused for good, and others have it.
-            Err(error @ MailError::RecipientsRefused { .. }) if memory.somebody_has_it() && !error.passes() => {
+            Err(error @ MailError::RecipientsRefused { .. })
+                if memory.somebody_has_it() && !error.passes() =>
+            {
                 for position in memory.waiting(&self.target.to) {
                     memory.refused(&self.target.to[position], "refused");
                 }
@@ -126,7 +132,8 @@ impl Dispatch for Email {
             .iter()
             .map(|refused| format!("email.to[{}] ({})", refused.recipient, refused.reply))
             .collect();
-        let sentence = format!("the mail server took a test mail for the others, but not for {}", each.join(", "));
+        let sentence =
+            format!("the mail server took a test mail for the others, but not for {}", each.join(", "));
         Err(TargetError::new(ErrorKind::Denied, sentence))
     }
 }
@@ -146,7 +153,9 @@ fn told(error: MailError) -> TargetError {
         MailError::LoginRefused { .. } => ErrorKind::LoginRefused,
         MailError::SenderRefused { .. } | MailError::RecipientsRefused { .. } => ErrorKind::Denied,
         // What it does not like about this mail may please it in the next.
-        MailError::TooBig { .. } | MailError::Temporary { .. } | MailError::Permanent { .. } => ErrorKind::Refused,
+        MailError::TooBig { .. } | MailError::Temporary { .. } | MailError::Permanent { .. } => {
+            ErrorKind::Refused
+        }
     };
     let sentence = error.to_string();
     let told = TargetError::new(kind, sentence);

@@ -61,7 +61,10 @@ impl Dispatch for Script {
         let (audio, others): (Vec<Enclosed>, Vec<Enclosed>) =
             parcel.files.iter().cloned().partition(Enclosed::is_audio);
         let Some((audio, more)) = audio.split_first() else {
-            return Err(TargetError::new(ErrorKind::Source, "the recording has no audio to hand to a script"));
+            return Err(TargetError::new(
+                ErrorKind::Source,
+                "the recording has no audio to hand to a script",
+            ));
         };
         let others = [more, &others].concat();
         let said = self.run(audio, &others, &parcel.journal).await?;
@@ -97,7 +100,9 @@ fn silence() -> Vec<u8> {
     for part in [&16_u32.to_le_bytes()[..], &1_u16.to_le_bytes(), &1_u16.to_le_bytes()] {
         wav.extend_from_slice(part);
     }
-    for part in [&8_000_u32.to_le_bytes()[..], &DATA.to_le_bytes(), &2_u16.to_le_bytes(), &16_u16.to_le_bytes()] {
+    for part in
+        [&8_000_u32.to_le_bytes()[..], &DATA.to_le_bytes(), &2_u16.to_le_bytes(), &16_u16.to_le_bytes()]
+    {
         wav.extend_from_slice(part);
     }
     wav.extend_from_slice(b"data");

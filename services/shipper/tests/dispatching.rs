@@ -171,7 +171,7 @@ async fn a_script_is_run_where_that_is_allowed_and_what_it_said_is_shown_to_who_
     let program = scripts.join("to-crm");
     let counter = world.path("runs").display().to_string();
     let body = format!(
-        "#!/bin/sh\necho run >> {counter}\ngrep -o '\"recording\":\"[^\"]*\"' \"$2\"\n[ $(wc -l < {counter}) -gt 1 ] || exit 7\n"
+        "#!/bin/sh\necho run >> {counter}\necho unheard-of\ngrep -o '\"recording\":\"[^\"]*\"' \"$2\"\n[ $(wc -l < {counter}) -gt 1 ] || exit 7\n"
     );
     fs::write(&program, body).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -190,12 +190,13 @@ async fn a_script_is_run_where_that_is_allowed_and_what_it_said_is_shown_to_who_
     let shipper = world.shipper(&["--scripts", scripts.to_str().unwrap()]);
     let done = until_done(&world).await;
     let run = done.iter().find(|one| one.name == "crm").unwrap();
-    assert_eq!(run.note.trim(), format!("\"recording\":\"{}\"", sealed.recording_id));
+    let said = format!("unheard-of\n\"recording\":\"{}\"", sealed.recording_id);
+    assert_eq!(run.note.trim(), said);
     assert_eq!(fs::read_to_string(world.path("runs")).unwrap(), "run\nrun\n");
     assert_eq!(files_below(&world.path("data/script-runs")), [""; 0]);
     wait::until("staging to be emptied", PATIENCE, async || (!world.is_staged(&sealed)).then_some(()))
         .await
         .unwrap();
     let log = shipper.output();
-    assert!(!log.contains("\"recording\":"), "{log}");
+    assert!(!log.contains("unheard-of"), "{log}");
 }

@@ -91,12 +91,13 @@ async fn attach(file: &Enclosed) -> Result<Attachment, TargetError> {
     if bytes.len() as u64 != file.content.size() || Sha256::digest(&bytes)[..] != file.content.sha256()[..] {
         return Err(TargetError::source_changed());
     }
-    let content_type = match file.name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
-        Some("wav") => "audio/wav",
-        Some("json") => "application/json",
-        Some("txt") => "text/plain; charset=utf-8",
-        Some("pem") => "application/x-pem-file",
-        _ => "application/octet-stream",
-    };
+    let content_type =
+        match file.name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+            Some("wav") => "audio/wav",
+            Some("json") => "application/json",
+            Some("txt") => "text/plain; charset=utf-8",
+            Some("pem") => "application/x-pem-file",
+            _ => "application/octet-stream",
+        };
     Ok(Attachment { name: file.name.clone(), content_type, content: bytes.into() })
 }

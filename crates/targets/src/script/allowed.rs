@@ -17,7 +17,9 @@ const EXECUTABLE: u32 = 0o111;
 pub(super) fn program(scripts: Option<&Path>, command: &str) -> Result<PathBuf, TargetError> {
     let refused = |sentence: String| Err(TargetError::new(ErrorKind::Incomplete, sentence));
     let Some(folder) = scripts else {
-        return refused("no script may be run: whoever operates Callseal allows a folder of them by --scripts".into());
+        return refused(
+            "no script may be run: whoever operates Callseal allows a folder of them by --scripts".into(),
+        );
     };
     // The configuration was checked already; but this is the place that starts programs.
     if command.is_empty() || command.starts_with('.') || command.contains(['/', '\0']) {
@@ -27,7 +29,9 @@ pub(super) fn program(scripts: Option<&Path>, command: &str) -> Result<PathBuf, 
         .map_err(|error| of_system("the folder of --scripts cannot be used", error))?;
     let writable = fs::metadata(&absolute).map(|found| found.permissions().mode() & BY_ALL != 0);
     if writable.map_err(|error| of_system("the folder of --scripts cannot be used", error))? {
-        return refused("the folder of --scripts may be written by everybody: chmod o-w takes that away".into());
+        return refused(
+            "the folder of --scripts may be written by everybody: chmod o-w takes that away".into(),
+        );
     }
     let program = absolute.join(command);
     let found = match fs::symlink_metadata(&program) {

@@ -44,7 +44,10 @@ impl Room {
     /// Copies a file into it, held against its hash; its path.
     pub(super) async fn put(&self, file: &Enclosed) -> Result<PathBuf, TargetError> {
         if file.name.contains(['/', '\0']) || matches!(file.name.as_str(), "" | "." | "..") {
-            return Err(TargetError::new(ErrorKind::Name, "a file of the recording has a name that no folder takes"));
+            return Err(TargetError::new(
+                ErrorKind::Name,
+                "a file of the recording has a name that no folder takes",
+            ));
         }
         let path = self.path().join(&file.name);
         let mut copy = self.create(&path).map_err(unusable)?;
@@ -96,7 +99,8 @@ fn clear(rooms: &Path) {
 fn unusable(error: io::Error) -> TargetError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let kind = if full { ErrorKind::Full } else { ErrorKind::Io };
-    TargetError::new(kind, "the folder in which a script finds the recording cannot be written").caused_by(error)
+    TargetError::new(kind, "the folder in which a script finds the recording cannot be written")
+        .caused_by(error)
 }
 
 #[cfg(test)]

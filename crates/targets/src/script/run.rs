@@ -70,12 +70,14 @@ impl Drop for Group {
 impl Run {
     /// Runs it; how it ended, and the last it said. Broken off, nothing of it is left running.
     pub(super) async fn to_its_end(self) -> Result<(Ended, String), TargetError> {
-        let mut child = self.start().await.map_err(|error| of_system("the script cannot be started", error))?;
+        let mut child =
+            self.start().await.map_err(|error| of_system("the script cannot be started", error))?;
         let tail = Tail::default();
         let out = child.stdout.take().map(|out| tokio::spawn(tail.clone().listen(out)));
         let err = child.stderr.take().map(|err| tokio::spawn(tail.clone().listen(err)));
         let mut listening = Listening([out, err]);
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(|id| Group { id: Pid::from_raw(id) });
+        let group =
+            child.id().and_then(|id| i32::try_from(id).ok()).map(|id| Group { id: Pid::from_raw(id) });
         let ended = match timeout(self.limit, child.wait()).await {
             Ok(status) => of(status.map_err(|error| of_system("the script's end was missed", error))?),
             Err(_) => {

@@ -85,10 +85,16 @@ async fn whoever_has_the_mail_does_not_get_it_again_and_refusals_are_told() {
     let world = World::start().await;
     let parcel = parcel();
     let gone = "550 5.1.1 <b@acme.example> unknown";
-    world.sink.behave(&json!({"recipients": {"b@acme.example": gone, "c@acme.example": "450 4.2.1 busy"}})).unwrap();
+    world
+        .sink
+        .behave(&json!({"recipients": {"b@acme.example": gone, "c@acme.example": "450 4.2.1 busy"}}))
+        .unwrap();
     let error = world.email().dispatch(&parcel).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.to_string().contains("1 of 3 recipients") && error.to_string().contains("email.to[2]"), "{error}");
+    assert!(
+        error.to_string().contains("1 of 3 recipients") && error.to_string().contains("email.to[2]"),
+        "{error}"
+    );
     world.sink.behave(&json!({"recipients": {"b@acme.example": gone}})).unwrap();
     // As after a restart: only the memory is the same.
     let handed_over = world.email().dispatch(&parcel).await.unwrap();

@@ -129,7 +129,8 @@ async fn a_run_that_is_broken_off_leaves_nobody_running_and_nothing_lying() {
     let world = World::new(r#"echo $$ > "$OUT/new"; mv "$OUT/new" "$OUT/self"; sleep 600"#);
     let parcel = parcel();
     let script = world.script(60);
-    let begun = wait::until("it to begin", PATIENCE, async || fs::read_to_string(world.path("out/self")).ok());
+    let begun =
+        wait::until("it to begin", PATIENCE, async || fs::read_to_string(world.path("out/self")).ok());
     let pid = tokio::select! {
         ended = script.dispatch(&parcel) => panic!("it ended: {:?}", ended.err()),
         pid = begun => pid.unwrap(),
