@@ -235,7 +235,7 @@ mod tests {
                 "7: spec.enabled: must be true or false",
                 "8: spec.numbers[0]: must be a number in quotes, {number: …} or {pattern: …}",
                 "8: spec.numbers[0].patern: there is no such field; known are number, pattern, comment",
-                "7: spec.target: there is no such field; known are order, enabled, profile, consent, announcements, scope, directions, origin, numbers, exceptionLists, channels, targets, journals, manualRecording",
+                "7: spec.target: there is no such field; known are order, enabled, profile, consent, announcements, scope, directions, origin, numbers, exceptionLists, channels, targets, journals, manualRecording, retention",
                 "7: spec.targets: must be a list: [a, b]",
                 "8: : this key stands here twice",
                 "4: spec.profile: is missing",

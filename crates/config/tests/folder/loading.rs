@@ -172,6 +172,38 @@ fn a_rule_that_names_what_is_not_there_is_reported_and_records_all_the_same() {
 }
 
 #[test]
+fn a_target_with_a_lock_is_refused_to_rules_by_which_nothing_would_be_locked() {
+    let target =
+        document("StorageTarget", "name: vault", "{s3: {bucket: acme-archive, lock: {mode: compliance}}}");
+    for (rule, problem) in [
+        ("{profile: legalDuty, scope: all, targets: [vault], retention: {years: 10}}", None),
+        (
+            "{profile: legalDuty, scope: all, targets: [vault]}",
+            Some("spec.targets[0]: \"vault\" locks what is brought"),
+        ),
+        (
+            "{profile: legalDuty, scope: all, manualRecording: {targets: [vault]}}",
+            Some("spec.manualRecording.targets[0]: \"vault\" locks what is brought"),
+        ),
+        ("{profile: legalDuty, scope: all, manualRecording: {targets: [vault], retention: {days: 9}}}", None),
+        (
+            "{profile: consent, consent: {mode: optIn, askedBy: pbx}, scope: all, targets: [vault], retention: {days: 9}}",
+            Some("recordings by consent must stay erasable"),
+        ),
+    ] {
+        let rule = document("RecordingRule", "name: desk", rule);
+        let folder = Folder::new(&[("a.yaml", tenant("acme")), ("b.yaml", target.clone()), ("c.yaml", rule)]);
+        let problems = problems(&folder);
+        match problem {
+            None => assert_eq!(problems, [""; 0]),
+            Some(problem) => assert!(problems.iter().any(|found| found.contains(problem)), "{problems:?}"),
+        }
+        // Whatever is wrong with it, it records.
+        assert_eq!(load(folder.0.path()).unwrap().resources.tenants.values().next().unwrap().rules.len(), 1);
+    }
+}
+
+#[test]
 fn a_consent_rule_whose_exception_list_was_never_known_records_nobody() {
     let consent = consent_rule("desk", "exceptionLists: [never]");
     let folder = Folder::new(&[("a.yaml", tenant("acme") + &consent)]);

@@ -243,7 +243,10 @@ async fn what_a_rule_names_has_to_be_there_and_manual_recordings_are_never_mixed
             "rules.yaml:9: RecordingRule advice: spec.origin: \"outside\" is not known; use both, internal or external",
         ]),
         ("rules.yaml", "origin: external", "orgin: external", &[
-            "rules.yaml:9: RecordingRule advice: spec.orgin: there is no such field; known are order, enabled, profile, consent, announcements, scope, directions, origin, numbers, exceptionLists, channels, targets, journals, manualRecording",
+            "rules.yaml:9: RecordingRule advice: spec.orgin: there is no such field; known are order, enabled, profile, consent, announcements, scope, directions, origin, numbers, exceptionLists, channels, targets, journals, manualRecording, retention",
+        ]),
+        ("rules.yaml", "targets: [private]", "targets: [private]\n    retention: {days: 1, years: 1}", &[
+            "rules.yaml:14: RecordingRule advice: spec.manualRecording.retention: must have exactly one of days, years, endOfYear",
         ]),
         ("rules.yaml", "targets: [private]", "targets: [private, archive]", &[
             "rules.yaml:13: RecordingRule advice: spec.manualRecording.targets[1]: \"archive\" takes the recordings by legal duty of rule \"advice\"; manual recordings must have targets of their own",
