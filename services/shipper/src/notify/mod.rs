@@ -45,7 +45,7 @@ use access::{Access, Ending};
 use audience::{Audience, everybody};
 use episode::{Episode, Patience, Say, digest_is_due, step};
 use memory::{Memory, MemoryError};
-use observed::{Key, Outlook};
+use observed::{Key, Kind, Outlook};
 use post::{Post, Problems};
 use stage::{Stage, is_news};
 use text::Writer;
@@ -215,7 +215,8 @@ impl Notifier {
         for key in keys {
             let observed = outlook.faults.get(&key);
             let before = known.remove(&key);
-            if observed.is_none() && !outlook.answered.contains(&key.service) {
+            let is_known = key.kind == Kind::Reported || outlook.answered.contains(&key.service);
+            if observed.is_none() && !is_known {
                 // Nothing is known of it: it is neither there nor over.
                 lasting.extend(before.map(|episode| (key, episode)));
                 continue;

@@ -103,7 +103,7 @@ pub struct Outlook {
     pub faults: BTreeMap<Key, Observed>,
     /// What else waits on its way, by service, tenant and place: told when a fault is over.
     pub waiting: BTreeMap<(String, TenantId, String), u64>,
-    /// The services that could be asked: of another one nothing is known, which is not the same as
-    /// nothing being wrong.
+    /// Who could be asked: of another one nothing is known, which is not the same as nothing being
+    /// wrong. Reports are known in any case.
     pub answered: BTreeSet<String>,
 }

@@ -33,8 +33,7 @@ pub async fn look(
 ) -> Result<Outlook, MemoryError> {
     let mut outlook = Outlook::default();
     outlook.faults.extend(memory.reports(now).await?);
-    // Heard, not asked: what is known of them is in the database.
-    outlook.answered.extend(["signer", "ingest", "rules", "here"].map(str::to_owned));
+    outlook.answered.insert("here".to_owned());
     if let Some(since) = bus_away {
         let key = Key { service: "here".into(), tenant: None, place: "bus".into(), kind: Kind::Bus };
         outlook.faults.insert(key, observed(since, "", 0));

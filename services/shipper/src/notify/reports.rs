@@ -22,6 +22,8 @@ fn is_heard(event: &Event) -> bool {
     match event.service.as_str() {
         "journal" => false,
         "shipper" => matches!(fault.r#where.as_str(), "staging" | "shipper"),
+        // Whether a log is halted is asked, too.
+        "signer" => fault.r#where != "signer/log" || fault.will_retry,
         _ => true,
     }
 }
@@ -123,6 +125,11 @@ mod tests {
         let memory = Memory::open(db).await.unwrap();
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let hour = |hours| start + SignedDuration::from_hours(hours);
+        let mut halted = event("signer", "signer/log", "it is halted", start);
+        if let Some(What::Fault(fault)) = &mut halted.what {
+            fault.will_retry = false;
+        }
+        memory.note_report(&halted, start).await.unwrap();
         for (service, place, problem) in [
             ("signer", "signer/key", "the token is away"),
             ("signer", "signer/seal", "staging is full"),
