@@ -208,12 +208,10 @@ impl Derby {
     }
 
     async fn make(&self, connection: &mut Connection) -> Result<(), DrdaError> {
-        let mut existed = false;
-        for (number, statement) in self.table.create().iter().enumerate() {
-            match connection.execute_immediate(statement).await {
-                Err(DrdaError::Sql(fault)) if number == 0 && fault.state() == EXISTS => existed = true,
-                // Whether an index fits a table that somebody else has made is that somebody's matter.
-                Err(DrdaError::Sql(fault)) if existed || fault.state() == EXISTS => {}
+        for statement in self.table.create() {
+            match connection.execute_immediate(&statement).await {
+                // Somebody else makes it at the same time.
+                Err(DrdaError::Sql(fault)) if fault.state() == EXISTS => {}
                 done => {
                     done?;
                 }
@@ -285,6 +283,10 @@ impl JournalDb for Derby {
     }
 
     async fn create_table(&self) -> Result<(), JournalError> {
+        match self.check().await {
+            Err(error) if error.kind() == ErrorKind::NoTable => {}
+            there => return there,
+        }
         let made = async {
             let mut connection = self.connection().await?;
             self.make(&mut connection).await?;

@@ -11,6 +11,11 @@ pub enum Dialect {
     MySql,
     /// Apache Derby.
     Derby,
+    /// Microsoft SQL Server.
+    SqlServer {
+        /// Names, too, are in a column of the types of old, `text` or `ntext`, which cannot be compared.
+        old_text: bool,
+    },
 }
 
 /// A column.
@@ -41,6 +46,7 @@ impl Dialect {
             Self::MySql => format!("`{name}`"),
             // As names are that somebody has written without quotes: `time` is a word of Derby's own.
             Self::Derby => format!("\"{}\"", name.to_ascii_uppercase()),
+            Self::SqlServer { .. } => format!("[{name}]"),
         }
     }
 
@@ -49,6 +55,7 @@ impl Dialect {
         match self {
             Self::Sqlite | Self::Postgres => format!("${number}"),
             Self::MySql | Self::Derby => "?".to_owned(),
+            Self::SqlServer { .. } => format!("@P{number}"),
         }
     }
 
@@ -58,6 +65,9 @@ impl Dialect {
             // What is larger than this cannot be compared, nor sorted by; and an index wants it shorter.
             (Self::Derby, Type::Name) => "VARCHAR(1024)",
             (Self::Derby, Type::Text) => "VARCHAR(32672)",
+            // What is longer than 900 bytes has no index on every server.
+            (Self::SqlServer { .. }, Type::Name) => "nvarchar(450)",
+            (Self::SqlServer { .. }, Type::Text) => "nvarchar(max)",
             (_, Type::Name | Type::Text) => "text",
             (_, Type::Number) => "bigint",
         }
@@ -69,6 +79,9 @@ impl Dialect {
             Self::Sqlite | Self::Postgres => format!("CREATE TABLE IF NOT EXISTS {table} ({columns})"),
             // It cannot be told so; see `Derby::create_table`.
             Self::Derby => format!("CREATE TABLE {table} ({columns})"),
+            Self::SqlServer { .. } => {
+                format!("IF OBJECT_ID(N'{table}') IS NULL CREATE TABLE {table} ({columns})")
+            }
             // It cannot be told to make an index unless there is one; and a text is indexed by its beginning.
             Self::MySql => format!(
                 "CREATE TABLE IF NOT EXISTS {table} ({columns}, KEY `by_basefilename` (`basefilename`(191)), \
@@ -87,9 +100,15 @@ impl Dialect {
             }
             // Without a schema it would be the user's, and that has to be the table's.
             Self::Derby => {
-                let schema = table.rsplit_once('.').map(|(schema, _)| format!("{schema}.")).unwrap_or_default();
+                let schema =
+                    table.rsplit_once('.').map(|(schema, _)| format!("{schema}.")).unwrap_or_default();
                 Some(format!("CREATE INDEX {schema}{} ON {table} ({column})", self.quoted(name)))
             }
+            Self::SqlServer { .. } => Some(format!(
+                "IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE object_id = OBJECT_ID(N'{table}') AND name = N'{name}') \
+                 CREATE INDEX {} ON {table} ({column})",
+                self.quoted(name)
+            )),
             Self::MySql => None,
         }
     }
@@ -97,13 +116,22 @@ impl Dialect {
     /// A column of the table `j` where it is compared. With the table in front: SQLite takes a quoted
     /// name that it does not know for a text.
     pub fn compared(self, column: Column) -> String {
-        format!("j.{}", self.quoted(column.name))
+        let plain = format!("j.{}", self.quoted(column.name));
+        match (self, column.of) {
+            // Exactly, whatever the database's collation takes for the same; and `text` by a cast alone. Names
+            // have an index, which a cast would leave aside.
+            (Self::SqlServer { .. }, Type::Text) | (Self::SqlServer { old_text: true }, Type::Name) => {
+                format!("CAST({plain} AS nvarchar(max)) COLLATE Latin1_General_100_BIN2")
+            }
+            _ => plain,
+        }
     }
 
     /// The end of a query that wants `count` rows.
     pub fn first(self, count: u32) -> String {
         match self {
             Self::Derby => format!("FETCH FIRST {count} ROWS ONLY"),
+            Self::SqlServer { .. } => format!("OFFSET 0 ROWS FETCH NEXT {count} ROWS ONLY"),
             _ => format!("LIMIT {count}"),
         }
     }
