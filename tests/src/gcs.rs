@@ -1,7 +1,8 @@
 //! Google Cloud Storage that is not Google's: its XML API with conditions and upload sessions, in memory.
 //!
-//! There is no server for it in Debian, on PyPI or npm that speaks the XML API. So this one is judged by
-//! two clients that were made for the original: rclone, and Google's own library for upload sessions.
+//! There is no server for it in Debian, on PyPI or npm that speaks the XML API. So this one is judged by a
+//! client that was made for the original, Debian's rclone; upload sessions, which it does not use, follow
+//! Google's documents alone.
 
 mod answers;
 mod sessions;

@@ -303,7 +303,10 @@ mod tests {
         let body = "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\nHTTP/1.1 409 This blob is immutable.\r\n\
                     x-ms-error-code: BlobImmutableDueToPolicy\r\nContent-Length: 0\r\n\r\n--b--\r\n";
         let answer = inside(whole.clone(), &Bytes::from(body));
-        assert_eq!((answer.status, answer.header("x-ms-error-code")), (409, Some("BlobImmutableDueToPolicy")));
+        assert_eq!(
+            (answer.status, answer.header("x-ms-error-code")),
+            (409, Some("BlobImmutableDueToPolicy"))
+        );
         assert_eq!(inside(whole, &Bytes::from("nothing of the kind")).status, 202);
     }
 }
