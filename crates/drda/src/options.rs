@@ -52,7 +52,8 @@ pub enum Tls {
 impl Tls {
     /// The authorities of these certificates in PEM; `None` if there is none in it, or a damaged one.
     pub fn of_pem(pem: &str) -> Option<Self> {
-        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
+        let certificates =
+            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
         (!certificates.is_empty()).then_some(Self::Authorities(certificates))
     }
 
