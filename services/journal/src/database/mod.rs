@@ -9,6 +9,7 @@ mod mysql;
 mod postgres;
 mod query;
 mod rows;
+mod sql_server;
 mod sqlite;
 mod table;
 mod way;
@@ -77,11 +78,9 @@ pub fn open(journal: &JournalTarget, base: &Path) -> Result<Box<dyn JournalDb>, 
         JournalDatabase::Derby(derby) => {
             Box::new(derby::Derby::new(derby, table(Dialect::Derby, derby.schema.as_ref())?)?)
         }
-        JournalDatabase::SqlServer(_) => {
-            return Err(JournalError::new(
-                ErrorKind::Description,
-                "this version does not write into this kind of database yet",
-            ));
+        JournalDatabase::SqlServer(server) => {
+            let table = |dialect| table(dialect, server.schema.as_ref());
+            Box::new(sql_server::SqlServer::new(server, table)?)
         }
     })
 }

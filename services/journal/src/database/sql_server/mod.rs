@@ -1,0 +1,283 @@
+//! A Microsoft SQL Server as a journal, over TDS.
+
+mod connection;
+mod encrypted;
+mod fault;
+mod framed;
+mod trust;
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use domain::resources::SqlServerJournal;
+use tokio::sync::Mutex;
+use wire::recording_v1::JournalRow;
+
+use connection::{Connection, Failure, Server};
+use encrypted::Broken;
+
+use super::{
+    ErrorKind, JournalDb, JournalError,
+    dialect::Dialect,
+    found::{self, FoundColumn},
+    query::Query,
+    table::{ROWS_AT_ONCE, Table, Value, set},
+    way,
+};
+
+/// The columns of a table, and whether each needs a value. 189 is `rowversion`, which fills itself.
+const COLUMNS: &str = "SELECT c.name, CASE WHEN c.is_nullable = 0 AND c.default_object_id = 0 AND c.is_identity = 0 \
+     AND c.is_computed = 0 AND c.system_type_id <> 189 THEN 1 ELSE 0 END FROM sys.columns c \
+     WHERE c.object_id = OBJECT_ID(@P1)";
+
+/// Whether rows are known by a column of the types of old, `text` (35) or `ntext` (99).
+const OLD_TEXT: &str = "SELECT COUNT(*) FROM sys.columns c WHERE c.object_id = OBJECT_ID(@P1) \
+     AND c.name = N'basefilename' AND c.system_type_id IN (35, 99)";
+
+/// Writers of one table go one by one, from the look to the end of the transaction: the table has no key.
+const LOCK: &str = "DECLARE @got int; EXEC @got = sp_getapplock @Resource = @P1, @LockMode = 'Exclusive', \
+     @LockOwner = 'Transaction', @LockTimeout = 20000; SELECT @got";
+
+/// Somebody else has made the table, or its index, at the same time.
+const EXISTS: [u32; 2] = [2714, 1913];
+
+/// A table on a SQL Server.
+pub struct SqlServer {
+    server: Server,
+    /// The connection of the last use. It is taken out: one that is broken off is not used again.
+    kept: Mutex<Option<Connection>>,
+    table: Table,
+    /// The same table where its names can only be compared by a cast, which no index helps with.
+    old_table: Table,
+}
+
+impl SqlServer {
+    /// A journal on a server, in the table that `table` makes of a dialect; it is contacted at the first use.
+    ///
+    /// # Errors
+    /// The table's name or the authority's certificates cannot be used, or the login is one of Windows.
+    pub fn new(
+        journal: &SqlServerJournal,
+        table: impl Fn(Dialect) -> Result<Table, JournalError>,
+    ) -> Result<Self, JournalError> {
+        Ok(Self {
+            server: Server::new(journal)?,
+            kept: Mutex::new(None),
+            table: table(Dialect::SqlServer { old_text: false })?,
+            old_table: table(Dialect::SqlServer { old_text: true })?,
+        })
+    }
+
+    async fn connection(&self) -> Result<Connection, Failure> {
+        if let Some(mut kept) = self.kept.lock().await.take()
+            && kept.lives().await
+        {
+            return Ok(kept);
+        }
+        self.server.connect().await
+    }
+
+    async fn keep(&self, connection: Connection) {
+        *self.kept.lock().await = Some(connection);
+    }
+
+    fn place(&self) -> String {
+        format!("the SQL Server {}", self.server.name())
+    }
+
+    /// What the server said, by its number. Its own words go nowhere: they may hold the row.
+    fn fault(&self, failure: Failure) -> JournalError {
+        let (server, table) = (self.place(), self.table.name());
+        let unreachable = || {
+            let sentence =
+                format!("{server} cannot be reached; check that it runs, and host, port and firewall");
+            (ErrorKind::Unreachable, sentence)
+        };
+        let (kind, sentence) = match failure {
+            Failure::Way(error) => return way::fault(error),
+            Failure::Late => (ErrorKind::Unreachable, format!("{server} does not answer in time")),
+            Failure::NotLocked => (
+                ErrorKind::Busy,
+                format!("another writer of the table {table} on {server} does not let go of it"),
+            ),
+            Failure::NoInstance => (
+                ErrorKind::Unreachable,
+                format!(
+                    "{server} tells no port for this instance; check its name, that SQL Server Browser runs and UDP 1434 is open, or give the port"
+                ),
+            ),
+            Failure::Broken(Broken::NotOffered) => (
+                ErrorKind::Denied,
+                format!("{server} does not offer the TLS that the journal asks for"),
+            ),
+            Failure::Broken(Broken::Handshake(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                let sentence = format!(
+                    "{server} has a certificate that is not accepted ({error}); compare host and caCertificate with it"
+                );
+                (ErrorKind::Denied, sentence)
+            }
+            Failure::Broken(Broken::Handshake(_)) => (
+                ErrorKind::Denied,
+                format!("{server} does not take up TLS; look at encrypt, which `strict` needs SQL Server 2022 for"),
+            ),
+            Failure::Broken(Broken::Lost) => unreachable(),
+            Failure::Client(tiberius::error::Error::Server(error)) => {
+                fault::by_number(error.code(), &server, table)
+            }
+            Failure::Client(tiberius::error::Error::Conversion(_)) => {
+                (ErrorKind::Columns, format!("the table {table} on {server} has a column of another type"))
+            }
+            Failure::Client(tiberius::error::Error::Routing { .. }) => (
+                ErrorKind::Description,
+                format!("{server} sends its clients on to another server: name that one as host"),
+            ),
+            Failure::Client(tiberius::error::Error::Io { .. }) => unreachable(),
+            Failure::Client(_) => (ErrorKind::Other, format!("{server} answers what cannot be understood")),
+        };
+        JournalError::new(kind, sentence)
+    }
+
+    async fn columns(&self, connection: &mut Connection) -> Result<Vec<FoundColumn>, Failure> {
+        let rows = connection.query(COLUMNS, vec![Value::Text(self.table.quoted().into())]).await?;
+        let column = |mut row: Vec<Option<Value<'static>>>| match (row.remove(0), row.remove(0)) {
+            (Some(Value::Text(name)), Some(Value::Number(needs))) => {
+                Some(FoundColumn { name: name.into_owned(), needs_value: needs != 0 })
+            }
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(column).collect())
+    }
+
+    /// The table as it can be compared.
+    async fn comparable(&self, connection: &mut Connection) -> Result<&Table, Failure> {
+        let old = match connection.old_text {
+            Some(old) => old,
+            None => {
+                let name = vec![Value::Text(self.table.quoted().into())];
+                let old = number(&connection.query(OLD_TEXT, name).await?) != Some(0);
+                *connection.old_text.insert(old)
+            }
+        };
+        Ok(if old { &self.old_table } else { &self.table })
+    }
+
+    /// Writes within a transaction, which is not committed yet.
+    async fn insert_new(&self, connection: &mut Connection, rows: &[JournalRow]) -> Result<u64, Failure> {
+        let table = self.comparable(connection).await?;
+        let name = Value::Text(format!("callseal {}", self.table.name()).into());
+        // 0 and 1: it is ours; below 0: it is not, and why.
+        if number(&connection.query(LOCK, vec![name]).await?).is_none_or(|got| got < 0) {
+            return Err(Failure::NotLocked);
+        }
+        let mut written = 0;
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            let names = rows.iter().map(|row| Value::Text(row.base_file_name.as_str().into())).collect();
+            let there = connection.query(&table.look(rows.len()), names).await?;
+            // The server takes upper case and lower case for the same, and blanks at the end for nothing.
+            let mut seen: HashSet<String> = there
+                .into_iter()
+                .filter_map(|mut row| match row.remove(0) {
+                    Some(Value::Text(name)) => Some(name.into_owned()),
+                    _ => None,
+                })
+                .collect();
+            // One that comes twice in the same breath counts once.
+            let new: Vec<&JournalRow> =
+                rows.iter().filter(|row| seen.insert(row.base_file_name.clone())).collect();
+            if !new.is_empty() {
+                let values = new.iter().flat_map(|row| table.values(row)).collect();
+                connection.execute(&table.insert(new.len()), values).await?;
+                written += new.len() as u64;
+            }
+        }
+        Ok(written)
+    }
+
+    async fn make(&self, connection: &mut Connection) -> Result<(), Failure> {
+        for statement in self.table.create() {
+            match connection.batch(&statement).await {
+                Err(Failure::Client(tiberius::error::Error::Server(error)))
+                    if EXISTS.contains(&error.code()) => {}
+                done => done?,
+            }
+        }
+        connection.old_text = None;
+        Ok(())
+    }
+}
+
+/// The number in the first column of the first row.
+fn number(rows: &[Vec<Option<Value<'static>>>]) -> Option<i64> {
+    match rows.first()?.first()? {
+        Some(Value::Number(number)) => Some(*number),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl JournalDb for SqlServer {
+    async fn check(&self) -> Result<(), JournalError> {
+        let found = async {
+            let mut connection = self.connection().await?;
+            let columns = self.columns(&mut connection).await?;
+            connection.old_text = None;
+            self.keep(connection).await;
+            Ok(columns)
+        };
+        let found = found.await.map_err(|failure| self.fault(failure))?;
+        found::check(&self.table, &found, &self.place())
+    }
+
+    async fn create_table(&self) -> Result<(), JournalError> {
+        match self.check().await {
+            Err(error) if error.kind() == ErrorKind::NoTable => {}
+            there => return there,
+        }
+        let made = async {
+            let mut connection = self.connection().await?;
+            self.make(&mut connection).await?;
+            self.keep(connection).await;
+            Ok(())
+        };
+        made.await.map_err(|failure| self.fault(failure))?;
+        self.check().await
+    }
+
+    async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
+        let insert = async {
+            // After an error the connection is let go of, and with it transaction and lock.
+            let mut connection = self.connection().await?;
+            connection.begin().await?;
+            let written = self.insert_new(&mut connection, rows).await?;
+            connection.commit().await?;
+            self.keep(connection).await;
+            Ok(written)
+        };
+        insert.await.map_err(|failure| self.fault(failure))
+    }
+
+    async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
+        if query.limit == 0 {
+            // The server takes no page of no rows.
+            return Ok(Vec::new());
+        }
+        let read = async {
+            let mut connection = self.connection().await?;
+            let (sql, values) = self.comparable(&mut connection).await?.read(query);
+            let rows = connection.query(&sql, values).await?;
+            self.keep(connection).await;
+            Ok(rows)
+        };
+        let found = read.await.map_err(|failure| self.fault(failure))?;
+        let row = |found: Vec<Option<Value<'static>>>| {
+            let mut row = JournalRow::default();
+            for (column, value) in self.table.columns().zip(found) {
+                if let Some(value) = value {
+                    set(&mut row, column, value);
+                }
+            }
+            row
+        };
+        Ok(found.into_iter().map(row).collect())
+    }
+}
