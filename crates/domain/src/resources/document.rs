@@ -43,7 +43,7 @@ pub enum RawResource {
     ExceptionList(ExceptionListSpec),
     Announcement(AnnouncementSpec),
     StorageTarget(Box<StorageTargetSpec>),
-    JournalTarget(JournalTargetSpec),
+    JournalTarget(Box<JournalTargetSpec>),
     RecordingRule(Box<RecordingRuleSpec>),
 }
 

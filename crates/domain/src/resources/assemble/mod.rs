@@ -46,8 +46,8 @@ pub enum Resource {
     Directory(Directory),
     ExceptionList(ExceptionList),
     Announcement(Announcement),
-    StorageTarget(StorageTarget),
-    JournalTarget(JournalTarget),
+    StorageTarget(Box<StorageTarget>),
+    JournalTarget(Box<JournalTarget>),
     RecordingRule(Box<RecordingRule>),
 }
 
@@ -144,10 +144,10 @@ impl Assembly<'_> {
             RawResource::ExceptionList(spec) => spec.validate(name()).map(Resource::ExceptionList),
             RawResource::Announcement(spec) => spec.validate(key, self.library).map(Resource::Announcement),
             RawResource::StorageTarget(spec) => {
-                spec.validate(name(), &self.secrets).map(Resource::StorageTarget)
+                spec.validate(name(), &self.secrets).map(Box::new).map(Resource::StorageTarget)
             }
             RawResource::JournalTarget(spec) => {
-                spec.validate(name(), &self.secrets).map(Resource::JournalTarget)
+                spec.validate(name(), &self.secrets).map(Box::new).map(Resource::JournalTarget)
             }
             RawResource::RecordingRule(spec) => {
                 spec.validate(name()).map(|r| Resource::RecordingRule(Box::new(r)))
@@ -173,8 +173,8 @@ impl Assembly<'_> {
                 Resource::Directory(directory) => resources.directory.merge(&directory),
                 Resource::ExceptionList(list) => drop(resources.exception_lists.insert(name, list)),
                 Resource::Announcement(audio) => drop(resources.announcements.insert(name, audio)),
-                Resource::StorageTarget(target) => drop(resources.storage_targets.insert(name, target)),
-                Resource::JournalTarget(journal) => drop(resources.journal_targets.insert(name, journal)),
+                Resource::StorageTarget(target) => drop(resources.storage_targets.insert(name, *target)),
+                Resource::JournalTarget(journal) => drop(resources.journal_targets.insert(name, *journal)),
                 Resource::RecordingRule(rule) => rules.push((key.clone(), *rule)),
             }
         }
