@@ -280,6 +280,41 @@ mod tests {
     }
 
     #[test]
+    fn a_sql_server_is_spoken_to_in_its_own_sql() {
+        let table = |old_text| table(Dialect::SqlServer { old_text });
+        let made = table(false).create();
+        assert!(
+            made[0].starts_with(
+                "IF OBJECT_ID(N'[calls].[recordings]') IS NULL CREATE TABLE [calls].[recordings] \
+                 ([basefilename] nvarchar(450), [direction] nvarchar(max), [time] bigint, "
+            ),
+            "{}",
+            made[0]
+        );
+        assert_eq!(
+            made[1],
+            "IF NOT EXISTS (SELECT 1 FROM sys.indexes WHERE object_id = OBJECT_ID(N'[calls].[recordings]') \
+             AND name = N'recordings_basefilename') \
+             CREATE INDEX [recordings_basefilename] ON [calls].[recordings] ([basefilename])"
+        );
+        assert_eq!(
+            table(false).look(2),
+            "SELECT j.[basefilename] FROM [calls].[recordings] j WHERE j.[basefilename] IN (@P1, @P2)"
+        );
+        assert!(table(true).look(1).contains("WHERE CAST(j.[basefilename] AS nvarchar(max)) COLLATE"));
+        assert!(table(false).insert(2).ends_with("(@P10, @P11, @P12, @P13, @P14, @P15, @P16, @P17, @P18)"));
+        let query = Query { direction: Some("in".into()), limit: 7, ..Query::default() };
+        let (text, _) = table(false).read(&query);
+        assert!(
+            text.ends_with(
+                "WHERE (CAST(j.[direction] AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = @P1) \
+                 ORDER BY j.[time] DESC, j.[basefilename] DESC OFFSET 0 ROWS FETCH NEXT 7 ROWS ONLY"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn no_name_can_end_its_quotes() {
         let long = "a".repeat(64);
         let made = |schema, name| Table::new(Dialect::Postgres, schema, name, &[]);

@@ -210,11 +210,10 @@ fn value(data: ColumnData<'static>) -> Result<Option<Value<'static>>, Error> {
         ColumnData::I32(number) => number.map(|number| Value::Number(number.into())),
         ColumnData::I16(number) => number.map(|number| Value::Number(number.into())),
         ColumnData::U8(number) => number.map(|number| Value::Number(number.into())),
-        ColumnData::Numeric(number) => {
-            number.map(|number| i64::try_from(number.int_part()).map(Value::Number)).transpose().map_err(
-                |_| Error::Conversion("a number that is too large".into()),
-            )?
-        }
+        ColumnData::Numeric(number) => number
+            .map(|number| i64::try_from(number.int_part()).map(Value::Number))
+            .transpose()
+            .map_err(|_| Error::Conversion("a number that is too large".into()))?,
         _ => return Err(Error::Conversion("a column of another type".into())),
     })
 }

@@ -73,8 +73,7 @@ where
     let connector = TlsConnector::from(encryption.tls);
     let mut hello = packet(&mut client).await?;
     if encryption.level == SqlServerEncryption::Strict {
-        let mut server =
-            connector.connect(encryption.server, server).await.map_err(Broken::Handshake)?;
+        let mut server = connector.connect(encryption.server, server).await.map_err(Broken::Handshake)?;
         set_level(&mut hello, level::REQUIRED);
         server.write_all(&hello).await?;
         return pass(client, server).await;

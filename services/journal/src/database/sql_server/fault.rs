@@ -11,16 +11,19 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
             ErrorKind::LoginRefused,
             format!("the password of this login of {server} has expired or must be changed; set a new one"),
         ),
-        18_486 | 18_470 => {
-            (ErrorKind::LoginRefused, format!("this login of {server} is locked or disabled; let it in again"))
-        }
+        18_486 | 18_470 => (
+            ErrorKind::LoginRefused,
+            format!("this login of {server} is locked or disabled; let it in again"),
+        ),
         18_452 => (
             ErrorKind::LoginRefused,
             format!("{server} takes Windows logins only; allow SQL Server authentication on it"),
         ),
         18_456 | 18_450 | 18_451 | 18_461 | 40_615 => (
             ErrorKind::LoginRefused,
-            format!("{server} refuses the login; check user, password, and whether it allows SQL Server logins"),
+            format!(
+                "{server} refuses the login; check user, password, and whether it allows SQL Server logins"
+            ),
         ),
         911 | 4060 | 4063 => (
             ErrorKind::NoDatabase,
@@ -52,7 +55,9 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
         ),
         976 | 978 | 3906 => (
             ErrorKind::Denied,
-            format!("the database on {server} is read-only: is it a secondary replica? Name the primary as host"),
+            format!(
+                "the database on {server} is read-only: is it a secondary replica? Name the primary as host"
+            ),
         ),
         1205 | 1222 | 3635 | 3960 => {
             (ErrorKind::Busy, format!("other writers of the table {table} on {server} were in the way"))
@@ -69,10 +74,31 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
             ),
         ),
         // Starting, ending, moving, out of memory or of connections.
-        596 | 701 | 921 | 922 | 927 | 942 | 945 | 952 | 983 | 988 | 3985 | 6005 | 8645 | 8651 | 17_142
-        | 17_187 | 17_809 | 10_928 | 10_929 | 18_401 | 40_197 | 40_501 | 40_613 | 41_301 | 49_918..=49_920 => {
-            (ErrorKind::Unreachable, format!("{server} or the database on it is not ready"))
-        }
+        596
+        | 701
+        | 921
+        | 922
+        | 927
+        | 942
+        | 945
+        | 952
+        | 983
+        | 988
+        | 3985
+        | 6005
+        | 8645
+        | 8651
+        | 17_142
+        | 17_187
+        | 17_809
+        | 10_928
+        | 10_929
+        | 18_401
+        | 40_197
+        | 40_501
+        | 40_613
+        | 41_301
+        | 49_918..=49_920 => (ErrorKind::Unreachable, format!("{server} or the database on it is not ready")),
         number => (ErrorKind::Other, format!("{server} fails with error {number}")),
     }
 }

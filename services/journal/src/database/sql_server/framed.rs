@@ -86,8 +86,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
             if this.header_read == HEADER {
                 this.header_read = 0;
                 let length = usize::from(u16::from_be_bytes([this.header[2], this.header[3]]));
-                this.payload_left =
-                    length.checked_sub(HEADER).ok_or_else(|| io::Error::other("a packet without a header"))?;
+                this.payload_left = length
+                    .checked_sub(HEADER)
+                    .ok_or_else(|| io::Error::other("a packet without a header"))?;
             }
         }
         let wanted = this.payload_left.min(buf.remaining());

@@ -106,10 +106,9 @@ impl SqlServer {
                     "{server} tells no port for this instance; check its name, that SQL Server Browser runs and UDP 1434 is open, or give the port"
                 ),
             ),
-            Failure::Broken(Broken::NotOffered) => (
-                ErrorKind::Denied,
-                format!("{server} does not offer the TLS that the journal asks for"),
-            ),
+            Failure::Broken(Broken::NotOffered) => {
+                (ErrorKind::Denied, format!("{server} does not offer the TLS that the journal asks for"))
+            }
             Failure::Broken(Broken::Handshake(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
                 let sentence = format!(
                     "{server} has a certificate that is not accepted ({error}); compare host and caCertificate with it"
@@ -118,7 +117,9 @@ impl SqlServer {
             }
             Failure::Broken(Broken::Handshake(_)) => (
                 ErrorKind::Denied,
-                format!("{server} does not take up TLS; look at encrypt, which `strict` needs SQL Server 2022 for"),
+                format!(
+                    "{server} does not take up TLS; look at encrypt, which `strict` needs SQL Server 2022 for"
+                ),
             ),
             Failure::Broken(Broken::Lost) => unreachable(),
             Failure::Client(tiberius::error::Error::Server(error)) => {
