@@ -20,12 +20,15 @@ use crate::{
     state::{State, StateError, log::LogHead},
 };
 
+/// By tenant, rule and class.
+pub type RetentionOf = dyn Fn(&TenantId, &str, Class) -> Option<Retention> + Send + Sync;
+
 /// What the configuration says of a tenant now that is fixed in what is sealed.
 pub struct OfTenants {
     /// Its time zone; UTC for a tenant that configuration does not know.
     pub time_zone: Box<dyn Fn(&TenantId) -> TimeZone + Send + Sync>,
     /// How long the recordings of a rule are kept, by class; `None`: for ever, also where there is no such rule.
-    pub retention: Box<dyn Fn(&TenantId, &str, Class) -> Option<Retention> + Send + Sync>,
+    pub retention: Box<RetentionOf>,
 }
 
 /// Shared by the tasks of one running signer.
