@@ -91,9 +91,10 @@ async fn what_was_verified_before_a_crash_is_neither_put_nor_read_again() {
 /// As an administrator does whose disk is full in the middle of a recording.
 #[tokio::test]
 async fn a_target_that_is_moved_between_two_attempts_gets_every_file_of_a_recording() {
-    for moved in
-        [ARCHIVE.replace("path: archive", "path: moved"), ARCHIVE.replace("{folder", "{subFolder: moved, folder")]
-    {
+    for moved in [
+        ARCHIVE.replace("path: archive", "path: moved"),
+        ARCHIVE.replace("{folder", "{subFolder: moved, folder"),
+    ] {
         let world = World::new(ARCHIVE).await;
         let sealed = world.seal(&["archive"]).await;
         // The audio is noted as verified where the target was.
