@@ -1,8 +1,8 @@
 //! Google Cloud Storage that is not Google's: its XML API with conditions and upload sessions, in memory.
 //!
-//! There is no server for it in Debian, on PyPI or npm that speaks the XML API. So this one is judged by a
-//! client that was made for the original, Debian's rclone; upload sessions, which it does not use, follow
-//! Google's documents alone.
+//! There is no server for it in Debian, on PyPI or npm that speaks the XML API. So this one
+//! follows Google's documents; no client made for the original has judged it yet. It lets programs for S3 in, too
+//! ([`ACCESS_KEY_ID`]), so that one can.
 
 mod answers;
 mod sessions;

@@ -20,7 +20,8 @@ use super::{
     quick_xor::{self, QuickXor},
 };
 use crate::{
-    Content, Digest, ErrorKind, Method as VerifyMethod, Put, TargetError, content::BLOCK, files::MOST_ASIDE, names,
+    Content, Digest, ErrorKind, Method as VerifyMethod, Put, TargetError, content::BLOCK, files::MOST_ASIDE,
+    names,
 };
 
 /// What is at most this long goes by one request.

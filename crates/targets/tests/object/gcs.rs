@@ -1,4 +1,4 @@
-//! Google Cloud Storage by the harness's own server, which two clients made for the original accept.
+//! Google Cloud Storage by the harness's own server, which follows Google's documents.
 
 use std::{path::Path, time::Duration};
 
