@@ -3,10 +3,7 @@
 
 mod findings;
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::Context;
 use bus::{Bus, subjects};
