@@ -5,7 +5,7 @@ use domain::{RecordingId, TenantId};
 use jiff::{Timestamp, tz::TimeZone};
 use sql::Transaction;
 use sqlx::{Row as _, any::AnyRow};
-use wire::recording_v1::RecordingSealed;
+use wire::recording_v1::{RecordingSealed, SealedFile};
 
 use super::{Archive, ArchiveError, judgement::Kept, time};
 
@@ -88,9 +88,9 @@ impl Archive {
         brought: &Brought<'_>,
     ) -> Result<(), DeliveryError> {
         for file in brought.files {
-            let announced = sealed.files.iter().enumerate();
-            let announced = announced.filter(|(index, _)| crate::ship::ending(sealed, *index) == file.file);
-            let Some((_, announced)) = announced.last() else { continue };
+            let mut announced = sealed.files.iter().enumerate();
+            let is_it = |(index, _): &(usize, &SealedFile)| crate::ship::ending(sealed, *index) == file.file;
+            let Some((_, announced)) = announced.rfind(is_it) else { continue };
             sqlx::query(
                 "INSERT INTO archive_files (tenant, recording, target, file, folder, stored_name, place, size, sha256, \
                  verified_by, stored_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
