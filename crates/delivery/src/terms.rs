@@ -35,7 +35,7 @@ pub enum Hours {
     /// there to bring it goes as soon as somebody is.
     At {
         /// When.
-        schedule: Schedule,
+        schedule: Box<Schedule>,
         /// Whose clock it means.
         zone: TimeZone,
     },
@@ -82,7 +82,7 @@ mod tests {
 
     fn gate(schedule: &str, now: &str) -> Gate {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let hours = Hours::At { schedule: schedule.parse().unwrap(), zone };
+        let hours = Hours::At { schedule: Box::new(schedule.parse().unwrap()), zone };
         Terms { hours, ..Terms::default() }.gate(now.parse().unwrap())
     }
 

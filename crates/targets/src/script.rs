@@ -41,7 +41,7 @@ impl Script {
         let json = room.write("journal.json", journal.as_bytes()).await?;
         let limit = self.target.timeout;
         let run = Run { program, arguments: [wav, json], room: room.path().to_owned(), limit };
-        let (ended, said) = run.to_its_end().await?;
+        let (ended, said) = run.until_it_ends().await?;
         let how = match ended {
             Ended::Code(0) => return Ok(said),
             Ended::Code(code) => format!("the script ended with exit code {code}"),

@@ -10,6 +10,10 @@ use wire::recording_v1::RecordingSealed;
 
 use crate::{fail_point, records::Records, staging::Staging, sweep::is_brought};
 
+/// What people hear of a recording that only went to places which keep nothing.
+const KEPT_NOWHERE: &str = "the rule names only mailboxes and scripts, which keep nothing: the files stay in staging; add a target \
+                            that keeps recordings to the rule";
+
 /// Deletes recordings from staging.
 #[derive(Debug, Clone)]
 pub struct Settler {
@@ -42,17 +46,16 @@ impl Settler {
     }
 
     /// All orders of a recording are done. What was only handed over, to mailboxes and programs, is kept
-    /// by nobody yet: it stays in staging, as a recording without a target does.
-    pub async fn completed(&self, sealed: &RecordingSealed) {
+    /// by nobody yet: it stays in staging, as a recording without a target does. That is the sentence to
+    /// tell people then.
+    pub async fn completed(&self, sealed: &RecordingSealed) -> Option<&'static str> {
         match is_brought(&self.list, &sealed.tenant, &sealed.recording_id).await {
             Ok(true) => self.settle(sealed).await,
-            Ok(false) => tracing::warn!(
-                recording = sealed.recording_id,
-                "no target keeps it: its files stay in staging; add a target that keeps recordings to the rule"
-            ),
+            Ok(false) => return Some(KEPT_NOWHERE),
             // The next sweep looks again.
             Err(error) => tracing::warn!(recording = sealed.recording_id, %error, "staging is emptied later"),
         }
+        None
     }
 
     /// Deletes a recording's files, then notes that. Repeatable; what fails is left to the next sweep.
@@ -144,8 +147,7 @@ mod tests {
         let records = Records::open(db.clone()).await.unwrap();
         let staging = Staging::open(dir.path()).unwrap();
         let (now, lease) = (Timestamp::now(), Duration::from_secs(60));
-        let destination =
-            Destination { tenant: "acme".parse().unwrap(), name: "archive".parse().unwrap() };
+        let destination = Destination { tenant: "acme".parse().unwrap(), name: "archive".parse().unwrap() };
         // By their ids the first is looked at first.
         let ids = [RecordingId::new(), RecordingId::new()];
         for recording in ids {

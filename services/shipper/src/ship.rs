@@ -286,7 +286,13 @@ impl Work for Shipping {
 
     async fn complete(&self, order: &Order) {
         match RecordingSealed::decode(order.payload.as_slice()) {
-            Ok(sealed) => self.settler.completed(&sealed).await,
+            Ok(sealed) => {
+                if let Some(problem) = self.settler.completed(&sealed).await {
+                    tracing::warn!(recording = %order.recording, "{problem}");
+                    let tenant = &order.destination.tenant;
+                    self.reporter.fault(tenant, Some(order.recording), "shipper", problem, false);
+                }
+            }
             Err(error) => tracing::error!(recording = %order.recording, %error, "staging is not emptied"),
         }
     }

@@ -23,7 +23,7 @@ fn of_target(tenant: &TenantResources, target: &StorageTarget) -> Terms {
     let windows = target.transfer.windows.clone();
     let zone = tenant.tenant.time_zone.clone();
     let hours = match target.schedule() {
-        Some(schedule) => Hours::At { schedule: schedule.clone(), zone },
+        Some(schedule) => Hours::At { schedule: Box::new(schedule.clone()), zone },
         None if windows.is_always() => Hours::Always,
         None => Hours::Windows { windows, zone },
     };

@@ -72,6 +72,13 @@ async fn a_recording_that_was_only_mailed_stays_in_staging_and_nothing_says_that
     let sealed = world.seal(&["mail"]).await;
     let told = world.event("handed over", shipped).await;
     assert!(told.handed_over && told.verified_by == "handed over" && told.folder.is_empty());
+    let problem = world
+        .event("that it is kept nowhere", |what| match what {
+            What::Fault(fault) if fault.problem.contains("stay in staging") => Some(fault.problem),
+            _ => None,
+        })
+        .await;
+    assert!(problem.contains("only mailboxes and scripts"), "{problem}");
     let mails = sink.wait_for(1).await.unwrap();
     assert_eq!(mails[0].attachments().unwrap().len(), sealed.files.len());
     let done = until_done(&world).await;

@@ -69,7 +69,7 @@ impl Drop for Group {
 
 impl Run {
     /// Runs it; how it ended, and the last it said. Broken off, nothing of it is left running.
-    pub(super) async fn to_its_end(self) -> Result<(Ended, String), TargetError> {
+    pub(super) async fn until_it_ends(self) -> Result<(Ended, String), TargetError> {
         let mut child =
             self.start().await.map_err(|error| of_system("the script cannot be started", error))?;
         let tail = Tail::default();
@@ -90,7 +90,7 @@ impl Run {
         };
         // What it left behind would work on files that are removed now.
         drop(group);
-        listening.to_the_end().await;
+        listening.hear_out().await;
         Ok((ended, tail.text()))
     }
 
@@ -119,7 +119,7 @@ impl Run {
 struct Listening([Option<JoinHandle<()>>; 2]);
 
 impl Listening {
-    async fn to_the_end(&mut self) {
+    async fn hear_out(&mut self) {
         let heard = async {
             for task in self.0.iter_mut().flatten() {
                 let _panicked = task.await;
