@@ -7,8 +7,9 @@ const CONTROL: &str = ".callseal.control.v1";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");
-    let files = ["archive", "call", "control", "delivery", "evidence", "event", "recording", "rules", "state"]
-        .map(|area| format!("callseal/{area}/v1/{area}.proto"));
+    let files =
+        ["archive", "call", "control", "delivery", "evidence", "event", "recording", "rules", "state"]
+            .map(|area| format!("callseal/{area}/v1/{area}.proto"));
     println!("cargo::rerun-if-changed={}", root.display());
     let descriptors = protox::compile(&files, [root])?;
     let mut json = pbjson_build::Builder::new();

@@ -18,6 +18,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, when the program starts")]
 enum Command {
     /// Runs all services in one process, until Ctrl-C.
     Up(up::UpArgs),

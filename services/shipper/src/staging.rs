@@ -126,7 +126,8 @@ impl Staging {
     /// The certificate that the signer put into staging last: the installation's, or the tenant's own if
     /// it has one. `None` if there is none, or it cannot be read.
     pub async fn newest_certificate(&self, tenant: Option<&TenantId>) -> Option<String> {
-        let folder = tenant.map_or_else(|| "certificates".to_owned(), |tenant| format!("certificates/{tenant}"));
+        let folder =
+            tenant.map_or_else(|| "certificates".to_owned(), |tenant| format!("certificates/{tenant}"));
         let listed = self.store.list_with_delimiter(Some(&Key::from(folder))).await.ok()?.objects;
         let certificates = listed.into_iter().filter(|object| object.location.as_ref().ends_with(".pem"));
         let newest = certificates.max_by_key(|object| object.last_modified)?;

@@ -112,6 +112,7 @@ pub fn by_hand(spec: &mut RecordingRuleSpec) {
         targets: vec!["by-hand".into()],
         journals: vec!["notes".into()],
         channels: Some("separate".into()),
+        ..ManualRecordingSpec::default()
     });
 }
 

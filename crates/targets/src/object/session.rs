@@ -132,22 +132,27 @@ impl Sessions {
     }
 }
 
-fn request(method: Method, address: &str, body: Bytes) -> Result<HttpRequest, Refusal> {
+fn request(method: Method, address: &str, body: Bytes) -> Result<HttpRequest, Unusable> {
     let length = HeaderValue::from(body.len());
     let mut request = HttpRequest::new(HttpRequestBody::from(body));
     *request.method_mut() = method;
-    *request.uri_mut() = address.parse().map_err(|_| unusable())?;
+    *request.uri_mut() = address.parse().map_err(|_| Unusable)?;
     request.headers_mut().insert(CONTENT_LENGTH, length);
     request.extensions_mut().insert(ForTheStore);
     Ok(request)
 }
 
-fn value(text: &str) -> Result<HeaderValue, Refusal> {
-    HeaderValue::from_str(text).map_err(|_| unusable())
+fn value(text: &str) -> Result<HeaderValue, Unusable> {
+    HeaderValue::from_str(text).map_err(|_| Unusable)
 }
 
-const fn unusable() -> Refusal {
-    Refusal { ended: Ended::NotSent, word: "an address or a header cannot be made" }
+/// An address or a header that HTTP does not know.
+struct Unusable;
+
+impl From<Unusable> for Refusal {
+    fn from(Unusable: Unusable) -> Self {
+        Self { ended: Ended::NotSent, word: "an address or a header cannot be made" }
+    }
 }
 
 const fn refused(answer: Answer) -> Refusal {

@@ -145,7 +145,7 @@ async fn what_need_not_be_kept_any_more_goes_from_every_target_after_its_entry_i
     assert!(!rows.is_empty() && rows.iter().all(String::is_empty), "{rows:?}");
     let rows =
         world.stored("SELECT reason FROM archive_recordings WHERE recording = $1", &due.recording_id).await;
-    assert_eq!(rows, [entry.reason.clone()]);
+    assert_eq!(rows, std::slice::from_ref(&entry.reason));
 }
 
 #[tokio::test]
