@@ -1,12 +1,13 @@
 //! A death after any step is repeated without harm.
 
+use harness::wait;
+
 use crate::{
-    SOON, announce, deletions, files_of, folder, hours,
+    desk::deletions,
     log::Log,
-    recording, rule, until_done,
+    scene::{SOON, announce, files_of, folder, hours, recording, rule, until_done},
     world::{PATIENCE, World},
 };
-use harness::wait;
 
 #[tokio::test]
 async fn a_crash_after_any_step_of_a_deletion_is_repeated_and_the_log_has_one_entry() {

@@ -10,11 +10,12 @@ use wire::{
 };
 
 use crate::{
-    SOON, announce,
     desk::{ask_release, confirm, confirm_release, deletion, deletions, holds, place, request, withdraw},
-    files_of, folder, hours,
     log::Log,
-    recording, rule, until_brought, until_done, until_retention_has_looked,
+    scene::{
+        SOON, announce, files_of, folder, hours, recording, rule, until_brought, until_done,
+        until_retention_has_looked,
+    },
     world::{PATIENCE, World},
 };
 

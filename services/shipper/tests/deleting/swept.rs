@@ -7,9 +7,8 @@ use harness::wait;
 use wire::delivery_v1::{Finding, SweepRequest, SweepResponse};
 
 use crate::{
-    SOON, announce, files_of, folder, hours,
     log::Log,
-    recording, rule, until_brought, until_done,
+    scene::{SOON, announce, files_of, folder, hours, recording, rule, until_brought, until_done},
     world::{PATIENCE, World, files_below},
 };
 
