@@ -1,6 +1,7 @@
 //! What was handed over and not kept: an order is done, and nobody has the recording for it.
 
-use domain::TenantId;
+use domain::{RecordingId, TenantId};
+use sql::Transaction;
 use sqlx::Row as _;
 
 use crate::{DeliveryError, Order, WorkList};
@@ -9,6 +10,28 @@ use crate::{DeliveryError, Order, WorkList};
 pub const HANDED_OVER: &str = "handed over";
 
 impl WorkList {
+    /// Forgets what there was to say about the orders of a recording that is deleted, inside the caller's
+    /// transaction.
+    ///
+    /// # Errors
+    /// The statement failed; the transaction is to be dropped.
+    pub async fn forget_notes_in(
+        &self,
+        tx: &mut Transaction,
+        tenant: &TenantId,
+        recording: RecordingId,
+    ) -> Result<(), DeliveryError> {
+        sqlx::query(
+            "UPDATE delivery_orders SET note = NULL, last_error = NULL WHERE tenant = $1 AND recording = $2 \
+             AND state = 'done'",
+        )
+        .bind(tenant.as_str())
+        .bind(recording.to_string())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
     /// Whether a destination keeps the recording: one of its orders is done, and not by handing it to a
     /// place that keeps nothing. That was noted when it was done: the configuration may have changed since.
     ///

@@ -21,7 +21,7 @@ impl<W: Work> Worker<W> {
     pub(crate) async fn handle_all(&self, orders: &[Order], stop: &Stop) -> Result<(), DeliveryError> {
         if let [order] = orders {
             self.singly.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok();
-            return self.handle(order, stop).await;
+            return self.handle(order, stop).await.map(drop);
         }
         let outcome = tokio::select! {
             outcome = survived(self.work.carry_out_together(orders)) => outcome,
@@ -54,11 +54,12 @@ impl<W: Work> Worker<W> {
     }
 
     async fn each_by_itself(&self, orders: &[Order], stop: &Stop) -> Result<(), DeliveryError> {
+        let mut works = true;
         for order in orders {
-            if stop.is_told() {
+            if !works || stop.is_told() {
                 self.failed(order, &Fault::BrokenOff).await?;
             } else if self.list.renew(order, self.lease, Timestamp::now()).await? {
-                self.handle(order, stop).await?;
+                works = self.handle(order, stop).await?;
             }
         }
         Ok(())
@@ -68,8 +69,8 @@ impl<W: Work> Worker<W> {
     async fn all_failed(&self, orders: &[Order], fault: &Fault) -> Result<(), DeliveryError> {
         // It may be one of them that it breaks on.
         self.singly.store(orders.len(), Ordering::Relaxed);
-        for (number, order) in orders.iter().enumerate().rev() {
-            // The oldest last: what is put back must not be taken while the destination looks sound.
+        for (number, order) in orders.iter().enumerate() {
+            // The oldest first: what is put back after it is not taken, since the destination is held back.
             self.failed(order, if number == 0 { fault } else { &Fault::BrokenOff }).await?;
         }
         Ok(())

@@ -164,16 +164,17 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    pub(crate) async fn handle(&self, order: &Order, stop: &Stop) -> Result<(), DeliveryError> {
+    /// True if the destination works, as far as is known now.
+    pub(crate) async fn handle(&self, order: &Order, stop: &Stop) -> Result<bool, DeliveryError> {
         let outcome = tokio::select! {
             outcome = self.carry_out(order) => outcome,
-            () = self.keep(order) => return Ok(()),
+            () = self.keep(order) => return Ok(true),
             () = self.closed() => Err(Fault::BrokenOff),
             () = stop.now.cancelled() => Err(Fault::BrokenOff),
         };
         match outcome {
-            Ok(report) => self.succeeded(order, report).await,
-            Err(fault) => self.failed(order, &fault).await,
+            Ok(report) => self.succeeded(order, report).await.map(|()| true),
+            Err(fault) => self.failed(order, &fault).await.map(|()| matches!(fault, Fault::Record { .. })),
         }
     }
 

@@ -4,9 +4,9 @@ mod list_of_test;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use delivery::{Asked, Claim, Failed, Fault, Order, State, VerifiedFile, WorkList};
+use delivery::{Asked, Claim, Failed, Fault, Order, State, WorkList};
 use domain::RecordingId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use list_of_test::{BACKOFF, LEASE, away, claimed, destination, later, nothing_before, order_for, sqlite};
 
 #[tokio::test]

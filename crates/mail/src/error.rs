@@ -1,6 +1,6 @@
 //! Why a mail could not be handed over.
 
-use crate::Reply;
+use crate::{Refused, Reply};
 
 /// A fault, as a sentence for a person. Holds no address and no secret.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +52,13 @@ pub enum MailError {
     },
     /// It takes the mail for nobody.
     #[error(
-        "the mail server {server} takes the mail for none of its {recipients} recipients ({reply}); look at to"
+        "the mail server {server} takes the mail for none of its {} recipients ({}); look at to", .refused.len(), first(.refused)
     )]
     RecipientsRefused {
         /// Host and port.
         server: String,
-        /// How many there are.
-        recipients: usize,
-        /// The answer to the first of them.
-        reply: Reply,
+        /// Each of them, and why.
+        refused: Vec<Refused>,
     },
     /// The mail is too big.
     #[error("the mail is too big for the mail server {server} ({reply})")]
@@ -93,15 +91,23 @@ pub enum MailError {
 
 impl MailError {
     /// True if time alone may mend it.
-    pub const fn passes(&self) -> bool {
+    pub fn passes(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TooSlow { .. } | Self::Temporary { .. } => true,
-            Self::LoginRefused { reply: Some(reply), .. }
-            | Self::SenderRefused { reply, .. }
-            | Self::RecipientsRefused { reply, .. } => reply.is_temporary(),
+            Self::LoginRefused { reply: Some(reply), .. } | Self::SenderRefused { reply, .. } => {
+                reply.is_temporary()
+            }
+            // Some of them may take it yet.
+            Self::RecipientsRefused { refused, .. } => {
+                refused.iter().any(|refused| refused.reply.is_temporary())
+            }
             _ => false,
         }
     }
+}
+
+fn first(refused: &[Refused]) -> String {
+    refused.first().map(|refused| refused.reply.to_string()).unwrap_or_default()
 }
 
 fn said(reply: Option<&Reply>) -> String {

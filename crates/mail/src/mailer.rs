@@ -62,12 +62,10 @@ impl Mailer {
         if accepted.recipients.is_empty() {
             let server = session.name().to_owned();
             session.close().await;
-            return Err(match accepted.refused.into_iter().next() {
-                Some(Refused { reply, .. }) => {
-                    MailError::RecipientsRefused { server, recipients: recipients.len(), reply }
-                }
-                None => MailError::Unwritable("it has no recipient"),
-            });
+            if accepted.refused.is_empty() {
+                return Err(MailError::Unwritable("it has no recipient"));
+            }
+            return Err(MailError::RecipientsRefused { server, refused: accepted.refused });
         }
         session.content(&written).await?;
         session.close().await;

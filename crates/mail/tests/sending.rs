@@ -125,7 +125,10 @@ async fn a_refused_recipient_does_not_keep_the_mail_from_the_others() {
     assert_eq!(world.sink.mails().unwrap()[0].to(), ["a@acme.example"]);
 
     let later = Mailer::new(world.server(SmtpTls::Off)).send_to(&message(), &[1]).await.unwrap_err();
-    assert!(matches!(&later, MailError::RecipientsRefused { recipients: 1, .. }) && !later.passes());
+    assert!(
+        matches!(&later, MailError::RecipientsRefused { refused, .. } if refused.len() == 1)
+            && !later.passes()
+    );
     assert!(!later.to_string().contains('@'), "{later}");
 }
 

@@ -13,7 +13,7 @@ mod text;
 use async_trait::async_trait;
 use domain::resources::{EmailTarget, tenant::notifications::Language};
 use jiff::Timestamp;
-use mail::{Accepted, MailError, Mailer, Message};
+use mail::{Accepted, MailError, Mailer, Message, Refused};
 
 use crate::{Dispatch, ErrorKind, HandedOver, Parcel, TargetError, Tested};
 use letter::Letter;
@@ -42,11 +42,16 @@ impl Email {
         for recipient in recipients {
             memory.has(&self.target.to[recipient]);
         }
-        for refused in refused.into_iter().filter(|refused| !refused.reply.is_temporary()) {
-            memory.refused(&self.target.to[refused.recipient], &refused.reply.to_string());
-        }
+        self.note_refused(&refused, memory);
         memory.keep(&*parcel.memory).await;
         Ok(())
+    }
+
+    /// Whoever is refused for good is not asked for again.
+    fn note_refused(&self, refused: &[Refused], memory: &mut Memory) {
+        for refused in refused.iter().filter(|refused| !refused.reply.is_temporary()) {
+            memory.refused(&self.target.to[refused.recipient], &refused.reply.to_string());
+        }
     }
 
     /// What is told when all was tried.
@@ -97,14 +102,18 @@ impl Dispatch for Email {
         };
         match sent {
             Ok(()) => self.outcome(&letter, &memory),
-            // The last of them are refused for good, and others have it.
-            Err(error @ MailError::RecipientsRefused { .. })
-                if memory.somebody_has_it() && !error.passes() =>
-            {
-                for position in memory.waiting(&self.target.to) {
-                    memory.refused(&self.target.to[position], "refused");
+            // Nobody more has it now; others have it, or some may take it yet.
+            Err(MailError::RecipientsRefused { refused, server }) => {
+                // Refused by all for good, it is the target that somebody has to mend.
+                if memory.somebody_has_it() || refused.iter().any(|refused| refused.reply.is_temporary()) {
+                    self.note_refused(&refused, &mut memory);
+                    memory.keep(&*parcel.memory).await;
                 }
-                self.outcome(&letter, &memory)
+                if memory.somebody_has_it() {
+                    self.outcome(&letter, &memory)
+                } else {
+                    Err(told(MailError::RecipientsRefused { refused, server }))
+                }
             }
             Err(error) => Err(told(error)),
         }

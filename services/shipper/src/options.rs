@@ -57,12 +57,18 @@ pub struct Options {
     pub fail_at: Option<String>,
 }
 
+/// More seldom, and each look would find that the clock has jumped; more often, and nothing else is done.
+fn round(seconds: f64) -> anyhow::Result<Duration> {
+    anyhow::ensure!((0.05..=3600.0).contains(&seconds), "must be 0.05 to 3600 seconds");
+    Ok(Duration::try_from_secs_f64(seconds)?)
+}
+
 impl Options {
     /// How often the archive is looked after.
     pub(crate) fn rounds(&self) -> anyhow::Result<Rounds> {
         Ok(Rounds {
-            retention: Duration::try_from_secs_f64(self.retention_every).context("--retention-every")?,
-            compare: Duration::try_from_secs_f64(self.compare_every).context("--compare-every")?,
+            retention: round(self.retention_every).context("--retention-every")?,
+            compare: round(self.compare_every).context("--compare-every")?,
         })
     }
 }

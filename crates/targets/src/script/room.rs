@@ -87,11 +87,16 @@ impl Room {
 fn clear(rooms: &Path) {
     for entry in fs::read_dir(rooms).into_iter().flatten().flatten() {
         let room = entry.path();
-        let unused = File::open(&room).is_ok_and(|folder| folder.try_lock().is_ok());
+        // Locked until it is gone: whoever makes one this very moment waits for the lock before writing into it.
+        let Ok(folder) = File::open(&room) else { continue };
+        if folder.try_lock().is_err() {
+            continue;
+        }
         // One that was made this very moment has no lock yet, and nothing in it.
-        if unused && fs::read_dir(&room).is_ok_and(|mut files| files.next().is_some()) {
-            // What cannot be removed now is tried again at the next run.
-            let _stays = fs::remove_dir_all(room);
+        if fs::read_dir(&room).is_ok_and(|mut files| files.next().is_some())
+            && let Err(error) = fs::remove_dir_all(&room)
+        {
+            tracing::warn!(room = %room.display(), %error, "what a script was given cannot be removed yet");
         }
     }
 }

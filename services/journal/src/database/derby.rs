@@ -152,7 +152,8 @@ impl Derby {
         for rows in rows.chunks(ROWS_AT_ONCE) {
             let names: Vec<drda::Value> = rows.iter().map(|row| row.base_file_name.as_str().into()).collect();
             let there = connection.query(&self.table.look(rows.len()), &names, usize::MAX).await?;
-            let mut seen: HashSet<&str> = there.iter().filter_map(|row| row.text(0)).collect();
+            let mut seen: HashSet<&str> =
+                there.iter().filter_map(|row| row.text(0)).map(|name| name.trim_end_matches(' ')).collect();
             // One that comes twice in the same breath counts once.
             let new: Vec<Vec<drda::Value>> = rows
                 .iter()
@@ -244,6 +245,13 @@ fn by_state(state: &str, server: &str, table: &str) -> Option<(ErrorKind, String
         "XSDG1" | "XSLA1" | "XSLA4" | "XSDF1" | "XSDF3" => {
             (ErrorKind::Full, format!("the disk of {server} is full, or cannot be written; make space"))
         }
+        // A column that wants a value, or takes no number of 64 bits, refuses every row.
+        "22003" | "23502" => (
+            ErrorKind::Columns,
+            format!(
+                "the table {table} on {server} has a column of another type, or wants a value in one that is not written"
+            ),
+        ),
         // Class 22: data exception; 23: the table has constraints of its own.
         state if state.starts_with("22") || state.starts_with("23") => (
             ErrorKind::Row,

@@ -2,7 +2,7 @@
 //! after the other. A pool would try a refused connection again and again, and then say only that it
 //! took too long.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use sqlx::Connection;
 use tokio::{sync::Mutex, time::timeout};
@@ -12,6 +12,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a kept connection may take to say that it lives.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a batch, a look at the table or a page may take. A server that was switched off answers nothing.
+const USE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// What `using` comes to, in time. Too late, it is dropped, and its connection with it.
+pub(super) fn in_time<'a, T, E: From<sqlx::Error>>(
+    using: impl Future<Output = Result<T, E>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>> {
+    let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    let limited = timeout(USE_TIMEOUT, using);
+    Box::pin(async move { limited.await.map_err(late)? })
+}
 
 /// The connection of the last use.
 pub(super) struct Kept<C>(Mutex<Option<C>>);

@@ -26,6 +26,10 @@ pub use query::{Place, Query};
 use dialect::Dialect;
 use table::Table;
 
+/// What is wrong with a table in which a row that was just written is not found, in a clause.
+const CHANGED: &str =
+    "changes the base file name, by which a row is known; its column wants Unicode, room, and no trigger";
+
 /// A database with a table of the columns of F-91.
 #[async_trait]
 pub trait JournalDb: Send + Sync {

@@ -9,9 +9,9 @@ use sqlx::{
 use wire::recording_v1::JournalRow;
 
 use super::{
-    ErrorKind, JournalDb, JournalError,
+    CHANGED, ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
-    kept::Kept,
+    kept::{Kept, in_time},
     query::Query,
     rows,
     table::Table,
@@ -38,14 +38,15 @@ mod number {
     pub const PASSWORD_EXPIRED: [u16; 2] = [1820, 1862];
     pub const NO_DATABASE: [u16; 2] = [1046, 1049];
     pub const NO_TABLE: [u16; 1] = [1146];
-    pub const NO_COLUMN: [u16; 2] = [1054, 1364];
+    /// Also a column that wants a value, or takes no number of 64 bits: it refuses every row.
+    pub const NO_COLUMN: [u16; 3] = [1054, 1264, 1364];
     pub const DENIED: [u16; 3] = [1142, 1143, 1227];
     pub const READ_ONLY: [u16; 4] = [1036, 1290, 1792, 1836];
     pub const FULL: [u16; 4] = [3, 1021, 1041, 1114];
     pub const BUSY: [u16; 2] = [1205, 1213];
     pub const NOT_READY: [u16; 6] = [1040, 1053, 1080, 1129, 1203, 1927];
     /// Data too long, a character that the column's set lacks, and other data that does not fit.
-    pub const ROW: [u16; 8] = [1062, 1264, 1265, 1292, 1366, 1406, 3819, 4025];
+    pub const ROW: [u16; 7] = [1062, 1265, 1292, 1366, 1406, 3819, 4025];
 }
 
 /// A table of a MySQL database.
@@ -160,6 +161,9 @@ impl MySql {
             None if matches!(error, sqlx::Error::ColumnDecode { .. }) => {
                 (ErrorKind::Columns, format!("the table {table} on {server} has a column of another type"))
             }
+            None if matches!(error, sqlx::Error::RowNotFound) => {
+                (ErrorKind::Row, format!("the table {table} on {server} {CHANGED}"))
+            }
             None if matches!(error, sqlx::Error::PoolTimedOut) => (
                 ErrorKind::Busy,
                 format!("another writer of the table {table} on {server} does not let go of it"),
@@ -203,7 +207,7 @@ impl JournalDb for MySql {
             };
             columns.iter().map(column).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Failure::from)
         };
-        let found = found.await.map_err(|failure| self.fault(failure))?;
+        let found = in_time(found).await.map_err(|failure| self.fault(failure))?;
         found::check(&self.table, &found, &format!("the MySQL server {}", self.way.server()))
     }
 
@@ -220,7 +224,7 @@ impl JournalDb for MySql {
             self.kept.keep(connection).await;
             Ok(())
         };
-        made.await.map_err(|failure: Failure| self.fault(failure))?;
+        in_time(made).await.map_err(|failure: Failure| self.fault(failure))?;
         self.check().await
     }
 
@@ -232,7 +236,7 @@ impl JournalDb for MySql {
             self.kept.keep(connection).await;
             Ok(written)
         };
-        insert.await.map_err(|failure: Failure| self.fault(failure))
+        in_time(insert).await.map_err(|failure: Failure| self.fault(failure))
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
@@ -242,6 +246,6 @@ impl JournalDb for MySql {
             self.kept.keep(connection).await;
             Ok(read)
         };
-        read.await.map_err(|failure: Failure| self.fault(failure))
+        in_time(read).await.map_err(|failure: Failure| self.fault(failure))
     }
 }

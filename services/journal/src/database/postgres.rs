@@ -9,9 +9,9 @@ use sqlx::{
 use wire::recording_v1::JournalRow;
 
 use super::{
-    ErrorKind, JournalDb, JournalError,
+    CHANGED, ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
-    kept::Kept,
+    kept::{Kept, in_time},
     query::Query,
     rows,
     table::Table,
@@ -106,10 +106,11 @@ impl Postgres {
                     "the PostgreSQL server {server} has no table {table}; make it by `callseal journal-init`"
                 ),
             ),
-            "42703" | "42804" => (
+            // A column that wants a value, or takes no number of 64 bits, refuses every row.
+            "42703" | "42804" | "22003" | "23502" => (
                 ErrorKind::Columns,
                 format!(
-                    "the table {table} on the PostgreSQL server {server} lacks a column, or has it with another type"
+                    "the table {table} on the PostgreSQL server {server} lacks a column, has one of another type, or wants a value in one that is not written"
                 ),
             ),
             "25006" => (
@@ -144,6 +145,9 @@ impl Postgres {
                     "the table {table} on the PostgreSQL server {server} refuses the row (SQLSTATE {code}); look at its constraints"
                 ),
             ),
+            "" if matches!(error, sqlx::Error::RowNotFound) => {
+                (ErrorKind::Row, format!("the table {table} on the PostgreSQL server {server} {CHANGED}"))
+            }
             "" if let Some(problem) = way::tls_problem(&error) => {
                 (ErrorKind::Denied, format!("the PostgreSQL server {server} {problem}"))
             }
@@ -171,7 +175,7 @@ impl JournalDb for Postgres {
             };
             columns.iter().map(column).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Failure::from)
         };
-        let found = found.await.map_err(|failure| self.fault(failure))?;
+        let found = in_time(found).await.map_err(|failure| self.fault(failure))?;
         found::check(&self.table, &found, &format!("the PostgreSQL server {}", self.way.server()))
     }
 
@@ -188,14 +192,16 @@ impl JournalDb for Postgres {
             self.kept.keep(connection).await;
             Ok(())
         };
-        made.await.map_err(|failure: Failure| self.fault(failure))?;
+        in_time(made).await.map_err(|failure: Failure| self.fault(failure))?;
         self.check().await
     }
 
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
         let insert = async {
             let mut connection = self.connection().await?;
-            let mut tx = connection.begin().await?;
+            let mut tx = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+            // Whoever has the lock below and is gone keeps it until the server notices.
+            sqlx::query("SET LOCAL lock_timeout = '30s'").execute(&mut *tx).await?;
             // The table has no key: writers of this table go one by one. Each statement of READ
             // COMMITTED sees what was committed before it, so the look after the lock is true.
             sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
@@ -207,7 +213,7 @@ impl JournalDb for Postgres {
             self.kept.keep(connection).await;
             Ok(written)
         };
-        insert.await.map_err(|failure: Failure| self.fault(failure))
+        in_time(insert).await.map_err(|failure: Failure| self.fault(failure))
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
@@ -217,6 +223,6 @@ impl JournalDb for Postgres {
             self.kept.keep(connection).await;
             Ok(read)
         };
-        read.await.map_err(|failure: Failure| self.fault(failure))
+        in_time(read).await.map_err(|failure: Failure| self.fault(failure))
     }
 }

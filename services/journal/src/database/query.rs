@@ -1,11 +1,13 @@
 //! What a reader wants to see of a journal.
 
+use std::fmt;
+
 use wire::recording_v1::JournalRow;
 
 use super::table::Value;
 
 /// Which rows, newest first. Everything that is given has to be true of a row.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Query {
     /// At that time or later, Unix ms.
     pub from_unix_ms: Option<i64>,
@@ -23,8 +25,14 @@ pub struct Query {
     pub limit: u32,
 }
 
-/// The place of a row in the order of reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query(at most {} rows, ‹sensitive›)", self.limit)
+    }
+}
+
+/// The place of a row in the order of reading. Sensitive: it has the name of the recording's files.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place {
     time_unix_ms: i64,
     base_file_name: String,

@@ -10,11 +10,12 @@ use wire::recording_v1::JournalRow;
 
 use super::{
     query::Query,
-    table::{ROWS_AT_ONCE, Table, Value, is_number, set},
+    table::{ROWS_AT_ONCE, Table, Value, is_number, set, unpadded},
 };
 
 /// Writes those of `rows` that are not there yet, each once; returns how many. The caller's transaction
-/// has to keep others from writing between the look and the insert.
+/// has to keep others from writing between the look and the insert. [`sqlx::Error::RowNotFound`]: the table
+/// has changed the name of one of them.
 pub(super) async fn insert_new<DB>(
     tx: &mut Transaction<'_, DB>,
     table: &Table,
@@ -30,15 +31,8 @@ where
 {
     let mut written = 0;
     for rows in rows.chunks(ROWS_AT_ONCE) {
-        let mut look = sqlx::query(AssertSqlSafe(table.look(rows.len())));
-        for row in rows {
-            look = look.bind(row.base_file_name.clone());
-        }
-        let there = look.fetch_all(&mut **tx).await?;
-        let mut seen = HashSet::new();
-        for row in &there {
-            seen.insert(row.try_get::<String, _>(0)?);
-        }
+        let all: Vec<&JournalRow> = rows.iter().collect();
+        let mut seen = look(tx, table, &all).await?;
         // One that comes twice in the same breath counts once.
         let new: Vec<&JournalRow> =
             rows.iter().filter(|row| seen.insert(row.base_file_name.clone())).collect();
@@ -50,9 +44,35 @@ where
             insert = bound(insert, value);
         }
         insert.execute(&mut **tx).await?;
+        // What the table has changed would not be found again, and be written twice.
+        let found = look(tx, table, &new).await?;
+        if new.iter().any(|row| !found.contains(&row.base_file_name)) {
+            return Err(sqlx::Error::RowNotFound);
+        }
         written += new.len() as u64;
     }
     Ok(written)
+}
+
+/// The names of those rows that are there.
+async fn look<DB>(
+    tx: &mut Transaction<'_, DB>,
+    table: &Table,
+    rows: &[&JournalRow],
+) -> Result<HashSet<String>, sqlx::Error>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB> + Decode<'q, DB>,
+    usize: sqlx::ColumnIndex<DB::Row>,
+{
+    let mut look = sqlx::query(AssertSqlSafe(table.look(rows.len())));
+    for row in rows {
+        look = look.bind(row.base_file_name.clone());
+    }
+    let there = look.fetch_all(&mut **tx).await?;
+    there.iter().map(|row| row.try_get::<String, _>(0).map(|name| unpadded(&name))).collect()
 }
 
 /// A page of rows, newest first. What others have left empty reads as empty.

@@ -10,7 +10,7 @@ use sqlx::{
 use wire::recording_v1::JournalRow;
 
 use super::{
-    ErrorKind, JournalDb, JournalError,
+    CHANGED, ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
     query::Query,
     rows,
@@ -28,6 +28,10 @@ mod code {
     pub const FULL: i32 = 13;
     pub const CANNOT_OPEN: i32 = 14;
     pub const NOT_A_DATABASE: i32 = 26;
+    /// Too big, a constraint, another type.
+    pub const ROW: [i32; 3] = [18, 19, 20];
+    /// `SQLITE_CONSTRAINT_NOTNULL`, with its extended part.
+    pub const NOT_NULL: i32 = 1299;
 }
 
 /// A table in a SQLite file. Journal mode and locking are left as its owner has set them: other
@@ -66,6 +70,17 @@ impl Sqlite {
                 "it cannot be opened; check that its folder exists and may be written".to_owned(),
             ),
             code::NOT_A_DATABASE => (ErrorKind::NoDatabase, "it is not a SQLite database".to_owned()),
+            _ if code == code::NOT_NULL => (
+                ErrorKind::Columns,
+                format!("its table {} wants a value in a column that is not written", self.table.name()),
+            ),
+            primary if code::ROW.contains(&primary) => (
+                ErrorKind::Row,
+                format!("its table {} refuses the row; look at its constraints", self.table.name()),
+            ),
+            _ if matches!(error, sqlx::Error::RowNotFound) => {
+                (ErrorKind::Row, format!("its table {} {CHANGED}", self.table.name()))
+            }
             // SQLite has one code for both.
             _ if message.starts_with("no such table") => {
                 let table = self.table.name();

@@ -1,6 +1,6 @@
 //! The table of F-91, as text of SQL.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use domain::resources::ExtraColumn;
 use wire::recording_v1::JournalRow;
@@ -14,13 +14,19 @@ use super::{
 /// So many rows go into one statement: SQL Server takes 2,100 values.
 pub const ROWS_AT_ONCE: usize = 100;
 
-/// What a row has in a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a row has in a column. Sensitive.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Value<'a> {
     /// A text.
     Text(Cow<'a, str>),
     /// A number.
     Number(i64),
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value(‹sensitive›)")
+    }
 }
 
 /// A table by its names and columns.
@@ -215,6 +221,12 @@ fn value<'a>(row: &'a JournalRow, column: &str) -> Value<'a> {
 /// character for what cannot be shown stands in its place.
 fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+}
+
+/// A name as it was written: a column of a fixed width fills up with blanks. None ends with one, since each
+/// ends with its recording's id.
+pub fn unpadded(name: &str) -> String {
+    name.trim_end_matches(' ').to_owned()
 }
 
 /// Puts what a column holds into a row.

@@ -5,6 +5,7 @@
 //! well, which does no harm. A clock that goes back makes less due, not more.
 
 use jiff::{SignedDuration, Timestamp};
+use sql::Transaction;
 
 use super::{Archive, ArchiveError, time};
 
@@ -31,6 +32,18 @@ fn look(before: Option<Seen>, now: Timestamp) -> (Seen, bool) {
 }
 
 impl Archive {
+    /// The time that counts when somebody asks whether a retention has ended: one that is in doubt ends none.
+    pub(super) async fn believed(tx: &mut Transaction, now: Timestamp) -> Result<Timestamp, ArchiveError> {
+        let seen: Option<(i64, i64)> =
+            sqlx::query_as("SELECT seen_at, trusted_from FROM archive_clock WHERE one = 1")
+                .fetch_optional(&mut **tx)
+                .await?;
+        let in_doubt = seen.is_some_and(|(at, trusted_from)| {
+            now < time(trusted_from) || now.duration_since(time(at)) > JUMP
+        });
+        Ok(if in_doubt { Timestamp::UNIX_EPOCH } else { now })
+    }
+
     /// Notes the time. `Some`: it is not believed until then; and whether that is new.
     pub(super) async fn doubt(&self, now: Timestamp) -> Result<Option<(Timestamp, bool)>, ArchiveError> {
         let mut tx = self.db.begin_write().await?;

@@ -190,7 +190,7 @@ impl Archive {
             Some((_, true)) => return Ok(Err(Refusal::Deleted)),
             Some((kept, false)) => kept,
         };
-        let hold = Self::hold_over(tx, &kept).await?;
+        let (hold, now) = (Self::hold_over(tx, &kept).await?, Self::believed(tx, now).await?);
         if let Err(refusal) = judge(&kept, hold, policy.rule(tenant, &kept.rule, kept.class), ground, now) {
             return Ok(Err(refusal));
         }
@@ -280,7 +280,7 @@ impl Archive {
         let Some((kept, _)) = Self::kept_in(&mut tx, tenant, recording).await? else {
             return Ok(Err(Refusal::Unknown));
         };
-        let hold = Self::hold_over(&mut tx, &kept).await?;
+        let (hold, now) = (Self::hold_over(&mut tx, &kept).await?, Self::believed(&mut tx, now).await?);
         let rule = policy.rule(tenant, &kept.rule, kept.class);
         if let Err(refusal) = judge(&kept, hold, rule, deletion.ground, now) {
             return Ok(Err(refusal));
@@ -335,6 +335,8 @@ impl Archive {
         .await?;
         let left = Self::files_in(&mut tx, &deletion.tenant, deletion.recording).await?;
         if left.is_empty() {
+            // What a script has written of it may hold numbers.
+            self.list.forget_notes_in(&mut tx, &deletion.tenant, deletion.recording).await?;
             sqlx::query(
                 "UPDATE archive_recordings SET deleted_at = $1, reason = $2, deleted_by = $3, log_entry = $4 \
                  WHERE tenant = $5 AND recording = $6",

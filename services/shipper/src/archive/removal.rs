@@ -1,7 +1,10 @@
 //! Carrying deletions out: the entry in the log first, then the files. The write order stands in
 //! [`archive`](super).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bus::{Bus, subjects, with_sources};
 use delivery::{Backoff, Destination, Reporter};
@@ -9,12 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 use sha2::{Digest as _, Sha256};
 use sql::Transaction;
-use targets::Target;
+use targets::{Target, TargetError};
 use tokio::{io::AsyncReadExt as _, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Removed, event::What},
-    evidence_v1::{Deletion as Note, NoteRequest, NoteResponse, note_request},
+    evidence_v1::{
+        Deletion as Note, LogStateRequest, LogStateResponse, NoteRequest, NoteResponse, note_request,
+    },
 };
 
 use super::{Archive, ArchiveError, Policy, deletions::Deletion, index::IndexedFile, judgement::Refusal};
@@ -22,6 +27,10 @@ use crate::{fail_point, open_targets::OpenTargets, records::Records, ship, stagi
 
 /// How long the signer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a checkpoint may take that covers an entry: they come every few seconds.
+const SIGNED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// A deletion that nobody is heard of for so long is taken up by another replica.
 const CLAIM: SignedDuration = SignedDuration::from_mins(10);
 /// How often it is looked for deletions that are due, when nobody rings.
@@ -165,9 +174,8 @@ impl Remover {
         };
         deletion.log_entry = Some(entry);
         fail_point::reached("deletion-logged");
+        self.signed(&deletion, entry).await?;
         for file in self.files(&deletion).await? {
-            // A hold may come at any moment.
-            self.still_allowed(&deletion).await?;
             self.remove(&deletion, &file).await?;
             fail_point::reached("file-removed");
             self.parts.archive.removed(&deletion.tenant, deletion.recording, &file, Timestamp::now()).await?;
@@ -224,6 +232,31 @@ impl Remover {
         }
     }
 
+    /// Waits until a checkpoint covers the entry: a log that cannot be signed, or is set back, must not be the
+    /// only one to know what was deleted.
+    async fn signed(&self, deletion: &Deletion, entry: i64) -> Result<(), Stop> {
+        let request = LogStateRequest { tenant: deletion.tenant.to_string() };
+        let begun = Instant::now();
+        loop {
+            let answer = self.parts.bus.request(subjects::SIGNER_LOG_STATE, &request, PATIENCE).await;
+            let LogStateResponse { logs } = answer.map_err(|error| {
+                Stop::Trouble(format!("the signer does not say how the log stands: {}", with_sources(&error)))
+            })?;
+            let log = logs.into_iter().find(|log| log.tenant == request.tenant).unwrap_or_default();
+            if !log.halted.is_empty() {
+                return Err(Stop::Trouble(format!("the log is halted: {}", log.halted)));
+            }
+            if i64::try_from(log.checkpoint_size).unwrap_or(i64::MAX) > entry {
+                return Ok(());
+            }
+            if begun.elapsed() > SIGNED_WITHIN {
+                let problem = "its entry in the log is not signed yet: does the signer have its key?";
+                return Err(Stop::Trouble(problem.to_owned()));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// The files that are to go and are there.
     async fn files(&self, deletion: &Deletion) -> Result<Vec<IndexedFile>, ArchiveError> {
         let mut tx: Transaction = self.parts.archive.db.begin_write().await?;
@@ -250,7 +283,16 @@ impl Remover {
                  place?",
             ));
         }
-        target.remove(&file.folder, &file.stored_name).await.map_err(|error| trouble(&error.to_string()))
+        let told = |error: TargetError| trouble(&error.to_string());
+        if target.open(&file.folder, &file.stored_name).await.map_err(told)?.is_none()
+            && target.list("").await.map_err(told)?.is_empty()
+        {
+            // A mount point without its disk is an empty folder, too.
+            return Err(trouble("is empty: is it mounted, and the right place?"));
+        }
+        // Looking took its time, and a hold may have come meanwhile.
+        self.still_allowed(deletion).await?;
+        target.remove(&file.folder, &file.stored_name).await.map_err(told)
     }
 
     async fn empty_staging(&self, deletion: &Deletion) -> Result<(), Stop> {

@@ -36,6 +36,8 @@ impl Memory {
     pub async fn note_report(&self, event: &Event, now: Timestamp) -> Result<(), MemoryError> {
         let Some(What::Fault(fault)) = event.what.as_ref().filter(|_| is_heard(event)) else { return Ok(()) };
         let at = Timestamp::from_microsecond(event.at_unix_us).unwrap_or(now).min(now);
+        // What came while nobody was here to tell is told as well, before it is forgotten.
+        let at = at.max(now - STALE / 2);
         if fault.problem == OVER {
             sqlx::query("DELETE FROM notify_reports WHERE service = $1 AND tenant = $2 AND place = $3 AND last_at <= $4")
                 .bind(event.service.as_str())

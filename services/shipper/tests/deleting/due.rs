@@ -3,7 +3,7 @@
 use std::fs;
 
 use harness::sshd::Sshd;
-use wire::{event_v1::event::What, recording_v1::RecordingSealed};
+use wire::event_v1::event::What;
 
 use crate::{
     desk::deletions,
@@ -85,6 +85,52 @@ async fn nothing_goes_before_the_signer_has_written_the_entry() {
     let log = Log::start(&world.bus).await;
     until_done(&world, &due).await;
     assert_eq!((files_of(&world, "data/first", &due), log.entries().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn nothing_goes_before_a_checkpoint_covers_the_entry() {
+    let mut world = World::new(&format!("{}{}", folder("first", "allowed"), rule("{days: 1}"))).await;
+    let log = Log::start(&world.bus).await;
+    log.sign(false);
+    let _shipper = world.shipper(SOON);
+    let due = recording(&world, &["first"], "regulated", hours(-1));
+    announce(&world, &due).await;
+    let told = |what| match what {
+        What::Fault(fault) if fault.r#where == "deletion" => Some(fault.problem),
+        _ => None,
+    };
+    let problem = world.event("the fault", told).await;
+    assert!(problem.contains("is not signed yet"), "{problem}");
+    assert_eq!((files_of(&world, "data/first", &due), log.entries().len()), (due.files.len(), 1));
+    log.sign(true);
+    until_done(&world, &due).await;
+    assert_eq!((files_of(&world, "data/first", &due), log.entries().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_archive_that_is_not_mounted_is_not_taken_for_one_without_the_recording() {
+    let mut world = World::new(&format!("{}{}", folder("first", "allowed"), rule("{days: 1}"))).await;
+    let log = Log::start(&world.bus).await;
+    log.sign(false);
+    let _shipper = world.shipper(SOON);
+    let due = recording(&world, &["first"], "regulated", hours(-1));
+    announce(&world, &due).await;
+    until_brought(&world, "data/first", &due).await;
+    // The mount goes, and what is left of it is an empty folder.
+    let (there, away) = (world.path("data/first"), world.path("elsewhere"));
+    fs::rename(&there, &away).unwrap();
+    fs::create_dir(&there).unwrap();
+    log.sign(true);
+    let told = |what| match what {
+        What::Fault(fault) if fault.problem.contains("is it mounted") => Some(fault.problem),
+        _ => None,
+    };
+    let problem = world.event("the fault", told).await;
+    assert!(problem.contains("target first: is empty"), "{problem}");
+    fs::remove_dir_all(&there).unwrap();
+    fs::rename(&away, &there).unwrap();
+    until_done(&world, &due).await;
+    assert_eq!(files_of(&world, "data/first", &due), 0);
 }
 
 #[tokio::test]

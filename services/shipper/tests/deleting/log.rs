@@ -1,13 +1,22 @@
-//! The signer's desk for notes, as the shipper sees it: entries are numbered, and who asks again with the same
+//! The signer's desks for notes and for the state of logs, as the shipper sees it: entries are numbered, and who asks again with the same
 //! word gets the number of the first time. The real one is asked in the tests over the whole system.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
-use bus::{Bus, subjects::SIGNER_NOTE};
+use bus::{
+    Bus,
+    subjects::{SIGNER_LOG_STATE, SIGNER_NOTE},
+};
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wire::evidence_v1::{Deletion, LogPlace, NoteRequest, NoteResponse, note_request::What};
+use wire::evidence_v1::{
+    Deletion, LogPlace, LogState, LogStateRequest, LogStateResponse, NoteRequest, NoteResponse,
+    note_request::What,
+};
 
 /// An entry `deleted`.
 #[derive(Debug, Clone)]
@@ -24,6 +33,7 @@ type Before = Arc<dyn Fn(Bus) -> BoxFuture<'static, ()> + Send + Sync>;
 
 pub struct Log {
     entries: Arc<Mutex<Vec<Written>>>,
+    signs: Arc<AtomicBool>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -47,6 +57,14 @@ impl Log {
     async fn answering(bus: &Bus, problem: &'static str, before: Before) -> Self {
         let (entries, stop) = (Arc::<Mutex<Vec<Written>>>::default(), CancellationToken::new());
         let (written, serving, stopped) = (Arc::clone(&entries), bus.clone(), stop.clone());
+        let (signs, counted) = (Arc::new(AtomicBool::new(true)), Arc::clone(&entries));
+        let signing = Arc::clone(&signs);
+        let state = move |_: LogStateRequest| {
+            let size = counted.lock().unwrap().len() as u64;
+            let checkpoint_size = if signing.load(Ordering::SeqCst) { size } else { 0 };
+            let log = LogState { tenant: "acme".into(), size, checkpoint_size, ..LogState::default() };
+            std::future::ready(LogStateResponse { logs: vec![log] })
+        };
         let serving = tokio::spawn(async move {
             let asked = serving.clone();
             let answer = move |request: NoteRequest| {
@@ -62,9 +80,17 @@ impl Log {
                     }
                 }
             };
-            serving.serve(SIGNER_NOTE, "signer", stopped, answer).await.unwrap();
+            let noting = serving.serve(SIGNER_NOTE, "signer", stopped.clone(), answer);
+            let telling = serving.serve(SIGNER_LOG_STATE, "signer", stopped, state);
+            let (noted, told) = tokio::join!(noting, telling);
+            noted.and(told).unwrap();
         });
-        Self { entries, stop, serving }
+        Self { entries, signs, stop, serving }
+    }
+
+    /// Whether checkpoints are signed that cover all entries; without, there is none.
+    pub fn sign(&self, signs: bool) {
+        self.signs.store(signs, Ordering::SeqCst);
     }
 
     pub fn entries(&self) -> Vec<Written> {

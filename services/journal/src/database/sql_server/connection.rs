@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Late,
     /// Another writer has the table.
     NotLocked,
+    /// The table has changed the name of a row.
+    Changed,
     /// Nobody tells the port of the instance.
     NoInstance,
     /// The server, or what it says.

@@ -17,11 +17,11 @@ use connection::{Connection, Failure, Server};
 use encrypted::Broken;
 
 use super::{
-    ErrorKind, JournalDb, JournalError,
+    CHANGED, ErrorKind, JournalDb, JournalError,
     dialect::Dialect,
     found::{self, FoundColumn},
     query::Query,
-    table::{ROWS_AT_ONCE, Table, Value, set},
+    table::{ROWS_AT_ONCE, Table, Value, set, unpadded},
     way,
 };
 
@@ -100,6 +100,7 @@ impl SqlServer {
                 ErrorKind::Busy,
                 format!("another writer of the table {table} on {server} does not let go of it"),
             ),
+            Failure::Changed => (ErrorKind::Row, format!("the table {table} on {server} {CHANGED}")),
             Failure::NoInstance => (
                 ErrorKind::Unreachable,
                 format!(
@@ -172,22 +173,19 @@ impl SqlServer {
         }
         let mut written = 0;
         for rows in rows.chunks(ROWS_AT_ONCE) {
-            let names = rows.iter().map(|row| Value::Text(row.base_file_name.as_str().into())).collect();
-            let there = connection.query(&table.look(rows.len()), names).await?;
-            // The server takes upper case and lower case for the same, and blanks at the end for nothing.
-            let mut seen: HashSet<String> = there
-                .into_iter()
-                .filter_map(|mut row| match row.remove(0) {
-                    Some(Value::Text(name)) => Some(name.into_owned()),
-                    _ => None,
-                })
-                .collect();
+            let all: Vec<&JournalRow> = rows.iter().collect();
+            let mut seen = look(connection, table, &all).await?;
             // One that comes twice in the same breath counts once.
             let new: Vec<&JournalRow> =
                 rows.iter().filter(|row| seen.insert(row.base_file_name.clone())).collect();
             if !new.is_empty() {
                 let values = new.iter().flat_map(|row| table.values(row)).collect();
                 connection.execute(&table.insert(new.len()), values).await?;
+                // As where a column of an old code page has put ? in the place of a letter.
+                let found = look(connection, table, &new).await?;
+                if new.iter().any(|row| !found.contains(&row.base_file_name)) {
+                    return Err(Failure::Changed);
+                }
                 written += new.len() as u64;
             }
         }
@@ -205,6 +203,22 @@ impl SqlServer {
         connection.old_text = None;
         Ok(())
     }
+}
+
+/// The names of those rows that are there. The server takes upper case and lower case for the same, and
+/// blanks at the end for nothing.
+async fn look(
+    connection: &mut Connection,
+    table: &Table,
+    rows: &[&JournalRow],
+) -> Result<HashSet<String>, Failure> {
+    let names = rows.iter().map(|row| Value::Text(row.base_file_name.clone().into())).collect();
+    let there = connection.query(&table.look(rows.len()), names).await?;
+    let name = |mut row: Vec<Option<Value<'static>>>| match row.remove(0) {
+        Some(Value::Text(name)) => Some(unpadded(&name)),
+        _ => None,
+    };
+    Ok(there.into_iter().filter_map(name).collect())
 }
 
 /// The number in the first column of the first row.
