@@ -73,7 +73,7 @@ async fn a_server_and_a_journal_that_are_killed_in_mid_batch_leave_each_row_once
     let (port, user) = (server.port(), MariaDb::USER);
     let world = World::new(&journal("mysql", port, MariaDb::DATABASE, user, MariaDb::PASSWORD)).await;
     let running = world.journal(&[]);
-    seal(&world, 600).await;
+    seal(&world, 200).await;
     some_more_than(&server, 0).await;
     server.crash().unwrap();
     server.start_again().await.unwrap();
@@ -83,7 +83,7 @@ async fn a_server_and_a_journal_that_are_killed_in_mid_batch_leave_each_row_once
     let mut dying = world.journal(&["--fail-at", "row-written"]);
     // It dies between the commit of a batch and the note of it, or has found nothing left to write.
     wait::until("the journal to die", PATIENCE, || {
-        let done = count(&server).is_some_and(|(rows, _)| rows == 600);
+        let done = count(&server).is_some_and(|(rows, _)| rows == 200);
         let died = dying.ended().unwrap().is_some();
         std::future::ready((died || done).then_some(()))
     })
@@ -92,16 +92,16 @@ async fn a_server_and_a_journal_that_are_killed_in_mid_batch_leave_each_row_once
     drop(dying);
     let _running = world.journal(&[]);
     wait::until("all rows", LONG, || {
-        std::future::ready(count(&server).filter(|(rows, _)| *rows == 600).map(|_| ()))
+        std::future::ready(count(&server).filter(|(rows, _)| *rows == 200).map(|_| ()))
     })
     .await
     .unwrap();
-    assert_eq!(count(&server), Some((600, 600)), "one is there twice");
+    assert_eq!(count(&server), Some((200, 200)), "one is there twice");
 }
 
 async fn some_more_than(server: &MariaDb, rows: u64) {
     wait::until("some rows to be written", LONG, || {
-        std::future::ready(count(server).filter(|(now, _)| *now > rows || *now == 600).map(|_| ()))
+        std::future::ready(count(server).filter(|(now, _)| *now > rows || *now == 200).map(|_| ()))
     })
     .await
     .unwrap();
