@@ -21,7 +21,7 @@ pub mod staging;
 pub mod state;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bus::Bus;
@@ -41,6 +41,9 @@ use crate::{
     staging::Staging,
     state::State,
 };
+
+/// A database that does not close by then is left to the operating system.
+const LONGEST_CLOSING: Duration = Duration::from_secs(5);
 
 /// Runs the signer with the keys that the options name, until the service is shut down.
 ///
@@ -78,11 +81,13 @@ pub async fn run_with_keys(
     let evidence = configuration.clone();
     let wishes: log::Wishes = Arc::new(move |tenant| evidence.evidence(tenant));
     let of_tenants = configuration.of_tenants();
-    let context = Arc::new(Context::new(options, bus, state, staging, keys, of_tenants, metrics));
+    let context = Arc::new(Context::new(options, bus, state.clone(), staging, keys, of_tenants, metrics));
     context.logs.set_wishes(wishes);
     let watch = tokio::spawn(watch::conditions(context.clone(), service.clone()));
     let outcome = leases::run(context, service.shutdown()).await;
     watch.abort();
+    // Whoever copies a SQLite file after an orderly end finds all of it in that one file.
+    let _ = tokio::time::timeout(LONGEST_CLOSING, state.database().pool().close()).await;
     outcome.context("the signer cannot share its work with other replicas")
 }
 
