@@ -168,7 +168,8 @@ impl WorkList {
     /// Forgets orders that were done longer than `age` ago, of recordings that have no open order, and
     /// with them those that were abandoned. Until then they keep a message that is delivered again from
     /// being carried out again. A recording whose orders were all abandoned, or whose destinations
-    /// keep nothing, is not forgotten: its files still wait for one that does.
+    /// keep nothing, is not forgotten: its files still wait for one that does. Nor is an order that was
+    /// abandoned when files of it were there already: somebody may have to know where.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -180,7 +181,9 @@ impl WorkList {
               AND o.recording = delivery_orders.recording AND o.state NOT IN ('done', 'abandoned')) AND EXISTS \
              (SELECT 1 FROM delivery_orders o WHERE o.tenant = delivery_orders.tenant \
               AND o.recording = delivery_orders.recording AND o.state = 'done' AND NOT EXISTS \
-              (SELECT 1 FROM delivery_files f WHERE f.position = o.position AND f.verified_by = $2))",
+              (SELECT 1 FROM delivery_files f WHERE f.position = o.position AND f.verified_by = $2)) \
+             AND NOT (state = 'abandoned' AND EXISTS \
+             (SELECT 1 FROM delivery_files f WHERE f.position = delivery_orders.position AND f.verified_by IS NOT NULL))",
         )
         .bind(before)
         .bind(HANDED_OVER)

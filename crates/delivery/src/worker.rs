@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     DeliveryError, Destination, Done, Failed, Fault, Gate, Metrics, Notice, Order, Terms, WorkList,
-    claim::Claimed, turns::Turns,
+    claim::Claimed,
+    turns::{Turn, Turns},
 };
 
 /// What a service does with an order.
@@ -52,6 +53,11 @@ pub trait Work: Send + Sync + 'static {
         Ok(reports)
     }
 
+    /// How an order is treated while it is carried out.
+    fn manners(&self, _order: &Order) -> Manners {
+        Manners::default()
+    }
+
     /// Stores what the service itself has to know of an order that is carried out, in the transaction
     /// that notes it as done: where it lies, and how that was verified.
     ///
@@ -76,6 +82,17 @@ pub trait Work: Send + Sync + 'static {
 
     /// Something changed that people should hear about. Must not block.
     fn notice(&self, notice: Notice);
+}
+
+/// How an order is treated while it is carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// So long it may go on when it is to be broken off: where nobody can be asked afterwards whether it
+    /// was done, a repetition is seen by people. Shorter than a service's drain and than a lease.
+    pub finishes_within: Duration,
+    /// So long it counts as one of the transfers of the process; `None`: to its end. For what waits for
+    /// another's answer rather than transfers: it must not keep the others from theirs.
+    pub counts_for: Option<Duration>,
 }
 
 /// A worker looks again after this time even if nobody woke it: another replica may have put
@@ -152,29 +169,44 @@ impl<W: Work> Worker<W> {
         stop: &Stop,
     ) -> Result<Option<Duration>, DeliveryError> {
         // Before the claim: an order in hand is one that is being carried out.
-        let _turn = tokio::select! {
+        let turn = tokio::select! {
             turn = self.turns.wait(&self.destination.tenant) => turn,
             () = stop.told() => return Ok(None),
         };
         let now = Timestamp::now();
         let most = self.most_now();
         match self.list.claim_some(&self.destination, self.lease, now, arrived_by, most).await? {
-            Claimed::Orders(orders) => self.handle_all(&orders, stop).await.map(|()| None),
+            Claimed::Orders(orders) => {
+                let counts_for = orders.first().and_then(|order| self.work.manners(order).counts_for);
+                counting(turn, counts_for, self.handle_all(&orders, stop)).await.map(|()| None)
+            }
             Claimed::NotBefore(due) => Ok(Some(until(due))),
         }
     }
 
     /// True if the destination works, as far as is known now.
     pub(crate) async fn handle(&self, order: &Order, stop: &Stop) -> Result<bool, DeliveryError> {
+        // Dropped as soon as it is broken off, and not when that is noted.
+        let mut attempt = Box::pin(self.carry_out(order));
         let outcome = tokio::select! {
-            outcome = self.carry_out(order) => outcome,
+            outcome = &mut attempt => outcome,
             () = self.keep(order) => return Ok(true),
-            () = self.closed() => Err(Fault::BrokenOff),
-            () = stop.now.cancelled() => Err(Fault::BrokenOff),
+            () = self.broken_off(stop) => {
+                let within = self.work.manners(order).finishes_within;
+                tokio::time::timeout(within, attempt).await.unwrap_or(Err(Fault::BrokenOff))
+            }
         };
         match outcome {
             Ok(report) => self.succeeded(order, report).await.map(|()| true),
             Err(fault) => self.failed(order, &fault).await.map(|()| matches!(fault, Fault::Record { .. })),
+        }
+    }
+
+    /// Returns when what is under way is to be broken off.
+    async fn broken_off(&self, stop: &Stop) {
+        tokio::select! {
+            () = self.closed() => {}
+            () = stop.now.cancelled() => {}
         }
     }
 
@@ -310,6 +342,18 @@ pub(crate) async fn survived<T>(work: impl Future<Output = T>) -> Option<T> {
         Err(_panic) => Poll::Ready(None),
     })
     .await
+}
+
+/// What `work` comes to; after so long it goes on without its turn.
+async fn counting<T>(turn: Turn, counts_for: Option<Duration>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Some(counts_for) = counts_for
+        && let Ok(outcome) = tokio::time::timeout(counts_for, &mut work).await
+    {
+        return outcome;
+    }
+    let _to_its_end = counts_for.is_none().then_some(turn);
+    work.await
 }
 
 fn until(due: Option<Timestamp>) -> Duration {

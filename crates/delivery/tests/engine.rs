@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use delivery::{
-    Asked, Backoff, Claim, Destination, Engine, EngineOptions, Fault, Metrics, Notice, Order, State, Terms,
+    Asked, Backoff, Claim, Destination, Engine, EngineOptions, Fault, Manners, Metrics, Notice, Order, State, Terms,
     VerifiedFile, Work, WorkList,
 };
 use domain::RecordingId;
@@ -45,13 +45,28 @@ struct Noting {
     poison: Mutex<BTreeSet<RecordingId>>,
     /// Panics when it is told that these were carried out.
     jumpy: Mutex<BTreeSet<RecordingId>>,
+    /// Orders of this destination wait until they may end, and are treated so.
+    slow: Mutex<Option<(Destination, Manners)>>,
+    /// How many of those have begun, and whether they may end.
+    begun: Mutex<usize>,
+    may_end: tokio::sync::Notify,
 }
 
 #[async_trait]
 impl Work for Noting {
     type Report = ();
 
+    fn manners(&self, order: &Order) -> Manners {
+        let slow = self.slow.lock().unwrap().clone();
+        slow.filter(|(destination, _)| *destination == order.destination).map(|it| it.1).unwrap_or_default()
+    }
+
     async fn carry_out(&self, order: &Order) -> Result<(), Fault> {
+        let is_slow = self.slow.lock().unwrap().as_ref().is_some_and(|it| it.0 == order.destination);
+        if is_slow {
+            *self.begun.lock().unwrap() += 1;
+            self.may_end.notified().await;
+        }
         if self.hanging.lock().unwrap().contains(&order.destination) {
             std::future::pending::<()>().await;
         }
@@ -361,4 +376,68 @@ async fn files_shipments_and_a_persons_word_are_kept_on_postgresql_as_well() {
     list.done(&order, now).await.unwrap();
     list.forget_done(Duration::ZERO, now + Duration::from_secs(60)).await.unwrap();
     assert_eq!(list.shipments(&Asked::default()).await.unwrap().shipments.len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_anothers_answer_gives_its_turn_back_to_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (list, work, stop) =
+        (sqlite(dir.path()).await, Arc::new(Noting::default()), CancellationToken::new());
+    let manners = Manners { counts_for: Some(Duration::from_millis(50)), ..Manners::default() };
+    *work.slow.lock().unwrap() = Some((destination("mailbox"), manners));
+    let metrics = Metrics::register("test", &Registry::new()).unwrap();
+    // One turn for all: whoever waits with it lets nobody else work.
+    let options = EngineOptions { transfers: 1, ..OPTIONS };
+    let _tell = start_with(&list, &work, &["mailbox", "archive"], &stop, options, metrics);
+    list.enqueue(&[order_for("mailbox", RecordingId::new())], Timestamp::now()).await.unwrap();
+    wait::until("the mail server to be asked", PATIENCE, || async {
+        (*work.begun.lock().unwrap() == 1).then_some(())
+    })
+    .await
+    .unwrap();
+    list.enqueue(&[order_for("archive", RecordingId::new())], Timestamp::now()).await.unwrap();
+    wait::until("the archive to have its recording", PATIENCE, || async {
+        (work.count("archive") == 1).then_some(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(work.count("mailbox"), 0);
+    work.may_end.notify_one();
+    wait::until("the mail to be handed over", PATIENCE, || async {
+        (work.count("mailbox") == 1).then_some(())
+    })
+    .await
+    .unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_has_begun_where_nobody_can_be_asked_is_finished_before_the_engine_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = sqlite(dir.path()).await;
+    for (within, done) in [(PATIENCE, 1), (Duration::from_millis(20), 0)] {
+        let (work, stop) = (Arc::new(Noting::default()), CancellationToken::new());
+        let manners = Manners { finishes_within: within, ..Manners::default() };
+        *work.slow.lock().unwrap() = Some((destination("mailbox"), manners));
+        let (_tell, existing) = watch::channel(usual(&["mailbox"]));
+        let metrics = Metrics::register("test", &Registry::new()).unwrap();
+        let engine = Engine::new(list.clone(), Arc::clone(&work), OPTIONS, metrics);
+        let engine = tokio::spawn(engine.run(existing, stop.clone()));
+        let id = RecordingId::new();
+        list.enqueue(&[order_for("mailbox", id)], Timestamp::now()).await.unwrap();
+        wait::until("the mail server to be asked", PATIENCE, || async {
+            (*work.begun.lock().unwrap() == 1).then_some(())
+        })
+        .await
+        .unwrap();
+        stop.cancel();
+        if done == 1 {
+            work.may_end.notify_one();
+        }
+        tokio::time::timeout(PATIENCE, engine).await.unwrap().unwrap();
+        assert_eq!(work.count("mailbox"), done);
+        // What was noted is what was done: it is not repeated at the next start.
+        let states = list.states_of(&destination("mailbox").tenant, id).await.unwrap();
+        assert_eq!(states[0].1 == State::Done, done == 1, "{states:?}");
+    }
 }
