@@ -110,6 +110,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         bus: bus.clone(),
         reporter: reporter.clone(),
         backoff: options.retry.backoff(),
+        answers_within: options.answers_within()?,
     };
     let keeping = Keeping::new(parts, options.rounds()?, service.registry())?;
     let sweeper = Sweeper::new(

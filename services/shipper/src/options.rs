@@ -43,6 +43,10 @@ pub struct Options {
     /// How often a folder of a target is compared with the archive index, in seconds.
     #[arg(long, env = "CALLSEAL_COMPARE_EVERY", default_value_t = 10.0, value_name = "SECONDS")]
     pub compare_every: f64,
+    /// How long a target may take to answer when something is to be deleted there, or it is compared, in
+    /// seconds; one that takes longer is tried again later, and the others go on.
+    #[arg(long, env = "CALLSEAL_TARGET_ANSWERS_WITHIN", default_value_t = 120.0, value_name = "SECONDS")]
+    pub target_answers_within: f64,
     /// Who is told of what is wrong, and when.
     #[command(flatten)]
     pub notify: NotifyArgs,
@@ -64,6 +68,11 @@ fn round(seconds: f64) -> anyhow::Result<Duration> {
 }
 
 impl Options {
+    /// How long a target may take to answer.
+    pub(crate) fn answers_within(&self) -> anyhow::Result<Duration> {
+        round(self.target_answers_within).context("--target-answers-within")
+    }
+
     /// How often the archive is looked after.
     pub(crate) fn rounds(&self) -> anyhow::Result<Rounds> {
         Ok(Rounds {

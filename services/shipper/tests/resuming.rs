@@ -146,7 +146,7 @@ async fn two_shippers_share_the_work_and_when_one_is_killed_in_mid_upload_the_ot
     let world = World::new(SLOW).await;
     let postgres = Postgres::start().await.unwrap();
     let state = format!("{}?schema=shipper", postgres.url());
-    let shared = |name| world.shipper_on(name, &state, &["--lease", "2"]);
+    let shared = |name| world.shipper_on(name, &state, &["--lease", "5"]);
     let (first, second) = (shared("first"), shared("second"));
     let mut recordings = Vec::new();
     for _ in 0..6 {
@@ -158,7 +158,7 @@ async fn two_shippers_share_the_work_and_when_one_is_killed_in_mid_upload_the_ot
     })
     .await
     .unwrap();
-    // All are slow, so it has something in hand; what it does not end, the other gets after two seconds.
+    // All are slow, so it has something in hand; what it does not end, the other gets after five seconds.
     first.kill_hard().unwrap();
     for sealed in &recordings {
         until_gone(&world, sealed).await;

@@ -30,9 +30,9 @@ fn fault(what: What) -> Option<wire::event_v1::Fault> {
 }
 
 async fn until_gone(world: &World, sealed: &wire::recording_v1::RecordingSealed) {
-    wait::until("staging to be emptied", PATIENCE, || async { (!world.is_staged(sealed)).then_some(()) })
-        .await
-        .unwrap();
+    // What a killed shipper left for the sweep comes within a minute.
+    let emptied = || async { (!world.is_staged(sealed)).then_some(()) };
+    wait::until("staging to be emptied", PATIENCE * 2, emptied).await.unwrap();
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::{Archive, ArchiveError, time};
 /// More than that between two rounds is a jump.
 const JUMP: SignedDuration = SignedDuration::from_hours(6);
 /// How long a new time has to stand before it is believed.
-const DOUBT: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DOUBT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What was known of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

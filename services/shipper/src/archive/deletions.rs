@@ -31,12 +31,21 @@ pub(super) struct Deletion {
     pub by: String,
     pub marked_at: i64,
     pub targets: Vec<String>,
-    /// Nothing is left when it is done.
+    /// Nothing is left when it is done, as far as it was brought anywhere.
     pub everywhere: bool,
+    /// Targets that have files of it all the same: its orders there were given up.
+    pub remains: Vec<String>,
     /// Where its entry stands, once that is noted.
     pub log_entry: Option<i64>,
     pub attempts: i64,
     pub problem: String,
+}
+
+/// Where a recording is deleted.
+pub(super) struct Scope {
+    targets: Vec<String>,
+    everywhere: bool,
+    remains: Vec<String>,
 }
 
 /// Who asks for a deletion, and why.
@@ -100,11 +109,11 @@ impl Archive {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let found = self.look(&mut tx, (&tenant, recording), Ground::Request, policy, now).await?;
-        let (_, targets, everywhere) = match found {
+        let (_, scope) = match found {
             Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        mark(&mut tx, id, Some(&second), (&targets, everywhere), now).await?;
+        mark(&mut tx, id, Some(&second), &scope, now).await?;
         tx.commit().await?;
         Ok(self.deletion(id).await?.ok_or(Refusal::NoSuchRequest))
     }
@@ -146,7 +155,7 @@ impl Archive {
         let mut tx = self.db.begin_write().await?;
         Self::guard(&mut tx, tenant).await?;
         let found = self.look(&mut tx, (tenant, recording), Ground::Retention, policy, now).await?;
-        let (kept, targets, everywhere) = match found {
+        let (kept, scope) = match found {
             Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -170,13 +179,13 @@ impl Archive {
         let reason = format!("retention ended {last}");
         let asked = Asked { ground: Ground::Retention, reason: &reason, by: RETENTION };
         let id = insert(&mut tx, (tenant, recording), &asked, now).await?;
-        mark(&mut tx, id, None, (&targets, everywhere), now).await?;
+        mark(&mut tx, id, None, &scope, now).await?;
         tx.commit().await?;
         Ok(Ok(()))
     }
 
     /// Looks at all that stands against a deletion, inside the transaction that goes on with it. Answers what
-    /// is known, the targets where it is deleted, and whether nothing is left then.
+    /// is known, and where it is deleted.
     pub(super) async fn look(
         &self,
         tx: &mut Transaction,
@@ -184,7 +193,7 @@ impl Archive {
         ground: Ground,
         policy: &Policy,
         now: Timestamp,
-    ) -> Result<Result<(Kept, Vec<String>, bool), Refusal>, ArchiveError> {
+    ) -> Result<Result<(Kept, Scope), Refusal>, ArchiveError> {
         let kept = match Self::kept_in(tx, tenant, recording).await? {
             None => return Ok(Err(Refusal::Unknown)),
             Some((_, true)) => return Ok(Err(Refusal::Deleted)),
@@ -209,7 +218,8 @@ impl Archive {
             return Ok(Err(Refusal::NoTargetAllows));
         }
         let everywhere = targets.len() == all;
-        Ok(Ok((kept, targets, everywhere)))
+        let remains = self.list.left_behind_in(tx, tenant, recording).await?;
+        Ok(Ok((kept, Scope { targets, everywhere, remains })))
     }
 
     /// One deletion, for people.
@@ -237,131 +247,6 @@ impl Archive {
         .fetch_all(self.db.pool())
         .await?;
         rows.iter().map(shown).collect()
-    }
-
-    /// Takes the marked deletion that is due longest, for so long; others find it not due.
-    pub(super) async fn claim_deletion(
-        &self,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<Deletion>, ArchiveError> {
-        let mut tx = self.db.begin_write().await?;
-        let lock = match self.db.kind() {
-            sql::Kind::Sqlite => "",
-            sql::Kind::Postgres => " FOR UPDATE SKIP LOCKED",
-        };
-        let due = format!(
-            "SELECT * FROM archive_deletions WHERE state IN ('marked', 'logged') AND next_at <= $1 \
-             ORDER BY next_at, deletion LIMIT 1{lock}"
-        );
-        let due =
-            sqlx::query(sqlx::AssertSqlSafe(due)).bind(now.as_millisecond()).fetch_optional(&mut *tx).await?;
-        let Some(row) = due else { return Ok(None) };
-        let id: i64 = row.try_get("deletion")?;
-        sqlx::query("UPDATE archive_deletions SET next_at = $1, attempts = attempts + 1 WHERE deletion = $2")
-            .bind(until.as_millisecond())
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        read(&row).map(Some)
-    }
-
-    /// Looks once more whether anything came that stands against a deletion that is marked.
-    pub(super) async fn look_again(
-        &self,
-        deletion: &Deletion,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<Result<(), Refusal>, ArchiveError> {
-        let (tenant, recording) = (&deletion.tenant, deletion.recording);
-        let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, tenant).await?;
-        let Some((kept, _)) = Self::kept_in(&mut tx, tenant, recording).await? else {
-            return Ok(Err(Refusal::Unknown));
-        };
-        let (hold, now) = (Self::hold_over(&mut tx, &kept).await?, Self::believed(&mut tx, now).await?);
-        let rule = policy.rule(tenant, &kept.rule, kept.class);
-        if let Err(refusal) = judge(&kept, hold, rule, deletion.ground, now) {
-            return Ok(Err(refusal));
-        }
-        let forbidden = deletion.targets.iter().any(|target| !policy.allows(tenant, target));
-        Ok(if forbidden { Err(Refusal::NoTargetAllows) } else { Ok(()) })
-    }
-
-    /// Notes where the entry of a deletion stands.
-    pub(super) async fn logged(&self, id: i64, entry: i64) -> Result<(), ArchiveError> {
-        sqlx::query(
-            "UPDATE archive_deletions SET state = 'logged', log_entry = $1, problem = '' \
-             WHERE deletion = $2 AND state = 'marked'",
-        )
-        .bind(entry)
-        .bind(id)
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
-    }
-
-    /// Notes what a deletion waits for, and until when.
-    pub(super) async fn postpone(
-        &self,
-        id: i64,
-        until: Timestamp,
-        problem: &str,
-    ) -> Result<(), ArchiveError> {
-        sqlx::query("UPDATE archive_deletions SET next_at = $1, problem = $2 WHERE deletion = $3")
-            .bind(until.as_millisecond())
-            .bind(problem)
-            .bind(id)
-            .execute(self.db.pool())
-            .await?;
-        Ok(())
-    }
-
-    /// Notes that a deletion is carried out. Where no file is left the recording becomes a tombstone.
-    pub(super) async fn deletion_done(
-        &self,
-        deletion: &Deletion,
-        now: Timestamp,
-    ) -> Result<(), ArchiveError> {
-        let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, &deletion.tenant).await?;
-        sqlx::query(
-            "UPDATE archive_deletions SET state = 'done', done_at = $1, problem = '' WHERE deletion = $2",
-        )
-        .bind(now.as_millisecond())
-        .bind(deletion.id)
-        .execute(&mut *tx)
-        .await?;
-        let left = Self::files_in(&mut tx, &deletion.tenant, deletion.recording).await?;
-        if left.is_empty() {
-            // What a script has written of it may hold numbers.
-            self.list.forget_notes_in(&mut tx, &deletion.tenant, deletion.recording).await?;
-            sqlx::query(
-                "UPDATE archive_recordings SET deleted_at = $1, reason = $2, deleted_by = $3, log_entry = $4 \
-                 WHERE tenant = $5 AND recording = $6",
-            )
-            .bind(now.as_millisecond())
-            .bind(deletion.reason.as_str())
-            .bind(deletion.by.as_str())
-            .bind(deletion.log_entry)
-            .bind(deletion.tenant.as_str())
-            .bind(deletion.recording.to_string())
-            .execute(&mut *tx)
-            .await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// How many deletions wait, and how many holds are in force.
-    pub(super) async fn counts(&self) -> Result<(i64, i64), ArchiveError> {
-        Ok(sqlx::query_as(
-            "SELECT (SELECT count(*) FROM archive_deletions WHERE state IN ('marked', 'logged')), \
-             (SELECT count(*) FROM archive_holds WHERE released_at IS NULL)",
-        )
-        .fetch_one(self.db.pool())
-        .await?)
     }
 }
 
@@ -415,29 +300,30 @@ async fn mark(
     tx: &mut Transaction,
     id: i64,
     confirmed_by: Option<&str>,
-    (targets, everywhere): (&[String], bool),
+    scope: &Scope,
     now: Timestamp,
 ) -> Result<(), ArchiveError> {
     sqlx::query(
         "UPDATE archive_deletions SET state = 'marked', confirmed_by = $1, marked_at = $2, next_at = $2, targets = $3, \
-         everywhere = $4 WHERE deletion = $5 AND state = 'requested'",
+         everywhere = $4, remains = $5 WHERE deletion = $6 AND state = 'requested'",
     )
     .bind(confirmed_by)
     .bind(now.as_millisecond())
-    .bind(targets.join(","))
-    .bind(i64::from(everywhere))
+    .bind(scope.targets.join(","))
+    .bind(i64::from(scope.everywhere))
+    .bind(scope.remains.join(","))
     .bind(id)
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-fn targets(row: &AnyRow) -> Result<Vec<String>, ArchiveError> {
-    let targets: String = row.try_get("targets")?;
+fn targets(row: &AnyRow, column: &str) -> Result<Vec<String>, ArchiveError> {
+    let targets: String = row.try_get(column)?;
     Ok(targets.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
-fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
+pub(super) fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
     let text = |column: &str| row.try_get::<String, _>(column);
     let damaged = || ArchiveError::Statement(sqlx::Error::Decode("an id of a deletion".into()));
     let (reason, first) = (text("reason")?, text("requested_by")?);
@@ -451,6 +337,8 @@ fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
         ),
         None => (reason, first),
     };
+    let remains = targets(row, "remains")?;
+    let reason = with_remains(reason, &remains);
     Ok(Deletion {
         id: row.try_get("deletion")?,
         tenant: text("tenant")?.parse().map_err(|_| damaged())?,
@@ -459,12 +347,23 @@ fn read(row: &AnyRow) -> Result<Deletion, ArchiveError> {
         reason,
         by,
         marked_at: row.try_get::<Option<i64>, _>("marked_at")?.unwrap_or_default(),
-        targets: targets(row)?,
+        targets: targets(row, "targets")?,
         everywhere: row.try_get::<i64, _>("everywhere")? != 0,
+        remains,
         log_entry: row.try_get("log_entry")?,
         attempts: row.try_get("attempts")?,
         problem: text("problem")?,
     })
+}
+
+/// Says where files stay that nobody can remove by their names: the log and the tombstone must not say
+/// "everywhere" then. A target whose name may not be published is not named.
+fn with_remains(reason: String, remains: &[String]) -> String {
+    if remains.is_empty() {
+        return reason;
+    }
+    let named = format!("{reason}; files stay where it was given up: {}", remains.join(", "));
+    if people::is_public(&named) { named } else { format!("{reason}; files stay where it was given up") }
 }
 
 fn shown(row: &AnyRow) -> Result<proto::Deletion, ArchiveError> {
@@ -476,13 +375,13 @@ fn shown(row: &AnyRow) -> Result<proto::Deletion, ArchiveError> {
         recording_id: text("recording")?,
         state: text("state")?,
         cause: text("cause")?,
-        reason: text("reason")?,
+        reason: with_remains(text("reason")?, &targets(row, "remains")?),
         requested_by: text("requested_by")?,
         requested_unix_ms: row.try_get("requested_at")?,
         confirmed_by: row.try_get::<Option<String>, _>("confirmed_by")?.unwrap_or_default(),
         marked_unix_ms: at("marked_at")?,
         done_unix_ms: at("done_at")?,
-        targets: targets(row)?,
+        targets: targets(row, "targets")?,
         log_entry: unsigned(at("log_entry")?),
         problem: text("problem")?,
     })

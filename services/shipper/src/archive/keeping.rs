@@ -39,12 +39,13 @@ impl Keeping {
     pub fn new(parts: Parts, rounds: Rounds, registry: &Registry) -> prometheus::Result<Self> {
         let (bus, archive, policy) = (parts.bus.clone(), parts.archive.clone(), parts.policy.clone());
         let (targets, reporter) = (Arc::clone(&parts.targets), parts.reporter.clone());
+        let compare = (rounds.compare, parts.answers_within);
         let remover = Remover::new(parts, registry)?;
         let wake = || Arc::clone(&remover.wake);
         let retainer =
             Retainer::new(archive.clone(), policy.clone(), reporter.clone(), wake(), rounds.retention);
         let desk = Desk::new(archive.clone(), policy, reporter.clone(), wake());
-        let comparer = Comparer::new(archive, targets, reporter, rounds.compare, registry)?;
+        let comparer = Comparer::new(archive, targets, reporter, compare, registry)?;
         Ok(Self { bus, remover, retainer, desk, comparer })
     }
 

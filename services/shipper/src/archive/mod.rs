@@ -16,6 +16,7 @@
 //!    meanwhile; then from staging. Crash: what is gone counts as removed;
 //! 5. it is *done*, and where no file is left, the recording's row becomes a tombstone.
 
+mod carrying;
 mod clock;
 mod compare;
 mod deletions;
@@ -24,23 +25,26 @@ mod holds;
 mod index;
 mod judgement;
 mod keeping;
+mod lanes;
 mod people;
 mod policy;
 mod removal;
 mod retain;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use delivery::{DeliveryError, WorkList};
 use domain::TenantId;
 use jiff::Timestamp;
 use sql::{Database, SqlError, Transaction};
 
-pub use compare::Comparer;
+pub use compare::{Comparer, Disagreement};
 pub use index::Brought;
 pub use keeping::{Keeping, Rounds};
 pub use policy::Policy;
 pub use removal::Parts;
+pub use troubles::{ClockInDoubt, StuckDeletions};
 
 const STEPS: &[&str] = &["
 CREATE TABLE archive_recordings (
@@ -124,6 +128,12 @@ CREATE UNIQUE INDEX archive_deletions_open ON archive_deletions (tenant, recordi
 CREATE INDEX archive_deletions_due ON archive_deletions (next_at) WHERE state IN ('marked', 'logged');
 CREATE TABLE archive_guards (tenant TEXT PRIMARY KEY, changes BIGINT NOT NULL);
 CREATE TABLE archive_clock (one BIGINT PRIMARY KEY, seen_at BIGINT NOT NULL, trusted_from BIGINT NOT NULL);
+", "
+ALTER TABLE archive_deletions ADD COLUMN stuck_since BIGINT;
+ALTER TABLE archive_deletions ADD COLUMN remains TEXT NOT NULL DEFAULT '';
+DROP INDEX archive_files_folder;
+CREATE INDEX archive_files_folder ON archive_files (tenant, target, folder, stored_name) WHERE removed_at IS NULL;
+CREATE TABLE archive_policies (tenant TEXT PRIMARY KEY, word TEXT NOT NULL);
 "];
 
 /// Why the index could not be used. Nothing is lost: whatever was to be done is tried again.

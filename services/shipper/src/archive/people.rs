@@ -6,6 +6,8 @@ use super::judgement::Refusal;
 
 /// Characters of a reason: it becomes part of a log entry, which holds 500.
 const LONGEST_REASON: usize = 300;
+/// Characters of what an entry says.
+const LONGEST_ENTRY: usize = 500;
 /// Characters of an account's name.
 const LONGEST_NAME: usize = 60;
 
@@ -42,6 +44,11 @@ pub(super) fn account(text: &str) -> Result<String, Refusal> {
 pub(super) fn second(first: &str, text: &str) -> Result<String, Refusal> {
     let second = account(text)?;
     if plain(first) == plain(&second) { Err(Refusal::SamePerson) } else { Ok(second) }
+}
+
+/// Whether a text may stand in the log, which is published.
+pub(super) fn is_public(text: &str) -> bool {
+    text.chars().count() <= LONGEST_ENTRY && words::look_at(text).is_ok()
 }
 
 fn plain(name: &str) -> String {

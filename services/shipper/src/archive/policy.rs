@@ -1,7 +1,13 @@
 //! What the configuration says now of rules and targets.
 
+use std::collections::BTreeMap;
+
 use config::Watched;
-use domain::{Class, TenantId, resources::Deletion};
+use domain::{
+    Class, TenantId,
+    resources::{Deletion, TenantResources},
+};
+use sha2::{Digest as _, Sha256};
 
 use super::judgement::RuleNow;
 
@@ -37,6 +43,26 @@ impl Policy {
         let Some(found) = resources.tenants.get(tenant) else { return false };
         let described = found.storage_targets.values().find(|known| known.name.as_str() == target);
         described.is_some_and(|known| known.deletion == Deletion::Allowed)
+    }
+
+    /// A word for all that deletions ask of a tenant: another one when any of it has changed.
+    pub(super) fn words(&self) -> BTreeMap<TenantId, String> {
+        let (resources, all_read) = (self.0.current(), self.0.problems().is_empty());
+        let word = |found: &TenantResources| {
+            let rules: Vec<_> = found
+                .rules
+                .iter()
+                .map(|rule| {
+                    let each = [Class::Regulated, Class::Consent, Class::Manual];
+                    let says = each.map(|class| rule.retention_of(class));
+                    (rule.name.as_str(), says, rule.manual_recording.is_some())
+                })
+                .collect();
+            let targets: Vec<_> =
+                found.storage_targets.values().map(|it| (it.name.as_str(), it.deletion)).collect();
+            hex::encode(&Sha256::digest(format!("{all_read} {rules:?} {targets:?}"))[..16])
+        };
+        resources.tenants.iter().map(|(tenant, found)| (tenant.clone(), word(found))).collect()
     }
 
     /// Whether the tenant is in the configuration.

@@ -2,17 +2,20 @@
 //! [`archive`](super).
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bus::{Bus, subjects, with_sources};
 use delivery::{Backoff, Destination, Reporter};
+use domain::TenantId;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 use sha2::{Digest as _, Sha256};
 use sql::Transaction;
-use targets::{Target, TargetError};
+use targets::{ErrorKind, Reader, Target, TargetError};
 use tokio::{io::AsyncReadExt as _, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use wire::{
@@ -22,7 +25,13 @@ use wire::{
     },
 };
 
-use super::{Archive, ArchiveError, Policy, deletions::Deletion, index::IndexedFile, judgement::Refusal};
+use super::{
+    Archive, ArchiveError, Policy,
+    deletions::Deletion,
+    index::IndexedFile,
+    judgement::Refusal,
+    lanes::{Held, Lanes},
+};
 use crate::{fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging};
 
 /// How long the signer may take.
@@ -35,6 +44,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const CLAIM: SignedDuration = SignedDuration::from_mins(10);
 /// How often it is looked for deletions that are due, when nobody rings.
 const POLL: Duration = Duration::from_secs(2);
+/// How often they are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// When one is taken up again that the state database has failed.
+const AFTER_FAULT: SignedDuration = SignedDuration::from_secs(5);
+/// Deletions in hand at the same time; they wait for targets and for the signer more than they work.
+const IN_HAND: usize = 32;
+/// Those of one tenant: however many it has, and whatever they wait for, others are not kept from theirs.
+const OF_ONE_TENANT: usize = 16;
 
 /// What removing works with.
 pub struct Parts {
@@ -54,6 +71,8 @@ pub struct Parts {
     pub reporter: Reporter,
     /// How long a target that refuses is left alone.
     pub backoff: Backoff,
+    /// How long a target may take to answer.
+    pub answers_within: Duration,
 }
 
 /// Carries deletions out.
@@ -61,6 +80,7 @@ pub struct Remover {
     parts: Parts,
     /// Rings when a deletion was marked.
     pub wake: Arc<Notify>,
+    lanes: Lanes,
     deleted: IntCounterVec,
     waiting: IntGauge,
     holds: IntGauge,
@@ -72,6 +92,8 @@ enum Stop {
     Refused(Refusal),
     /// Something is broken, and is tried again.
     Trouble(String),
+    /// A target does not answer. Whose problem that is was told for the target.
+    NoAnswer(String),
     /// The index itself.
     Index(ArchiveError),
 }
@@ -84,7 +106,7 @@ impl From<ArchiveError> for Stop {
 
 impl Remover {
     /// Made of these parts. Registers `callseal_shipper_deleted_recordings_total`,
-    /// `callseal_shipper_deletions_waiting` and `callseal_shipper_legal_holds`.
+    /// `callseal_shipper_deletions_waiting`, `callseal_shipper_legal_holds` and those of [`Lanes`].
     ///
     /// # Errors
     /// The name of a metric is taken.
@@ -104,34 +126,81 @@ impl Remover {
         registry.register(Box::new(deleted.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(holds.clone()))?;
-        Ok(Self { parts, wake: Arc::default(), deleted, waiting, holds })
+        let lanes = Lanes::new(parts.answers_within, parts.backoff, registry)?;
+        Ok(Self { parts, wake: Arc::default(), lanes, deleted, waiting, holds })
     }
 
-    /// Carries out what is marked, until `shutdown`.
+    /// Carries out what is marked, until `shutdown`. What is in hand then is free for the next start.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let mut in_hand = FuturesUnordered::new();
+        let mut whose: BTreeMap<i64, TenantId> = BTreeMap::new();
+        let mut counted: Option<Instant> = None;
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.all_due().await {
-                tracing::warn!(error = with_sources(&error), "deletions are carried out later");
+            let mut more = false;
+            if counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
+                counted = Some(Instant::now());
+                self.count().await;
+            }
+            match self.next(&whose).await {
+                Ok(Some(deletion)) => {
+                    let id = deletion.id;
+                    whose.insert(id, deletion.tenant.clone());
+                    in_hand.push(async move { (id, self.one(deletion).await) });
+                    more = true;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(error = with_sources(&error), "deletions are carried out later");
+                }
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
+                Some((id, outcome)) = in_hand.next() => {
+                    whose.remove(&id);
+                    if let Err(error) = outcome {
+                        tracing::warn!(error = with_sources(&error), "a deletion is carried out later");
+                        let soon = Timestamp::now().saturating_add(AFTER_FAULT).unwrap_or(Timestamp::MAX);
+                        // If that fails as well, it is free when its time is over.
+                        let _freed = self.parts.archive.free_deletions(&[id], soon).await;
+                    }
+                }
+                () = std::future::ready(()), if more => {}
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
         }
+        drop(in_hand);
+        let ids: Vec<i64> = whose.into_keys().collect();
+        if let Err(error) = self.parts.archive.free_deletions(&ids, Timestamp::now()).await {
+            tracing::warn!(error = with_sources(&error), "deletions go on later after the next start");
+        }
     }
 
-    /// Carries out everything that is due now.
-    async fn all_due(&self) -> Result<(), ArchiveError> {
-        let (waiting, holds) = self.parts.archive.counts().await?;
-        self.waiting.set(waiting);
-        self.holds.set(holds);
-        loop {
-            let now = Timestamp::now();
-            let until = now.saturating_add(CLAIM).unwrap_or(Timestamp::MAX);
-            let Some(deletion) = self.parts.archive.claim_deletion(now, until).await? else { return Ok(()) };
-            self.one(deletion).await?;
+    async fn count(&self) {
+        match self.parts.archive.counts().await {
+            Ok((waiting, holds)) => {
+                self.waiting.set(waiting);
+                self.holds.set(holds);
+            }
+            Err(error) => tracing::debug!(error = with_sources(&error), "deletions are not counted now"),
         }
+    }
+
+    /// The next deletion that is due, of a tenant that has not its hands full.
+    async fn next(&self, in_hand: &BTreeMap<i64, TenantId>) -> Result<Option<Deletion>, ArchiveError> {
+        if in_hand.len() >= IN_HAND {
+            return Ok(None);
+        }
+        let mut each: BTreeMap<&TenantId, usize> = BTreeMap::new();
+        for tenant in in_hand.values() {
+            *each.entry(tenant).or_default() += 1;
+        }
+        let busy = each.into_iter().filter(|(_, count)| *count >= OF_ONE_TENANT);
+        let busy: Vec<TenantId> = busy.map(|(tenant, _)| tenant.clone()).collect();
+        let now = Timestamp::now();
+        let until = now.saturating_add(CLAIM).unwrap_or(Timestamp::MAX);
+        self.parts.archive.claim_deletion(now, until, &busy).await
     }
 
     async fn one(&self, deletion: Deletion) -> Result<(), ArchiveError> {
@@ -144,17 +213,19 @@ impl Remover {
             Err(Stop::Index(error)) => return Err(error),
             Err(stopped) => stopped,
         };
-        let problem = match &stopped {
-            Stop::Refused(refusal) => format!("its deletion waits: {refusal}"),
-            Stop::Trouble(problem) => problem.clone(),
+        let (problem, is_stuck, is_told) = match &stopped {
+            Stop::Refused(refusal) => (format!("its deletion waits: {refusal}"), false, false),
+            Stop::Trouble(problem) => (problem.clone(), true, false),
+            Stop::NoAnswer(problem) => (problem.clone(), true, true),
             Stop::Index(_) => return Ok(()),
         };
         let tries = u32::try_from(deletion.attempts + 1).unwrap_or(u32::MAX);
         let wait = self.parts.backoff.wait(tries, rand::random());
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
-        let next = Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        self.parts.archive.postpone(deletion.id, next, &problem).await?;
-        if problem != deletion.problem {
+        let now = Timestamp::now();
+        let next = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.parts.archive.postpone(deletion.id, next, &problem, is_stuck.then_some(now)).await?;
+        if problem != deletion.problem && !is_told {
             tracing::warn!(%recording, problem, "a deletion waits");
             self.parts.reporter.fault(&deletion.tenant, Some(recording), "deletion", &problem, true);
         }
@@ -175,12 +246,7 @@ impl Remover {
         deletion.log_entry = Some(entry);
         fail_point::reached("deletion-logged");
         self.signed(&deletion, entry).await?;
-        for file in self.files(&deletion).await? {
-            self.remove(&deletion, &file).await?;
-            fail_point::reached("file-removed");
-            self.parts.archive.removed(&deletion.tenant, deletion.recording, &file, Timestamp::now()).await?;
-            fail_point::reached("file-removal-noted");
-        }
+        self.from_targets(&deletion).await?;
         if deletion.everywhere {
             self.still_allowed(&deletion).await?;
             self.empty_staging(&deletion).await?;
@@ -265,6 +331,63 @@ impl Remover {
         Ok(files)
     }
 
+    /// Removes it from all targets side by side: one that does not answer keeps no other one from it.
+    async fn from_targets(&self, deletion: &Deletion) -> Result<(), Stop> {
+        let mut by_target: BTreeMap<String, Vec<IndexedFile>> = BTreeMap::new();
+        for file in self.files(deletion).await? {
+            by_target.entry(file.target.clone()).or_default().push(file);
+        }
+        let each = by_target.into_values().map(|files| async move {
+            for file in files {
+                self.remove(deletion, &file).await?;
+                fail_point::reached("file-removed");
+                let now = Timestamp::now();
+                self.parts.archive.removed(&deletion.tenant, deletion.recording, &file, now).await?;
+                fail_point::reached("file-removal-noted");
+            }
+            Ok(())
+        });
+        let outcomes: Vec<Result<(), Stop>> = futures::future::join_all(each).await;
+        // What people have to know of most is told.
+        let weight = |stop: &Stop| match stop {
+            Stop::Index(_) => 3,
+            Stop::Refused(_) => 2,
+            Stop::Trouble(_) => 1,
+            Stop::NoAnswer(_) => 0,
+        };
+        match outcomes.into_iter().filter_map(Result::err).max_by_key(weight) {
+            Some(stop) => Err(stop),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks something of a target when it is its turn.
+    async fn ask<T>(
+        &self,
+        deletion: &Deletion,
+        target: &Destination,
+        work: impl Future<Output = Result<T, TargetError>>,
+    ) -> Result<T, Stop> {
+        let trouble = |problem: &str| format!("target {}: {problem}", target.name);
+        match self.lanes.ask(target, work).await {
+            Ok(answer) => answer.map_err(|error| Stop::Trouble(trouble(&error.to_string()))),
+            Err(Held::Busy) => Err(Stop::NoAnswer(trouble("answers slowly; another deletion waits for it"))),
+            Err(Held::Stuck(is_news)) => {
+                let limit = self.lanes.limit().as_secs().max(1);
+                let problem = format!(
+                    "has not answered within {limit} s when something was to be deleted there: does its server hang, or its \
+                     mount? Deletions go on at the others"
+                );
+                if is_news {
+                    tracing::warn!(target = %target, problem, "a target does not answer");
+                    let place = self.parts.reporter.place(target);
+                    self.parts.reporter.fault(&deletion.tenant, None, &place, &problem, true);
+                }
+                Err(Stop::NoAnswer(trouble(&problem)))
+            }
+        }
+    }
+
     async fn remove(&self, deletion: &Deletion, file: &IndexedFile) -> Result<(), Stop> {
         let trouble = |problem: &str| Stop::Trouble(format!("target {}: {problem}", file.target));
         let name = file.target.parse().map_err(|_| trouble("its name cannot be read"))?;
@@ -277,22 +400,43 @@ impl Remover {
         };
         // Where a target is described in another way a file that is not found may lie elsewhere, and one that
         // is found may be another.
-        if ship::place(&opened.described.kind, &file.folder) != file.place && !is_it(&**target, file).await? {
+        if ship::place(&opened.described.kind, &file.folder) != file.place
+            && !self.is_it(deletion, &destination, &**target, file).await?
+        {
             return Err(trouble(
                 "is described otherwise than when the recording was brought there, and the recording is not there; is it the same \
                  place?",
             ));
         }
-        let told = |error: TargetError| trouble(&error.to_string());
-        if target.open(&file.folder, &file.stored_name).await.map_err(told)?.is_none()
-            && target.list("").await.map_err(told)?.is_empty()
-        {
+        let found = self.ask(deletion, &destination, target.open(&file.folder, &file.stored_name)).await?;
+        if found.is_none() && self.ask(deletion, &destination, target.list("")).await?.is_empty() {
             // A mount point without its disk is an empty folder, too.
             return Err(trouble("is empty: is it mounted, and the right place?"));
         }
         // Looking took its time, and a hold may have come meanwhile.
         self.still_allowed(deletion).await?;
-        target.remove(&file.folder, &file.stored_name).await.map_err(told)
+        self.ask(deletion, &destination, target.remove(&file.folder, &file.stored_name)).await
+    }
+
+    /// Whether the file that stands under the name is the one that was brought there.
+    async fn is_it(
+        &self,
+        deletion: &Deletion,
+        destination: &Destination,
+        target: &dyn Target,
+        file: &IndexedFile,
+    ) -> Result<bool, Stop> {
+        let opened = self.ask(deletion, destination, target.open(&file.folder, &file.stored_name)).await?;
+        let Some(mut reader) = opened else { return Ok(false) };
+        let (mut hash, mut block) = (Sha256::new(), vec![0; 256 * 1024]);
+        loop {
+            // Each block in its time: all of a long recording may take longer.
+            let read = self.ask(deletion, destination, read(&mut reader, &mut block)).await?;
+            if read == 0 {
+                return Ok(hash.finalize().as_slice() == file.sha256);
+            }
+            hash.update(&block[..read]);
+        }
     }
 
     async fn empty_staging(&self, deletion: &Deletion) -> Result<(), Stop> {
@@ -312,23 +456,19 @@ impl Remover {
     }
 }
 
+/// What a deletion is told as that removes it from staging alone, and not everywhere.
+const STAGING: &str = "staging";
+
 /// Names of targets in entries and events; none: everywhere.
 fn told_targets(deletion: &Deletion) -> Vec<String> {
-    if deletion.everywhere { Vec::new() } else { deletion.targets.clone() }
+    match deletion.targets.as_slice() {
+        _ if deletion.everywhere && deletion.remains.is_empty() => Vec::new(),
+        [] => vec![STAGING.to_owned()],
+        targets => targets.to_vec(),
+    }
 }
 
-/// Whether the file that stands under the name is the one that was brought there.
-async fn is_it(target: &dyn Target, file: &IndexedFile) -> Result<bool, Stop> {
-    let trouble = |problem: String| Stop::Trouble(format!("target {}: {problem}", file.target));
-    let opened =
-        target.open(&file.folder, &file.stored_name).await.map_err(|error| trouble(error.to_string()))?;
-    let Some(mut reader) = opened else { return Ok(false) };
-    let (mut hash, mut block) = (Sha256::new(), vec![0; 256 * 1024]);
-    loop {
-        let read = reader.read(&mut block).await.map_err(|_| trouble("a file cannot be read".to_owned()))?;
-        if read == 0 {
-            return Ok(hash.finalize().as_slice() == file.sha256);
-        }
-        hash.update(&block[..read]);
-    }
+async fn read(reader: &mut Reader, block: &mut [u8]) -> Result<usize, TargetError> {
+    let read = reader.read(block).await;
+    read.map_err(|error| TargetError::new(ErrorKind::Io, "a file cannot be read").caused_by(error))
 }

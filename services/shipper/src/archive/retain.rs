@@ -1,6 +1,10 @@
 //! Retention: marks what need not be kept any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bus::with_sources;
 use delivery::Reporter;
@@ -15,8 +19,9 @@ use super::{Archive, ArchiveError, Policy, judgement::Refusal};
 const BATCH: i64 = 500;
 /// When a recording is looked at again against which something stands that may change at any time.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
-/// The same where only somebody's change of the configuration helps.
-const RARELY: SignedDuration = SignedDuration::from_hours(6);
+/// The same where only somebody's change of the configuration helps: that wakes it, so this is for what
+/// nobody has thought of.
+const RARELY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Marks recordings whose retention has ended.
 pub struct Retainer {
@@ -71,12 +76,8 @@ impl Retainer {
             }
             Ok(Round { doubted_until: Some(until), .. }) => {
                 tracing::warn!(%until, "the clock has jumped forward: nothing is deleted by retention until then");
+                let problem = doubtful(until);
                 for tenant in self.policy.tenants() {
-                    let problem = format!(
-                        "the clock has jumped forward, or the shipper was off for long: nothing is deleted by retention until \
-                         {}; set the clock right if it is wrong",
-                        until.strftime("%F %H:%M UTC")
-                    );
                     self.reporter.fault(&tenant, None, "retention", &problem, false);
                 }
             }
@@ -102,6 +103,7 @@ impl Archive {
             round.doubted_until = is_news.then_some(until);
             return Ok(round);
         }
+        self.wake_where_policies_changed(policy, now).await?;
         loop {
             let due = self.due(now).await?;
             if due.is_empty() {
@@ -123,6 +125,49 @@ impl Archive {
                 self.look_later(&tenant, recording, next).await?;
             }
         }
+    }
+
+    /// Has recordings looked at again whose retention, as sealed, has ended and which stayed, where what the
+    /// configuration says of a tenant's rules and targets is not what it said before.
+    async fn wake_where_policies_changed(
+        &self,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(), ArchiveError> {
+        let known: Vec<(String, String)> =
+            sqlx::query_as("SELECT tenant, word FROM archive_policies").fetch_all(self.db.pool()).await?;
+        let known: BTreeMap<String, String> = known.into_iter().collect();
+        let words = policy.words();
+        let mut changed: BTreeSet<&str> = words
+            .iter()
+            .filter(|(tenant, word)| known.get(tenant.as_str()) != Some(*word))
+            .map(|(tenant, _)| tenant.as_str())
+            .collect();
+        // Of a tenant that is gone nothing is deleted; when it is back it is asked anew.
+        let gone: Vec<&String> =
+            known.keys().filter(|tenant| !words.keys().any(|it| it.as_str() == *tenant)).collect();
+        changed.extend(gone.iter().map(|tenant| tenant.as_str()));
+        for tenant in changed {
+            let mut tx = self.db.begin_write().await?;
+            sqlx::query(
+                "UPDATE archive_recordings SET next_look_at = $1 WHERE tenant = $2 AND deleted_at IS NULL \
+                 AND keep_until > 0 AND keep_until <= $1 AND next_look_at > $1",
+            )
+            .bind(now.as_millisecond())
+            .bind(tenant)
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query("DELETE FROM archive_policies WHERE tenant = $1").bind(tenant).execute(&mut *tx).await?;
+            if let Some((_, word)) = words.iter().find(|(it, _)| it.as_str() == tenant) {
+                sqlx::query("INSERT INTO archive_policies (tenant, word) VALUES ($1, $2)")
+                    .bind(tenant)
+                    .bind(word.as_str())
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Recordings whose retention, as sealed, has ended, and that were not looked at of late.
@@ -162,10 +207,19 @@ impl Archive {
     }
 }
 
+/// What people are told while the clock is in doubt.
+pub(super) fn doubtful(until: Timestamp) -> String {
+    format!(
+        "the clock has jumped forward, or the shipper was off for long: nothing is deleted by retention until {}; set the \
+         clock right if it is wrong",
+        until.strftime("%F %H:%M UTC")
+    )
+}
+
 /// How long a recording is left alone after this.
 fn wait(refusal: &Refusal, now: Timestamp, soon: SignedDuration) -> SignedDuration {
     match refusal {
-        // The rule may say less again tomorrow.
+        // Should the rule say less again, that wakes it.
         Refusal::Kept(until) => until.duration_since(now).clamp(SignedDuration::from_secs(1), RARELY),
         Refusal::OnItsWay => soon.max(SignedDuration::from_millis(1)),
         Refusal::KeptForEver | Refusal::NoTargetAllows => RARELY,

@@ -70,7 +70,7 @@ impl Bench {
     async fn claimed(&self, hours: i64) -> Vec<Deletion> {
         let mut claimed = Vec::new();
         let later = at(hours) + SignedDuration::from_hours(1);
-        while let Some(deletion) = self.archive.claim_deletion(at(hours), later).await.unwrap() {
+        while let Some(deletion) = self.archive.claim_deletion(at(hours), later, &[]).await.unwrap() {
             claimed.push(deletion);
         }
         claimed

@@ -26,6 +26,8 @@ pub struct World {
     pub env: Vec<(&'static str, String)>,
     #[allow(dead_code, reason = "not every test file listens")]
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    #[allow(dead_code, reason = "not every test file listens")]
+    passed_over: Vec<What>,
     _nats: NatsServer,
 }
 
@@ -39,7 +41,7 @@ impl World {
         let bus = Bus::connect(options).await.unwrap();
         harness::streams::ensure(&bus).await.unwrap();
         let events = Box::pin(bus.events_from_now(None).await.unwrap());
-        let world = Self { dir, bus, env: Vec::new(), events, _nats: nats };
+        let world = Self { dir, bus, env: Vec::new(), events, passed_over: Vec::new(), _nats: nats };
         fs::create_dir_all(world.path("config")).unwrap();
         fs::create_dir_all(world.path("staging/certificates")).unwrap();
         fs::write(world.path("staging/certificates/0a1b.pem"), "the certificate").unwrap();
@@ -161,15 +163,22 @@ impl World {
         self.path("staging").join(&sealed.staging_prefix).exists()
     }
 
-    /// The next event for which `choose` has an answer.
+    /// The next event for which `choose` has an answer. Those that it passes over come again: events are
+    /// sent side by side, and of two that follow from one thing either may come first.
     #[allow(dead_code, reason = "not every test file listens")]
     pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
         let found = async {
+            let mut looked_at = 0;
             loop {
-                let event = self.events.next().await.expect("the events ended");
-                if let Some(answer) = event.what.and_then(&mut choose) {
-                    return answer;
+                while let Some(what) = self.passed_over.get(looked_at) {
+                    if let Some(answer) = choose(what.clone()) {
+                        self.passed_over.remove(looked_at);
+                        return answer;
+                    }
+                    looked_at += 1;
                 }
+                let event = self.events.next().await.expect("the events ended");
+                self.passed_over.extend(event.what);
             }
         };
         tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
