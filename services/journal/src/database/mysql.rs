@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use domain::resources::{DatabaseTls, MySqlJournal};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, Row as _,
-    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode},
+    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode},
 };
 use wire::recording_v1::JournalRow;
 
 use super::{
-    CHANGED, ErrorKind, JournalDb, JournalError,
-    found::{self, FoundColumn},
-    kept::{Kept, in_time},
+    CHANGED, ErrorKind,
+    found::FoundColumn,
     query::Query,
     rows,
+    served::{Served, Speaks},
     table::Table,
     way::{self, Failure, Way},
 };
@@ -44,22 +44,19 @@ mod number {
     pub const READ_ONLY: [u16; 4] = [1036, 1290, 1792, 1836];
     pub const FULL: [u16; 4] = [3, 1021, 1041, 1114];
     pub const BUSY: [u16; 2] = [1205, 1213];
+    /// `max_statement_time` of MariaDB, `max_execution_time` of MySQL; and killed by somebody.
+    pub const TOO_LONG: [u16; 3] = [1317, 1969, 3024];
     pub const NOT_READY: [u16; 6] = [1040, 1053, 1080, 1129, 1203, 1927];
     /// Data too long, a character that the column's set lacks, and other data that does not fit.
     pub const ROW: [u16; 7] = [1062, 1265, 1292, 1366, 1406, 3819, 4025];
 }
 
-/// A table of a MySQL database.
-pub struct MySql {
-    options: MySqlConnectOptions,
-    way: Way,
-    kept: Kept<MySqlConnection>,
-    table: Table,
-}
+/// A login at a MySQL server.
+pub(super) struct MySql(MySqlConnectOptions);
 
 impl MySql {
     /// A journal on a server; it is contacted at the first use.
-    pub fn new(journal: &MySqlJournal, table: Table) -> Self {
+    pub(super) fn journal(journal: &MySqlJournal, table: Table) -> Served<Self> {
         let server = &journal.server;
         let mut options = MySqlConnectOptions::new()
             .port(server.port)
@@ -83,33 +80,71 @@ impl MySql {
         if let Some(pem) = &server.ca_certificate {
             options = options.ssl_ca_from_pem(pem.clone().into_bytes());
         }
-        Self { options, way: Way::to(server), kept: Kept::new(), table }
+        Served::new(Self(options), Way::to(server), table)
     }
+}
 
-    async fn connection(&self) -> Result<MySqlConnection, Failure> {
-        self.kept
-            .take(async {
-                let socket = self.way.socket("mysql.sock").await?;
-                let options = match &socket {
-                    Some(socket) => self.options.clone().socket(socket.path()),
-                    None => self.options.clone(),
-                };
-                let mut connection = options.connect().await?;
-                connection.execute(STRICT).await?;
-                Ok(connection)
-            })
-            .await
-    }
+#[async_trait]
+impl Speaks for MySql {
+    type Connection = MySqlConnection;
 
-    /// What the server said, by its number. Its own words are not repeated: they may hold the row.
-    fn fault(&self, failure: Failure) -> JournalError {
-        let error = match failure {
-            Failure::Tunnel(error) => return way::fault(error),
-            Failure::Database(error) => error,
+    const NAME: &'static str = "the MySQL server";
+
+    async fn connect(&self, way: &Way) -> Result<MySqlConnection, Failure> {
+        let socket = way.socket("mysql.sock").await?;
+        let options = match &socket {
+            Some(socket) => self.0.clone().socket(socket.path()),
+            None => self.0.clone(),
         };
-        let (server, table) = (format!("the MySQL server {}", self.way.server()), self.table.name());
+        let mut connection = options.connect().await?;
+        connection.execute(STRICT).await?;
+        Ok(connection)
+    }
+
+    async fn columns(
+        connection: &mut MySqlConnection,
+        table: &Table,
+    ) -> Result<Vec<FoundColumn>, sqlx::Error> {
+        let columns = sqlx::query(COLUMNS).bind(table.name()).fetch_all(connection).await?;
+        let column = |row: &MySqlRow| {
+            Ok(FoundColumn { name: row.try_get(0)?, needs_value: row.try_get::<i64, _>(1)? != 0 })
+        };
+        columns.iter().map(column).collect()
+    }
+
+    async fn execute(connection: &mut MySqlConnection, statement: String) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+
+    async fn insert(
+        connection: &mut MySqlConnection,
+        table: &Table,
+        rows: &[JournalRow],
+    ) -> Result<u64, sqlx::Error> {
+        let locked: Option<i64> =
+            sqlx::query_scalar(LOCK).bind(table.name()).fetch_one(&mut *connection).await?;
+        if locked != Some(1) {
+            // Whoever has it keeps it for very long; nothing was written.
+            return Err(sqlx::Error::PoolTimedOut);
+        }
+        let mut tx = connection.begin().await?;
+        let written = rows::insert_new(&mut tx, table, rows).await?;
+        tx.commit().await?;
+        sqlx::query(UNLOCK).bind(table.name()).execute(connection).await?;
+        Ok(written)
+    }
+
+    async fn read(
+        connection: &mut MySqlConnection,
+        table: &Table,
+        query: &Query,
+    ) -> Result<Vec<JournalRow>, sqlx::Error> {
+        rows::read::<sqlx::MySql>(connection, table, query).await
+    }
+
+    fn meaning(error: &sqlx::Error, server: &str, table: &str) -> (ErrorKind, String) {
         let database = error.as_database_error().and_then(|e| e.try_downcast_ref::<MySqlDatabaseError>());
-        let (kind, sentence) = match database.map(MySqlDatabaseError::number) {
+        match database.map(MySqlDatabaseError::number) {
             Some(n) if number::LOGIN.contains(&n) => (
                 ErrorKind::LoginRefused,
                 format!(
@@ -145,6 +180,10 @@ impl MySql {
             Some(n) if number::BUSY.contains(&n) => {
                 (ErrorKind::Busy, format!("other writers of the table {table} on {server} were in the way"))
             }
+            Some(n) if number::TOO_LONG.contains(&n) => (
+                ErrorKind::Busy,
+                format!("{server} broke off writing the table {table}, since it lasted too long"),
+            ),
             Some(n) if number::NOT_READY.contains(&n) => {
                 (ErrorKind::Unreachable, format!("{server} is not ready"))
             }
@@ -155,7 +194,7 @@ impl MySql {
                 ),
             ),
             Some(n) => (ErrorKind::Other, format!("{server} fails with error {n}")),
-            None if let Some(problem) = way::tls_problem(&error) => {
+            None if let Some(problem) = way::tls_problem(error) => {
                 (ErrorKind::Denied, format!("{server} {problem}"))
             }
             None if matches!(error, sqlx::Error::ColumnDecode { .. }) => {
@@ -172,80 +211,6 @@ impl MySql {
                 ErrorKind::Unreachable,
                 format!("{server} cannot be reached; check that it runs, and host, port and firewall"),
             ),
-        };
-        JournalError::new(kind, sentence).caused_by(error)
-    }
-
-    async fn insert_locked(
-        &self,
-        connection: &mut MySqlConnection,
-        rows: &[JournalRow],
-    ) -> Result<u64, sqlx::Error> {
-        let locked: Option<i64> =
-            sqlx::query_scalar(LOCK).bind(self.table.name()).fetch_one(&mut *connection).await?;
-        if locked != Some(1) {
-            // Whoever has it keeps it for very long; nothing was written.
-            return Err(sqlx::Error::PoolTimedOut);
         }
-        let mut tx = connection.begin().await?;
-        let written = rows::insert_new(&mut tx, &self.table, rows).await?;
-        tx.commit().await?;
-        sqlx::query(UNLOCK).bind(self.table.name()).execute(&mut *connection).await?;
-        Ok(written)
-    }
-}
-
-#[async_trait]
-impl JournalDb for MySql {
-    async fn check(&self) -> Result<(), JournalError> {
-        let found = async {
-            let mut connection = self.connection().await?;
-            let columns = sqlx::query(COLUMNS).bind(self.table.name()).fetch_all(&mut connection).await?;
-            self.kept.keep(connection).await;
-            let column = |row: &sqlx::mysql::MySqlRow| {
-                Ok(FoundColumn { name: row.try_get(0)?, needs_value: row.try_get::<i64, _>(1)? != 0 })
-            };
-            columns.iter().map(column).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Failure::from)
-        };
-        let found = in_time(found).await.map_err(|failure| self.fault(failure))?;
-        found::check(&self.table, &found, &format!("the MySQL server {}", self.way.server()))
-    }
-
-    async fn create_table(&self) -> Result<(), JournalError> {
-        match self.check().await {
-            Err(error) if error.kind() == ErrorKind::NoTable => {}
-            there => return there,
-        }
-        let made = async {
-            let mut connection = self.connection().await?;
-            for statement in self.table.create() {
-                connection.execute(AssertSqlSafe(statement)).await?;
-            }
-            self.kept.keep(connection).await;
-            Ok(())
-        };
-        in_time(made).await.map_err(|failure: Failure| self.fault(failure))?;
-        self.check().await
-    }
-
-    async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
-        let insert = async {
-            let mut connection = self.connection().await?;
-            // After an error the connection is let go of, and with it transaction and lock.
-            let written = self.insert_locked(&mut connection, rows).await?;
-            self.kept.keep(connection).await;
-            Ok(written)
-        };
-        in_time(insert).await.map_err(|failure: Failure| self.fault(failure))
-    }
-
-    async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
-        let read = async {
-            let mut connection = self.connection().await?;
-            let read = rows::read::<sqlx::MySql>(&mut connection, &self.table, query).await?;
-            self.kept.keep(connection).await;
-            Ok(read)
-        };
-        in_time(read).await.map_err(|failure: Failure| self.fault(failure))
     }
 }
