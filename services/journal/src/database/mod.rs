@@ -9,6 +9,7 @@ mod mysql;
 mod postgres;
 mod query;
 mod rows;
+mod served;
 mod sql_server;
 mod sqlite;
 mod table;
@@ -76,9 +77,9 @@ pub fn open(journal: &JournalTarget, base: &Path) -> Result<Box<dyn JournalDb>, 
         }
         JournalDatabase::Postgres(postgres) => {
             let table = table(Dialect::Postgres, postgres.schema.as_ref())?;
-            Box::new(postgres::Postgres::new(postgres, table))
+            Box::new(postgres::Postgres::journal(postgres, table))
         }
-        JournalDatabase::MySql(mysql) => Box::new(mysql::MySql::new(mysql, table(Dialect::MySql, None)?)),
+        JournalDatabase::MySql(mysql) => Box::new(mysql::MySql::journal(mysql, table(Dialect::MySql, None)?)),
         JournalDatabase::Derby(derby) => {
             Box::new(derby::Derby::new(derby, table(Dialect::Derby, derby.schema.as_ref())?)?)
         }
