@@ -13,6 +13,8 @@ use crate::{Bus, BusError};
 
 /// Requests of one `serve` that are worked on at a time; more wait in NATS' client.
 const CONCURRENT_REQUESTS: usize = 256;
+/// How long a service that stops looks for requests that NATS had handed over before it heard of that.
+const HANDED_OVER: Duration = Duration::from_secs(1);
 /// While nobody listens (a service restarts) the request is made again after this long.
 const NO_RESPONDER_PAUSE: Duration = Duration::from_millis(50);
 
@@ -64,8 +66,9 @@ impl Bus {
         }
     }
 
-    /// Answers requests on `subject` until `shutdown`, then finishes those it has begun. Services
-    /// with the same `queue` share the requests. A request that cannot be read is counted, logged
+    /// Answers requests on `subject` until `shutdown`, then those that NATS has handed over already: no
+    /// other replica hears of them, and whoever asked would wait for nothing. Services with the same
+    /// `queue` share the requests. A request that cannot be read is counted, logged
     /// and gets no answer.
     ///
     /// Error: the subscription could not be made.
@@ -89,9 +92,17 @@ impl Bus {
         };
         let (handler, permits) = (Arc::new(handler), Arc::new(Semaphore::new(CONCURRENT_REQUESTS)));
         let mut working = JoinSet::new();
+        let mut last_look = None;
         loop {
             let message = tokio::select! {
-                () = shutdown.cancelled() => break,
+                () = shutdown.cancelled(), if last_look.is_none() => {
+                    let until = Instant::now() + HANDED_OVER;
+                    // The requests end behind those that are on their way; without a connection, never.
+                    let _ = tokio::time::timeout_at(until, requests.drain()).await;
+                    last_look = Some(until);
+                    continue;
+                }
+                () = over(last_look) => break,
                 Some(done) = working.join_next() => {
                     if done.is_err_and(|error| error.is_panic()) {
                         error!(subject, "the handler of a request panicked; its asker gets no answer");
@@ -125,5 +136,13 @@ impl Bus {
         while working.join_next().await.is_some() {}
         let _ = tokio::time::timeout(Duration::from_secs(1), self.client().flush()).await;
         Ok(())
+    }
+}
+
+/// Waits until this moment, or for ever if there is none.
+async fn over(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

@@ -10,7 +10,7 @@ use wire::state_v1::CallOverride;
 
 use crate::setup::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const BUCKET: Bucket = Bucket { name: "test", keep: None, max_bytes: 1 << 20 };
 
 fn value(text: &str) -> CallOverride {

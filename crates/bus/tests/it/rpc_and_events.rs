@@ -53,6 +53,50 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_handed_over_to_a_service_that_stops_is_answered() {
+    const MANY: usize = 400;
+    let nats = Nats::start();
+    let (asking, serving) = (nats.bus().await, nats.bus().await);
+    let (may_answer, gate) = tokio::sync::watch::channel(false);
+    let shutdown = CancellationToken::new();
+    let service = |subject: &'static str, waits: bool| {
+        let (bus, shutdown, gate) = (serving.clone(), shutdown.clone(), gate.clone());
+        let answer = move |_: DecideRequest| {
+            let mut gate = gate.clone();
+            async move {
+                if waits {
+                    let _ = gate.wait_for(|open| *open).await;
+                }
+                DecideResponse::default()
+            }
+        };
+        tokio::spawn(async move { bus.serve(subject, "test", shutdown, answer).await })
+    };
+    let (slow, quick) = (service("rpc.slow", true), service("rpc.quick", false));
+    let ask_for = async |subject| asking.request::<_, DecideResponse>(subject, &ask(), LONG).await;
+    ask_for("rpc.quick").await.unwrap();
+    // More than are worked on at a time, so that some wait within the service.
+    let waiting: Vec<_> = (0..MANY)
+        .map(|_| {
+            let bus = asking.clone();
+            tokio::spawn(
+                async move { bus.request::<_, DecideResponse>("rpc.slow", &ask(), LONG).await.map(drop) },
+            )
+        })
+        .collect();
+    // What both connections carry comes in order: when this is answered all of those are there.
+    until("all to be asked", || waiting.iter().all(|one| !one.is_finished())).await;
+    ask_for("rpc.quick").await.unwrap();
+    shutdown.cancel();
+    soon("the quick one to end", quick).await.unwrap().unwrap();
+    may_answer.send_replace(true);
+    for one in waiting {
+        soon("an answer", one).await.unwrap().unwrap();
+    }
+    soon("the slow one to end", slow).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_ready_to_listen_hears_what_is_asked_because_of_what_was_said_afterwards() {
     let nats = Nats::start();
     let (here, there) = (nats.bus().await, nats.bus().await);

@@ -71,8 +71,9 @@ async fn our_own_server_writes_to_disk_before_it_acknowledges_and_the_metric_say
 fn a_server_that_a_killed_parent_has_left_is_replaced() {
     let dir = tempfile::TempDir::new().unwrap();
     let program = server::find_program().unwrap();
-    let first = server::NatsServer::start(&program, dir.path(), None).unwrap();
-    let (port, pid) = (first.port(), first.pid());
+    let port = harness::ports::claim().unwrap();
+    let first = server::NatsServer::start(&program, dir.path(), Some(port)).unwrap();
+    let pid = first.pid();
     // Nobody stops it: as after kill -9 of its parent.
     std::mem::forget(first);
     let second = server::NatsServer::start(&program, dir.path(), Some(port)).unwrap();
@@ -127,7 +128,9 @@ async fn a_stream_that_cannot_be_enlarged_for_want_of_room_is_used_as_it_is() {
 async fn a_server_that_has_no_room_for_a_stream_is_told_by_name_and_size() {
     let nats = Nats::start();
     let options = BusOptions { calls_max_bytes: 1 << 50, ..BusOptions::new(nats.url(), "test") };
-    let refused = Bus::connect(options).await.unwrap().ensure_streams().await.unwrap_err();
+    let bus = Bus::connect(options).await.unwrap();
+    until("a connection", || bus.is_connected()).await;
+    let refused = bus.ensure_streams().await.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("no room for the stream CALLS (1073741824 MiB)"), "{text}");
     assert!(text.contains("max_file_store"), "{text}");
