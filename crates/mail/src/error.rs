@@ -90,6 +90,12 @@ pub enum MailError {
 }
 
 impl MailError {
+    /// True if it is this very mail that the server does not want, and another one may please it.
+    pub const fn is_of_this_mail(&self) -> bool {
+        // A recipient who is refused is so with every mail.
+        matches!(self, Self::TooBig { .. } | Self::Permanent { .. } | Self::Unwritable(_))
+    }
+
     /// True if time alone may mend it.
     pub fn passes(&self) -> bool {
         match self {

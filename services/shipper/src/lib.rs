@@ -132,7 +132,8 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     )?;
     let vault =
         Vault::open(&options.data.join("vault.key")).context("the key that seals what is kept of uploads")?;
-    let (notified_of, staging_of_all) = (Arc::clone(&targets), staging.clone());
+    let (notified_of, staging_of_all, archive_of_all) =
+        (Arc::clone(&targets), staging.clone(), archive.clone());
     let work = Arc::new(Shipping::new(Parts {
         targets,
         staging,
@@ -146,7 +147,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let watch = quota::Watch::new(
         &options.staging,
         options.notify.staging_quota,
-        options.notify.every()?,
+        (options.notify.every()?, options.notify.forecast_window()?),
         Reporter::new(bus.clone(), ROLE),
         service.registry(),
     )?;
@@ -162,6 +163,8 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         reporter: Reporter::new(bus.clone(), ROLE),
         retry: options.retry.backoff(),
         room,
+        archive: archive_of_all,
+        comparer: keeping.comparer.clone(),
     };
     let notifier = Notifier::new(parts, &service).await?;
     work_ready.set_ok();

@@ -69,6 +69,14 @@ impl OpenTargets {
         named.cloned().collect()
     }
 
+    /// Whether the target keeps what it gets, as it is described now. One that is not described may.
+    pub fn keeps(&self, destination: &Destination) -> bool {
+        let resources = self.config.current();
+        let tenant = resources.tenants.get(&destination.tenant);
+        let described = tenant.and_then(|tenant| tenant.storage_targets.get(&destination.name));
+        described.is_none_or(StorageTarget::keeps)
+    }
+
     /// The language that people of this tenant read.
     pub fn language(&self, tenant: &TenantId) -> Language {
         let resources = self.config.current();

@@ -1,9 +1,11 @@
 //! Bringing one recording to one target.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use delivery::{DeliveryError, Destination, Fault, Notice, Order, Reporter, VerifiedFile, Work, WorkList};
+use delivery::{
+    DeliveryError, Destination, Fault, Manners, Notice, Order, Reporter, VerifiedFile, Work, WorkList,
+};
 use domain::resources::StorageKind;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -30,6 +32,11 @@ use crate::{
 /// From this size on (bytes) a file is noted as verified at once; of smaller ones the next attempt
 /// reads again what it is not told of, which costs less than a write to the state database each.
 const LARGE: u64 = 256 * 1024;
+
+/// How a recording is handed over to a mailbox or a program: nobody can ask there afterwards whether it has it,
+/// so what has begun may end; and it waits for an answer rather than transfers, and lets others transfer.
+const HANDING_OVER: Manners =
+    Manners { finishes_within: Duration::from_secs(15), counts_for: Some(Duration::from_secs(20)) };
 
 /// What was brought where.
 #[derive(Debug)]
@@ -246,6 +253,10 @@ impl Work for Shipping {
             }
             outcome => outcome,
         }
+    }
+
+    fn manners(&self, order: &Order) -> Manners {
+        if self.targets.keeps(&order.destination) { Manners::default() } else { HANDING_OVER }
     }
 
     async fn store_done_in(

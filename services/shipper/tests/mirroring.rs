@@ -109,13 +109,19 @@ async fn a_target_that_is_down_holds_up_nobody_is_told_and_catches_up() {
     sshd.stop().unwrap();
     log.grow(300);
     until_audited(&here, "acme", 303).await;
-    let behind = |what| fault(what).filter(|fault| fault.problem.contains("log in it is behind") && fault.r#where == "target remote");
+    let behind = |what| {
+        fault(what)
+            .filter(|fault| fault.problem.contains("log in it is behind") && fault.r#where == "target remote")
+    };
     let told = world.event("the log to be late", behind).await;
     assert!(told.will_retry, "{told:?}");
     assert_eq!(audited(&there, "acme"), Some(3));
     sshd.start_again().await.unwrap();
     until_audited(&there, "acme", 303).await;
-    let again = |what| fault(what).filter(|fault| fault.problem.contains("complete again") && fault.r#where == "target remote");
+    let again = |what| {
+        fault(what)
+            .filter(|fault| fault.problem.contains("complete again") && fault.r#where == "target remote")
+    };
     world.event("the log to be complete", again).await;
     // What was cut off in the middle may have left a hidden file.
     let tiles = |archive: &Path| {

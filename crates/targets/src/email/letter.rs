@@ -1,6 +1,9 @@
 //! The mail of one recording.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use domain::resources::EmailTarget;
 use jiff::Timestamp;
@@ -20,6 +23,9 @@ use crate::{Enclosed, Parcel, TargetError};
 static MEMORY: std::sync::LazyLock<Arc<Semaphore>> =
     std::sync::LazyLock::new(|| Arc::new(Semaphore::new(MOST_KIB as usize)));
 const MOST_KIB: u32 = 128 * 1024;
+/// Those to one server share half of it: mails that a slow one takes its time with leave room for the others'.
+static OF_SERVERS: std::sync::LazyLock<Mutex<BTreeMap<String, Weak<Semaphore>>>> =
+    std::sync::LazyLock::new(Mutex::default);
 const SMALL: u64 = 1024 * 1024;
 
 /// Why a mail goes without its audio.
@@ -35,7 +41,7 @@ pub(super) enum Reason {
 pub(super) struct Letter {
     pub(super) message: Message,
     pub(super) has_audio: bool,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Letter {
@@ -51,7 +57,8 @@ impl Letter {
         let attached: Vec<&Enclosed> =
             parcel.files.iter().filter(|file| without_audio.is_none() || !file.is_audio()).collect();
         let size: u64 = attached.iter().map(|file| file.content.size()).sum();
-        let memory = reserve(size).await;
+        let server = format!("{}:{}", target.smtp.host, target.smtp.port);
+        let memory = reserve(&server, size).await;
         let mut attachments = Vec::with_capacity(attached.len());
         for file in attached {
             attachments.push(attach(file).await?);
@@ -71,13 +78,28 @@ impl Letter {
     }
 }
 
-async fn reserve(size: u64) -> Option<OwnedSemaphorePermit> {
+/// First the server's share, then that of all: whoever waits for a slow server has none of the others'.
+async fn reserve(server: &str, size: u64) -> Option<[OwnedSemaphorePermit; 2]> {
     if size < SMALL {
         return None;
     }
-    let kib = u32::try_from(size.saturating_mul(3) / 1024).unwrap_or(MOST_KIB).min(MOST_KIB);
-    // Never closed: it is static.
-    Arc::clone(&MEMORY).acquire_many_owned(kib).await.ok()
+    let kib = u32::try_from(size.saturating_mul(3) / 1024).unwrap_or(MOST_KIB).min(MOST_KIB / 2);
+    // Never closed: nobody does that.
+    let of_server = of_server(server).acquire_many_owned(kib).await.ok()?;
+    let of_all = Arc::clone(&MEMORY).acquire_many_owned(kib).await.ok()?;
+    Some([of_server, of_all])
+}
+
+/// What mails to this server share; forgotten when none is under way.
+fn of_server(server: &str) -> Arc<Semaphore> {
+    let mut all = OF_SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|_, shared| shared.strong_count() > 0);
+    if let Some(shared) = all.get(server).and_then(Weak::upgrade) {
+        return shared;
+    }
+    let shared = Arc::new(Semaphore::new(MOST_KIB as usize / 2));
+    all.insert(server.to_owned(), Arc::downgrade(&shared));
+    shared
 }
 
 /// Reads a file and holds it against its hash: nothing else than what was sealed is mailed.
@@ -100,4 +122,23 @@ async fn attach(file: &Enclosed) -> Result<Attachment, TargetError> {
             _ => "application/octet-stream",
         };
     Ok(Attachment { name: file.name.clone(), content_type, content: bytes.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HUGE: u64 = 1 << 30;
+
+    #[tokio::test(start_paused = true)]
+    async fn mails_to_a_slow_server_leave_memory_for_those_to_another() {
+        let slow = reserve("slow:25", HUGE).await.unwrap();
+        let second = tokio::time::timeout(Duration::from_secs(60), reserve("slow:25", HUGE)).await;
+        assert!(second.is_err(), "the slow one has its share");
+        drop(reserve("other:25", HUGE).await.unwrap());
+        drop(slow);
+        drop(reserve("slow:25", HUGE).await.unwrap());
+    }
 }

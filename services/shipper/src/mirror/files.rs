@@ -49,9 +49,9 @@ pub async fn names(target: &dyn Target, folder: &str) -> Result<BTreeSet<String>
 ///
 /// # Errors
 /// The target did not take it, or another file has its name.
-pub async fn put_for_ever(target: &dyn Target, path: &str, bytes: Vec<u8>) -> Result<(), Trouble> {
+pub async fn put_for_ever(target: &dyn Target, path: &str, content: &Content) -> Result<(), Trouble> {
     let (folder, name) = split(path);
-    let put = target.put(folder, name, &Content::from_bytes(bytes)).await?;
+    let put = target.put(folder, name, content).await?;
     if put.outcome == Outcome::StoredAside {
         target.remove(folder, &put.name).await?;
         return Err(Trouble {

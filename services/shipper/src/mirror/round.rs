@@ -18,7 +18,7 @@ use std::{
 use delivery::Destination;
 use evidence::log::tiles::checkpoint_path;
 use futures::{TryStreamExt as _, stream};
-use targets::{Content, Target, TargetError};
+use targets::{Content, Pace, Target, TargetError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -147,23 +147,24 @@ impl Mirror {
             Some(known) => known,
             None => {
                 bring_script(target).await?;
-                self.find_out(target, &log, published, &ours).await?
+                self.find_out((target, &opened.pace), &log, published, &ours).await?
             }
         };
-        bring_for_ever(target, &log, "keys", published, &mut known.statements, |_| true).await?;
+        let pace = &opened.pace;
+        bring_for_ever((target, pace), &log, "keys", published, &mut known.statements, |_| true).await?;
         // Somebody may have put an older archive in the place of this one.
         let from = if let Theirs::Older(size) = theirs { known.size.min(size) } else { known.size };
         let full = stream::iter(edge::full(from, ours.head.size).map(Ok));
-        full.try_for_each_concurrent(AT_ONCE, |path| bring_full(target, &log, published, path)).await?;
+        full.try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), &log, published, path)).await?;
         let current: BTreeSet<String> = ours.partial.iter().map(|(path, _)| path.clone()).collect();
         let unchanged = matches!(theirs, Theirs::Same) && known.partial == current;
         for (path, bytes) in ours.partial.iter().filter(|_| !unchanged) {
             let path = format!("{log}/{path}");
             let (folder, name) = split(&path);
-            target.replace(folder, name, &Content::from_bytes(bytes.clone())).await?;
+            target.replace(folder, name, &paced(bytes.clone(), pace)).await?;
         }
         fail_point::reached("log-tiles");
-        self.bring_copies(target, &log, published, &ours, &mut known).await?;
+        self.bring_copies((target, pace), &log, published, &ours, &mut known).await?;
         match compare(target, &log, &ours).await? {
             Theirs::Same => {}
             // Another shipper was faster, and keeps it up to date from here.
@@ -172,7 +173,7 @@ impl Mirror {
                 return Ok(ours.head.size);
             }
             Theirs::None | Theirs::Older(_) | Theirs::SignedOtherwise => {
-                target.replace(&log, "checkpoint", &Content::from_bytes(ours.checkpoint.clone())).await?;
+                target.replace(&log, "checkpoint", &paced(ours.checkpoint.clone(), pace)).await?;
             }
         }
         // With this note it calls itself an archive: from here on a log without a checkpoint is a fault.
@@ -192,7 +193,7 @@ impl Mirror {
     /// Lists the target once, and brings what is missing of what had been brought before.
     async fn find_out(
         &self,
-        target: &dyn Target,
+        (target, pace): (&dyn Target, &Arc<Pace>),
         log: &str,
         published: &Published,
         ours: &Snapshot,
@@ -211,7 +212,7 @@ impl Mirror {
             }
         }
         let missing = stream::iter(missing.into_iter().map(Ok));
-        missing.try_for_each_concurrent(AT_ONCE, |path| bring_full(target, log, published, path)).await?;
+        missing.try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), log, published, path)).await?;
         Ok(Known {
             size: ours.head.size,
             partial: tiles.into_keys().filter(|path| path.contains(".p/")).collect(),
@@ -224,7 +225,7 @@ impl Mirror {
     /// Brings the copies of checkpoints that have a time stamp, with it, and now and then the newest.
     async fn bring_copies(
         &self,
-        target: &dyn Target,
+        (target, pace): (&dyn Target, &Arc<Pace>),
         log: &str,
         published: &Published,
         ours: &Snapshot,
@@ -238,7 +239,7 @@ impl Mirror {
         let wanted = |name: &str| {
             stamped.contains(name.strip_suffix(".tsr").unwrap_or(name)) || (due && name == newest)
         };
-        bring_for_ever(target, log, "checkpoints", published, &mut known.copies, wanted).await?;
+        bring_for_ever((target, pace), log, "checkpoints", published, &mut known.copies, wanted).await?;
         if due {
             known.copied_at = Some(Instant::now());
         }
@@ -248,7 +249,7 @@ impl Mirror {
 
 /// Brings the files of a folder that never change and are not `there` yet.
 async fn bring_for_ever(
-    target: &dyn Target,
+    (target, pace): (&dyn Target, &Arc<Pace>),
     log: &str,
     folder: &str,
     published: &Published,
@@ -268,7 +269,7 @@ async fn bring_for_ever(
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             bytes => bytes.map_err(staging)?,
         };
-        put_for_ever(target, &format!("{log}/{path}"), bytes).await?;
+        put_for_ever(target, &format!("{log}/{path}"), &paced(bytes, pace)).await?;
         there.insert(name);
     }
     Ok(())
@@ -277,17 +278,22 @@ async fn bring_for_ever(
 /// Brings a full tile or bundle and reads it back. Its content follows from the log alone, so that one
 /// that was left half or damaged is written anew.
 async fn bring_full(
-    target: &dyn Target,
+    (target, pace): (&dyn Target, &Arc<Pace>),
     log: &str,
     published: &Published,
     path: String,
 ) -> Result<(), Trouble> {
-    let content = Content::from_bytes(published.read(&path).await.map_err(staging)?);
+    let content = paced(published.read(&path).await.map_err(staging)?, pace);
     let path = format!("{log}/{path}");
     let (folder, name) = split(&path);
     target.replace(folder, name, &content).await?;
-    target.verify(folder, name, content.size(), content.sha256()).await?;
+    pace.reading_back(target.verify(folder, name, content.size(), content.sha256())).await?;
     Ok(())
+}
+
+/// The log shares the target's `bytesPerSecond` with the recordings.
+fn paced(bytes: Vec<u8>, pace: &Arc<Pace>) -> Content {
+    Content::from_bytes(bytes).paced(Arc::clone(pace))
 }
 
 fn staging(error: std::io::Error) -> Trouble {

@@ -17,7 +17,6 @@ use super::{
     episode::Episode,
     observed::{Key, Kind},
     stage::Stage,
-    text::Letter,
 };
 
 const STEPS: &[&str] = &["
@@ -73,10 +72,13 @@ CREATE TABLE notify_reports (
     times BIGINT NOT NULL,
     PRIMARY KEY (service, tenant, place)
 );
+", "
+ALTER TABLE notify_mails ADD COLUMN refused BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE notify_dropped (
+    audience TEXT NOT NULL PRIMARY KEY,
+    mails BIGINT NOT NULL
+);
 "];
-
-/// So many mails wait for one audience at most: when its server is away for weeks, the oldest go.
-const MOST_WAITING: i64 = 500;
 
 /// Why the tables could not be used. What is to be told is found out again.
 #[derive(Debug, thiserror::Error)]
@@ -91,52 +93,26 @@ pub enum MemoryError {
 
 /// The tables of the notifications.
 #[derive(Debug, Clone)]
-pub struct Memory(Database);
-
-/// A mail that waits.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// Its place in the table.
-    pub position: i64,
-    /// Who gets it.
-    pub audience: String,
-    /// What it is about, for the metrics.
-    pub about: String,
-    /// What stands above it.
-    pub subject: String,
-    /// What stands in it.
-    pub body: String,
-    /// The left side of its Message-ID, the same at every attempt: a receiver sees that it is the same
-    /// mail.
-    pub message_id: String,
-    /// When it was written.
-    pub created: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// The addresses that have it, where the server takes it for others later, each on a line.
-    got: String,
-}
-
-impl Waiting {
-    /// Whether this address has it.
-    pub fn has(&self, address: &str) -> bool {
-        self.got.lines().any(|known| known == address)
-    }
+pub struct Memory {
+    db: Database,
+    /// So many mails wait for one audience at most.
+    pub(super) most_waiting: u32,
 }
 
 impl Memory {
-    /// Opens the tables; they are made when missing.
+    /// Opens the tables; they are made when missing. Of more than `most_waiting` mails of one audience the
+    /// oldest go: its server is away for weeks then.
     ///
     /// # Errors
     /// The database cannot be used.
-    pub async fn open(db: Database) -> Result<Self, MemoryError> {
+    pub async fn open(db: Database, most_waiting: u32) -> Result<Self, MemoryError> {
         db.migrate("notifications", STEPS).await?;
-        Ok(Self(db))
+        Ok(Self { db, most_waiting })
     }
 
     /// The database they lie in.
     pub const fn database(&self) -> &Database {
-        &self.0
+        &self.db
     }
 
     /// Begins a look at what people know: one replica at a time.
@@ -144,8 +120,8 @@ impl Memory {
     /// # Errors
     /// The database cannot be used.
     pub async fn begin(&self) -> Result<Transaction, MemoryError> {
-        let mut tx = self.0.begin_write().await?;
-        if self.0.kind() == DatabaseKind::Postgres {
+        let mut tx = self.db.begin_write().await?;
+        if self.db.kind() == DatabaseKind::Postgres {
             sqlx::query("SELECT 1 FROM (SELECT pg_advisory_xact_lock(4919000002)) AS locked")
                 .execute(&mut *tx)
                 .await?;
@@ -313,112 +289,6 @@ impl Memory {
         .await?;
         Ok(())
     }
-
-    /// Puts a mail into the table of those that wait.
-    ///
-    /// # Errors
-    /// The statement failed.
-    pub async fn write_mail(
-        &self,
-        tx: &mut Transaction,
-        audience: &str,
-        letter: &Letter,
-        now: Timestamp,
-    ) -> Result<(), MemoryError> {
-        let message_id = format!("{:032x}", rand::random::<u128>());
-        sqlx::query(
-            "INSERT INTO notify_mails (audience, about, subject, body, message_id, created_at, next_attempt_at, attempts) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
-        )
-        .bind(audience)
-        .bind(letter.about)
-        .bind(letter.subject.as_str())
-        .bind(letter.body.as_str())
-        .bind(message_id)
-        .bind(now.as_millisecond())
-        .bind(now.as_millisecond())
-        .execute(&mut **tx)
-        .await?;
-        sqlx::query(
-            "DELETE FROM notify_mails WHERE audience = $1 AND position NOT IN \
-             (SELECT position FROM notify_mails WHERE audience = $2 ORDER BY position DESC LIMIT $3)",
-        )
-        .bind(audience)
-        .bind(audience)
-        .bind(MOST_WAITING)
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
-    }
-
-    /// All mails that wait, in the order in which they were written.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn waiting(&self) -> Result<Vec<Waiting>, MemoryError> {
-        let rows = sqlx::query(
-            "SELECT position, audience, about, subject, body, message_id, created_at, attempts, got FROM notify_mails \
-             ORDER BY position",
-        )
-        .fetch_all(self.0.pool())
-        .await?;
-        Ok(rows.iter().map(waiting).collect::<Result<_, _>>()?)
-    }
-
-    /// Takes a mail that is due: nobody else sends it before `until`. Whether it was to be had.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn take(&self, mail: &Waiting, until: Timestamp, now: Timestamp) -> Result<bool, MemoryError> {
-        let taken = sqlx::query(
-            "UPDATE notify_mails SET next_attempt_at = $1, attempts = attempts + 1 \
-             WHERE position = $2 AND next_attempt_at <= $3",
-        )
-        .bind(until.as_millisecond())
-        .bind(mail.position)
-        .bind(now.as_millisecond())
-        .execute(self.0.pool())
-        .await?;
-        Ok(taken.rows_affected() > 0)
-    }
-
-    /// Notes that a mail failed, and when it is tried again.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn put_back(&self, mail: &Waiting, next: Timestamp) -> Result<(), MemoryError> {
-        sqlx::query("UPDATE notify_mails SET next_attempt_at = $1 WHERE position = $2")
-            .bind(next.as_millisecond())
-            .bind(mail.position)
-            .execute(self.0.pool())
-            .await?;
-        Ok(())
-    }
-
-    /// Notes which addresses have a mail that others still wait for.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn note_got(&self, mail: &Waiting, addresses: &[&str]) -> Result<(), MemoryError> {
-        sqlx::query("UPDATE notify_mails SET got = $1 WHERE position = $2")
-            .bind(addresses.join("\n"))
-            .bind(mail.position)
-            .execute(self.0.pool())
-            .await?;
-        Ok(())
-    }
-
-    /// Forgets a mail: it was sent, or nobody is there to get it.
-    ///
-    /// # Errors
-    /// The database cannot be used.
-    pub async fn forget(&self, mail: &Waiting) -> Result<(), MemoryError> {
-        sqlx::query("DELETE FROM notify_mails WHERE position = $1")
-            .bind(mail.position)
-            .execute(self.0.pool())
-            .await?;
-        Ok(())
-    }
 }
 
 fn fault(row: &AnyRow) -> Result<Option<(Key, Episode)>, sqlx::Error> {
@@ -446,20 +316,6 @@ fn fault(row: &AnyRow) -> Result<Option<(Key, Episode)>, sqlx::Error> {
         recording: row.try_get("recording")?,
     };
     Ok(Some((key, episode)))
-}
-
-fn waiting(row: &AnyRow) -> Result<Waiting, sqlx::Error> {
-    Ok(Waiting {
-        position: row.try_get("position")?,
-        audience: row.try_get("audience")?,
-        about: row.try_get("about")?,
-        subject: row.try_get("subject")?,
-        body: row.try_get("body")?,
-        message_id: row.try_get("message_id")?,
-        created: time(row.try_get("created_at")?),
-        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
-        got: row.try_get("got")?,
-    })
 }
 
 /// A time out of the tables.

@@ -12,6 +12,7 @@
 mod access;
 mod audience;
 mod episode;
+mod mails;
 mod memory;
 mod observed;
 mod options;
@@ -34,19 +35,26 @@ use delivery::{Backoff, Destination, Reporter, WorkList};
 use jiff::Timestamp;
 use runtime::Service;
 use sql::{Database, Transaction};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use audience::OperatorArgs;
 pub use options::NotifyArgs;
 
-use crate::{ROLE, open_targets::OpenTargets, quota::Room, staging::Staging};
+use crate::{
+    ROLE,
+    archive::{Archive, Comparer},
+    open_targets::OpenTargets,
+    quota::Room,
+    staging::Staging,
+};
 use access::{Access, Ending};
 use audience::{Audience, everybody};
 use episode::{Episode, Patience, Say, digest_is_due, step};
 use memory::{Memory, MemoryError};
 use observed::{Key, Kind, Outlook};
-use post::{Post, Problems};
+use outlook::Here;
+use post::Post;
 use stage::{Stage, is_news};
 use text::Writer;
 
@@ -82,6 +90,10 @@ pub struct Parts {
     pub retry: Backoff,
     /// How full staging is.
     pub room: watch::Receiver<Option<Room>>,
+    /// Deletions, and the clock.
+    pub archive: Archive,
+    /// What targets and the archive index do not agree about.
+    pub comparer: Comparer,
 }
 
 /// Tells people.
@@ -97,6 +109,10 @@ pub struct Notifier {
     bus: Bus,
     reporter: Reporter,
     room: watch::Receiver<Option<Room>>,
+    archive: Archive,
+    comparer: Comparer,
+    /// Rings when mails were written.
+    written: Notify,
 }
 
 impl Notifier {
@@ -105,8 +121,9 @@ impl Notifier {
     /// # Errors
     /// The flags cannot be used, or the state database.
     pub async fn new(parts: Parts, service: &Service) -> anyhow::Result<Self> {
-        let Parts { args, db, list, targets, staging, config, bus, reporter, retry, room } = parts;
-        let memory = Memory::open(db).await?;
+        let Parts { args, db, list, targets, staging, config, bus, reporter, retry, room, archive, comparer } =
+            parts;
+        let memory = Memory::open(db, args.notify_most_waiting).await?;
         let post = Post::new(memory.clone(), retry, service.condition("notifications"), service.registry())?;
         Ok(Self {
             access: Access::new(list, targets, staging, service.registry())?,
@@ -120,12 +137,21 @@ impl Notifier {
             bus,
             reporter,
             room,
+            archive,
+            comparer,
+            written: Notify::new(),
         })
     }
 
     /// Looks and tells until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
-        tokio::join!(self.hear(&shutdown), self.look_and_tell(&shutdown), self.ask_for_endings(&shutdown));
+        let everybody = || everybody(self.operator.as_ref(), &self.config.current());
+        tokio::join!(
+            self.hear(&shutdown),
+            self.look_and_tell(&shutdown),
+            self.ask_for_endings(&shutdown),
+            self.post.run(everybody, self.every, &self.written, &shutdown),
+        );
     }
 
     /// Notes what services report. An event is acknowledged when it is noted.
@@ -161,11 +187,10 @@ impl Notifier {
     }
 
     async fn look_and_tell(&self, shutdown: &CancellationToken) {
-        let mut problems = Problems::default();
         let mut bus_away = None;
         loop {
             let looked = Instant::now();
-            let tell = self.tell(&mut problems, &mut bus_away);
+            let tell = self.tell(&mut bus_away);
             match shutdown.run_until_cancelled(tell).await {
                 None => return,
                 Some(Err(error)) => {
@@ -181,13 +206,19 @@ impl Notifier {
     }
 
     /// Looks once, and tells what is new.
-    async fn tell(&self, problems: &mut Problems, bus_away: &mut Option<Timestamp>) -> anyhow::Result<()> {
+    async fn tell(&self, bus_away: &mut Option<Timestamp>) -> anyhow::Result<()> {
         let now = Timestamp::now();
         *bus_away = (!self.bus.is_connected()).then(|| bus_away.unwrap_or(now));
         let resources = self.config.current();
         let audiences = everybody(self.operator.as_ref(), &resources);
         let room = *self.room.borrow();
-        let outlook = outlook::look(&self.bus, &self.memory, room.as_ref(), *bus_away, now).await?;
+        let here = Here {
+            memory: &self.memory,
+            archive: &self.archive,
+            comparer: &self.comparer,
+            room: room.as_ref(),
+        };
+        let outlook = outlook::look(&self.bus, here, *bus_away, now).await?;
         let endings = self.access.endings(&resources.tenants.keys().cloned().collect()).await?;
         for audience in &audiences {
             let mut tx = self.memory.begin().await?;
@@ -195,7 +226,7 @@ impl Notifier {
             tx.commit().await?;
         }
         self.tell_events(&endings, now).await?;
-        self.post.send(&audiences, problems).await?;
+        self.written.notify_one();
         Ok(())
     }
 

@@ -29,11 +29,17 @@ pub enum Kind {
     FullSoon,
     /// The bus is away.
     Bus,
+    /// Deletions do not go on.
+    Deleting,
+    /// The clock is in doubt: retention deletes nothing.
+    Clock,
+    /// A target lacks files that the archive index has there, or has some that it should not have.
+    Astray,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Failing,
         Self::SetAside,
         Self::Orphaned,
@@ -44,6 +50,9 @@ impl Kind {
         Self::Quota,
         Self::FullSoon,
         Self::Bus,
+        Self::Deleting,
+        Self::Clock,
+        Self::Astray,
     ];
 
     /// Its word, in SQL and in the texts.
@@ -59,6 +68,9 @@ impl Kind {
             Self::Quota => "quota",
             Self::FullSoon => "full-soon",
             Self::Bus => "bus",
+            Self::Deleting => "deleting",
+            Self::Clock => "clock",
+            Self::Astray => "astray",
         }
     }
 

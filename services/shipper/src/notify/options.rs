@@ -28,6 +28,12 @@ pub struct NotifyArgs {
     /// For tests: how often a fault that comes and goes may be told, in seconds.
     #[arg(long, hide = true, default_value_t = 3600.0, value_name = "SECONDS")]
     pub notify_between: f64,
+    /// For tests: so many mails wait for one audience at most; of more, the oldest go.
+    #[arg(long, hide = true, default_value_t = 500, value_name = "MAILS")]
+    pub notify_most_waiting: u32,
+    /// For tests: what counts as an hour when it is forecast when staging is full, in seconds.
+    #[arg(long, hide = true, default_value_t = 3600.0, value_name = "SECONDS")]
+    pub forecast_window: f64,
     /// For tests: a digest comes after so long, whoever gets it, in seconds.
     #[arg(long, hide = true, value_name = "SECONDS")]
     pub notify_digest: Option<f64>,
@@ -50,6 +56,14 @@ impl NotifyArgs {
     /// The time cannot be.
     pub fn every(&self) -> anyhow::Result<Duration> {
         Duration::try_from_secs_f64(self.notify_every.max(0.01)).context("--notify-every")
+    }
+
+    /// Over which time the rate is measured at which staging fills up.
+    ///
+    /// # Errors
+    /// The time cannot be.
+    pub fn forecast_window(&self) -> anyhow::Result<Duration> {
+        Duration::try_from_secs_f64(self.forecast_window.max(0.1)).context("--forecast-window")
     }
 
     /// How often digests come, if a test says so.

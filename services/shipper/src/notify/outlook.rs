@@ -15,10 +15,36 @@ use super::{
     memory::{Memory, MemoryError},
     observed::{Key, Kind, Observed, Outlook},
 };
-use crate::quota::Room;
+use crate::{
+    archive::{Archive, ArchiveError, ClockInDoubt, Comparer, Disagreement, StuckDeletions},
+    quota::Room,
+};
+
+/// Why nothing is seen now.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// What people were told.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The archive index.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
 
 /// How long a service may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
+
+/// What is looked at in this process: the rest is asked over the bus.
+pub struct Here<'a> {
+    /// What people reported.
+    pub memory: &'a Memory,
+    /// Deletions and the clock.
+    pub archive: &'a Archive,
+    /// What targets and the index do not agree about.
+    pub comparer: &'a Comparer,
+    /// How full staging is.
+    pub room: Option<&'a Room>,
+}
 
 /// Looks at everything, at `now`. The bus has been away since `bus_away`, if it is.
 ///
@@ -26,12 +52,15 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// The state database cannot be used.
 pub async fn look(
     bus: &Bus,
-    memory: &Memory,
-    room: Option<&Room>,
+    Here { memory, archive, comparer, room }: Here<'_>,
     bus_away: Option<Timestamp>,
     now: Timestamp,
-) -> Result<Outlook, MemoryError> {
+) -> Result<Outlook, LookError> {
     let mut outlook = Outlook::default();
+    see_deletions(&mut outlook, archive.stuck_deletions().await?, archive.clock_in_doubt(now).await?);
+    if let Some(disagreements) = comparer.disagreements() {
+        see_archives(&mut outlook, disagreements);
+    }
     outlook.faults.extend(memory.reports(now).await?);
     outlook.answered.insert("here".to_owned());
     if let Some(since) = bus_away {
@@ -62,6 +91,32 @@ pub async fn look(
         outlook.faults.extend(fullness(room));
     }
     Ok(outlook)
+}
+
+/// Deletions that are stuck are their tenant's; the clock is the installation's, whoever waits for it.
+fn see_deletions(outlook: &mut Outlook, stuck: Vec<StuckDeletions>, clock: Option<ClockInDoubt>) {
+    outlook.answered.extend(["deletions".to_owned(), "clock".to_owned()]);
+    for StuckDeletions { tenant, count, since, problem, recording } in stuck {
+        let (tenant, place) = (Some(tenant), "deletion".to_owned());
+        let key = Key { service: "deletions".into(), tenant, place, kind: Kind::Deleting };
+        outlook.faults.insert(key, Observed { recording, ..observed(since, &problem, count) });
+    }
+    if let Some(ClockInDoubt { since, problem }) = clock {
+        let key =
+            Key { service: "clock".into(), tenant: None, place: "clock".into(), kind: Kind::Clock };
+        outlook.faults.insert(key, observed(since, &problem, 0));
+    }
+}
+
+/// What is not where the index has it is its tenant's, who alone knows who else is let in there.
+fn see_archives(outlook: &mut Outlook, disagreements: Vec<Disagreement>) {
+    outlook.answered.insert("archive".to_owned());
+    for Disagreement { tenant, target, problem, level, recordings, since, recording } in disagreements {
+        let (tenant, place) = (Some(tenant), format!("target {target}"));
+        let key = Key { service: "archive".into(), tenant, place, kind: Kind::Astray };
+        let seen = observed(since, &problem, recordings);
+        outlook.faults.insert(key, Observed { level, recording: recording.to_string(), ..seen });
+    }
 }
 
 /// How the destinations of a service stand; `None`: it does not say.
@@ -177,5 +232,48 @@ mod tests {
         let new = Destination { incomplete: "no host key".into(), ..well.clone() };
         assert_eq!(kinds(&new), []);
         assert_eq!(kinds(&Destination { chosen: true, ..new }), [(Kind::Incomplete, 0, 100)]);
+    }
+
+    #[test]
+    fn who_hears_of_what_is_wrong_with_deletions_archives_and_the_clock() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let (acme, beta): (TenantId, TenantId) = ("acme".parse().unwrap(), "beta".parse().unwrap());
+        let stuck = StuckDeletions {
+            tenant: acme.clone(),
+            count: 3,
+            since: at,
+            problem: "target archive: is empty: is it mounted?".into(),
+            recording: "01949c3e-7a5b-7000-8000-000000000001".into(),
+        };
+        let gone = Disagreement {
+            tenant: acme.clone(),
+            target: "archive".into(),
+            problem: "it is gone".into(),
+            level: 2,
+            recordings: 5,
+            since: at,
+            recording: domain::RecordingId::new(),
+        };
+        let mut outlook = Outlook::default();
+        let clock = ClockInDoubt { since: at, problem: "the clock has jumped".into() };
+        see_deletions(&mut outlook, vec![stuck], Some(clock));
+        see_archives(&mut outlook, vec![gone]);
+        let operator = |_: &Key| true;
+        let tenant = |id: &TenantId| {
+            let id = id.clone();
+            move |key: &Key| key.tenant.as_ref() == Some(&id)
+        };
+        let heard = |hears: &dyn Fn(&Key) -> bool| -> Vec<(Kind, u64)> {
+            let keys = outlook.faults.iter().filter(|(key, _)| hears(key));
+            keys.map(|(key, fault)| (key.kind, fault.count)).collect()
+        };
+        assert_eq!(heard(&operator), [(Kind::Astray, 5), (Kind::Clock, 0), (Kind::Deleting, 3)]);
+        assert_eq!(heard(&tenant(&acme)), [(Kind::Astray, 5), (Kind::Deleting, 3)]);
+        assert_eq!(heard(&tenant(&beta)), []);
+        // Asked, so that each of them is over when it is.
+        assert!(["deletions", "clock", "archive"].iter().all(|it| outlook.answered.contains(*it)));
+        let mut nothing = Outlook::default();
+        see_deletions(&mut nothing, Vec::new(), None);
+        assert!(nothing.faults.is_empty() && nothing.answered.len() == 2);
     }
 }

@@ -15,8 +15,8 @@ const OVER: &str = "works again";
 /// A report that did not come again for so long counts as over.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Whether it is a fault that is not seen otherwise: how targets, journals and staging's room stand is
-/// asked, not heard.
+/// Whether it is a fault that is not seen otherwise: how targets, journals, deletions, the clock, archives
+/// and staging's room stand is asked, not heard.
 fn is_heard(event: &Event) -> bool {
     let Some(What::Fault(fault)) = &event.what else { return false };
     match event.service.as_str() {
@@ -124,7 +124,7 @@ mod tests {
     async fn a_report_counts_until_it_is_taken_back_or_did_not_come_again_for_a_day() {
         let dir = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", dir.path().join("s.sqlite").display())).await.unwrap();
-        let memory = Memory::open(db).await.unwrap();
+        let memory = Memory::open(db, 500).await.unwrap();
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let hour = |hours| start + SignedDuration::from_hours(hours);
         let mut halted = event("signer", "signer/log", "it is halted", start);
@@ -139,6 +139,8 @@ mod tests {
             // These are asked for, not heard.
             ("shipper", "target archive", "cannot be reached"),
             ("shipper", "staging quota", "85 %"),
+            ("shipper", "deletion", "the log is halted"),
+            ("shipper", "retention", "the clock has jumped forward"),
             ("journal", "journal main", "cannot be reached"),
         ] {
             memory.note_report(&event(service, place, problem, start), start).await.unwrap();

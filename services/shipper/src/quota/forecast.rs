@@ -5,33 +5,38 @@ use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-/// The rate is that of the last hour.
-const WINDOW: Duration = Duration::from_secs(3600);
-/// A shorter look says nothing of the hours to come.
-const LEAST: Duration = Duration::from_secs(600);
-/// One look in this time is kept: 60 for the window.
-const APART: Duration = Duration::from_secs(60);
+/// A look over less than this share of the window says nothing of the hours to come.
+const LEAST: f64 = 1.0 / 6.0;
+/// One look in this share of the window is kept: 60.
+const APART: f64 = 1.0 / 60.0;
 /// What fills up more slowly than in this time does so by chance.
 const MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What staging held when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Forecast {
+    /// Seconds.
+    window: f64,
     looks: VecDeque<(Timestamp, u64)>,
 }
 
 impl Forecast {
+    /// At the rate of the last `window`; an hour, but in tests of the whole.
+    pub fn over(window: Duration) -> Self {
+        Self { window: window.as_secs_f64(), looks: VecDeque::new() }
+    }
+
     /// Notes that staging held `used` bytes at `now`.
     pub fn note(&mut self, now: Timestamp, used: u64) {
         // A clock that was set back: what was seen before is of no time that can be told.
         if self.looks.back().is_some_and(|(last, _)| *last > now) {
             self.looks.clear();
         }
-        if self.looks.back().is_some_and(|(last, _)| seconds(*last, now) < APART.as_secs_f64()) {
+        if self.looks.back().is_some_and(|(last, _)| seconds(*last, now) < self.window * APART) {
             return;
         }
         self.looks.push_back((now, used));
-        while self.looks.front().is_some_and(|(first, _)| seconds(*first, now) > WINDOW.as_secs_f64()) {
+        while self.looks.front().is_some_and(|(first, _)| seconds(*first, now) > self.window) {
             self.looks.pop_front();
         }
     }
@@ -42,7 +47,7 @@ impl Forecast {
     /// one large recording, does not bend it.
     pub fn rate(&self) -> Option<f64> {
         let ((first, _), (last, _)) = (self.looks.front()?, self.looks.back()?);
-        if seconds(*first, *last) < LEAST.as_secs_f64() {
+        if seconds(*first, *last) < self.window * LEAST {
             return None;
         }
         let mut slopes: Vec<f64> = Vec::new();
@@ -75,7 +80,7 @@ mod tests {
 
     /// Looks once a minute; `used` bytes at a minute.
     fn watched(minutes: i64, used: impl Fn(i64) -> u64) -> Forecast {
-        let mut forecast = Forecast::default();
+        let mut forecast = Forecast::over(Duration::from_secs(3600));
         for minute in 0..=minutes {
             forecast.note(Timestamp::from_second(1_800_000_000 + minute * 60).unwrap(), used(minute));
         }

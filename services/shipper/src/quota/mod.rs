@@ -118,7 +118,7 @@ impl Gauges {
 }
 
 impl Watch {
-    /// Of the folder `staging`, each `every`. Registers `callseal_shipper_staging_used_bytes`,
+    /// Of the folder `staging`, each `every`; the rate is that of the last `window`. Registers `callseal_shipper_staging_used_bytes`,
     /// `_quota_bytes`, `_free_bytes` and `_full_in_seconds`.
     ///
     /// # Errors
@@ -126,12 +126,12 @@ impl Watch {
     pub fn new(
         staging: &Path,
         quota: Quota,
-        every: Duration,
+        (every, window): (Duration, Duration),
         reporter: Reporter,
         registry: &Registry,
     ) -> prometheus::Result<Self> {
         let gauges = Gauges::register(registry)?;
-        let (forecast, full) = (Forecast::default(), Fullness::default());
+        let (forecast, full) = (Forecast::over(window), Fullness::default());
         Ok(Self { staging: staging.to_owned(), quota, every, reporter, forecast, full, gauges })
     }
 

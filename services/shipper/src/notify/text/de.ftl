@@ -23,6 +23,9 @@ what-full-soon = der Zwischenspeicher ist bei diesem Tempo in { $hours ->
    *[other] { $hours } Stunden
 } voll
 what-bus = der Bus (NATS) ist nicht erreichbar
+what-deleting = Löschungen kommen nicht voran
+what-clock = die Uhr ist zweifelhaft, und es wird nichts wegen abgelaufener Aufbewahrung gelöscht
+what-astray = { $place } enthält nicht, was laut Archivverzeichnis dort liegt
 what-digest = { $count ->
     [one] eine Störung dauert an
    *[other] { $count } Störungen dauern an
@@ -43,6 +46,18 @@ line-waiting = { $count ->
     [one] Eine Aufzeichnung wartet. Nichts geht verloren: Sie wird aufbewahrt, bis sie angekommen ist.
    *[other] { $count } Aufzeichnungen warten. Nichts geht verloren: Sie werden aufbewahrt, bis sie angekommen sind.
 }
+line-deletions = { $count ->
+    [one] Eine Löschung wartet und wird von selbst wieder versucht.
+   *[other] { $count } Löschungen warten und werden von selbst wieder versucht.
+}
+line-astray = { $count ->
+    [one] Es betrifft eine Aufzeichnung.
+   *[other] Es betrifft { $count } Aufzeichnungen.
+}
+line-dropped = { $count ->
+    [one] Eine frühere Mail konnte Ihnen nicht zugestellt werden und wurde verworfen.
+   *[other] { $count } frühere Mails konnten Ihnen nicht zugestellt werden und wurden verworfen.
+} callseal targets zeigt, was jetzt nicht stimmt.
 line-times = { $count ->
     [one] Einmal gemeldet.
    *[other] { $count }-mal gemeldet.
@@ -118,6 +133,15 @@ next-quota =
     callseal sweep
 next-bus =
     Starten Sie NATS. Gespräche werden weiter aufgezeichnet, in den Spool von ingest, bis dessen Datenträger voll ist.
+next-deleting =
+    Beheben Sie, was der Text oben nennt; die Löschungen gehen von selbst weiter.
+    callseal delete list
+next-clock =
+    Stellen Sie die Uhr, falls sie falsch geht. Geht sie richtig, ist nichts zu tun: Einen Tag nach dem Sprung wird ihr geglaubt.
+    callseal delete list
+next-astray =
+    Sehen Sie nach, wer dort noch schreibt oder löscht; holen Sie Fehlendes aus einer Sicherung oder von einem anderen Ziel zurück.
+    callseal sweep
 next-digest =
     callseal targets
 next-ends =

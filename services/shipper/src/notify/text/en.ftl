@@ -24,6 +24,9 @@ what-full-soon = staging is full in { $hours ->
    *[other] { $hours } hours
 } at this rate
 what-bus = the bus (NATS) cannot be reached
+what-deleting = deletions do not go on
+what-clock = the clock is in doubt, and retention deletes nothing
+what-astray = { $place } does not hold what the archive index says
 what-digest = { $count ->
     [one] one fault lasts on
    *[other] { $count } faults last on
@@ -44,6 +47,18 @@ line-waiting = { $count ->
     [one] One recording waits. Nothing is lost: it is kept until it has arrived.
    *[other] { $count } recordings wait. Nothing is lost: they are kept until they have arrived.
 }
+line-deletions = { $count ->
+    [one] One deletion waits, and is tried again by itself.
+   *[other] { $count } deletions wait, and are tried again by themselves.
+}
+line-astray = { $count ->
+    [one] It is about one recording.
+   *[other] It is about { $count } recordings.
+}
+line-dropped = { $count ->
+    [one] One earlier mail could not be delivered to you, and was dropped.
+   *[other] { $count } earlier mails could not be delivered to you, and were dropped.
+} callseal targets shows what is wrong now.
 line-times = { $count ->
     [one] Reported once.
    *[other] Reported { $count } times.
@@ -119,6 +134,15 @@ next-quota =
     callseal sweep
 next-bus =
     Start NATS. Calls are recorded on, into the spool of ingest, until its disk is full.
+next-deleting =
+    Mend what the text above names; deletions go on by themselves.
+    callseal delete list
+next-clock =
+    Set the clock right if it is wrong. If it is right, nothing is to be done: it is believed a day after the jump.
+    callseal delete list
+next-astray =
+    Look who else writes or deletes there; bring back what is gone from a backup or another target.
+    callseal sweep
 next-digest =
     callseal targets
 next-ends =

@@ -23,6 +23,9 @@ what-full-soon = à ce rythme, le stockage intermédiaire sera plein dans { $hou
    *[other] { $hours } heures
 }
 what-bus = le bus (NATS) est injoignable
+what-deleting = des suppressions n’avancent pas
+what-clock = l’horloge est douteuse, et rien n’est supprimé en fin de conservation
+what-astray = { $place } ne contient pas ce que dit l’index d’archive
 what-digest = { $count ->
     [one] une panne persiste
    *[other] { $count } pannes persistent
@@ -43,6 +46,18 @@ line-waiting = { $count ->
     [one] Un enregistrement attend. Rien n’est perdu : il est conservé jusqu’à son arrivée.
    *[other] { $count } enregistrements attendent. Rien n’est perdu : ils sont conservés jusqu’à leur arrivée.
 }
+line-deletions = { $count ->
+    [one] Une suppression attend ; elle est retentée d’elle-même.
+   *[other] { $count } suppressions attendent ; elles sont retentées d’elles-mêmes.
+}
+line-astray = { $count ->
+    [one] Cela concerne un enregistrement.
+   *[other] Cela concerne { $count } enregistrements.
+}
+line-dropped = { $count ->
+    [one] Un message antérieur n’a pas pu vous être remis et a été abandonné.
+   *[other] { $count } messages antérieurs n’ont pas pu vous être remis et ont été abandonnés.
+} callseal targets montre ce qui ne va pas maintenant.
 line-times = { $count ->
     [one] Signalé une fois.
    *[other] Signalé { $count } fois.
@@ -118,6 +133,15 @@ next-quota =
     callseal sweep
 next-bus =
     Démarrez NATS. Les appels restent enregistrés, dans le spool d’ingest, tant que son disque n’est pas plein.
+next-deleting =
+    Corrigez ce que nomme le texte ci-dessus ; les suppressions reprennent d’elles-mêmes.
+    callseal delete list
+next-clock =
+    Mettez l’horloge à l’heure si elle est fausse. Sinon il n’y a rien à faire : elle est crue un jour après le saut.
+    callseal delete list
+next-astray =
+    Cherchez qui d’autre y écrit ou y supprime ; rapportez ce qui manque d’une sauvegarde ou d’une autre destination.
+    callseal sweep
 next-digest =
     callseal targets
 next-ends =

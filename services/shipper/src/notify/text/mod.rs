@@ -81,6 +81,11 @@ impl Writer {
         Letter { about: "digest", subject, body: self.body(lines) }
     }
 
+    /// The text of a mail, above which stands that so many earlier ones never came.
+    pub fn after_dropped(&self, body: &str, dropped: u64) -> String {
+        format!("{}\n\n{body}", self.words.say("line-dropped", [("count", dropped.into())]))
+    }
+
     /// Something ends, or has ended.
     pub fn ends(&self, ending: &Ending, stage: Stage) -> Letter {
         let place = match ending.place.split_once(' ') {
@@ -123,7 +128,11 @@ impl Writer {
         }
         match key.kind {
             Kind::Reported => lines.push(self.words.say("line-times", [("count", episode.count.into())])),
-            Kind::Quota | Kind::FullSoon | Kind::Halted | Kind::Bus => {}
+            Kind::Deleting => {
+                lines.push(self.words.say("line-deletions", [("count", episode.count.into())]));
+            }
+            Kind::Astray => lines.push(self.words.say("line-astray", [("count", episode.count.into())])),
+            Kind::Quota | Kind::FullSoon | Kind::Halted | Kind::Bus | Kind::Clock => {}
             _ => lines.push(self.words.say("line-waiting", [("count", episode.count.into())])),
         }
         if !episode.recording.is_empty() {
@@ -140,7 +149,7 @@ impl Writer {
             Kind::Reported => self.words.say(&kind, [("place", key.place.as_str().into())]),
             Kind::Quota => self.words.say(&kind, [("level", episode.peak.max(episode.level).into())]),
             Kind::FullSoon => self.words.say(&kind, [("hours", episode.count.into())]),
-            Kind::Halted | Kind::Bus => self.words.say(&kind, []),
+            Kind::Halted | Kind::Bus | Kind::Deleting | Kind::Clock => self.words.say(&kind, []),
             _ => self.words.say(&kind, [("place", self.place(sort, name).into())]),
         }
     }
@@ -160,6 +169,9 @@ impl Writer {
             Kind::Halted => "next-halted",
             Kind::Quota | Kind::FullSoon => "next-quota",
             Kind::Bus => "next-bus",
+            Kind::Deleting => "next-deleting",
+            Kind::Clock => "next-clock",
+            Kind::Astray => "next-astray",
         };
         self.headed(id, name, recording)
     }

@@ -60,12 +60,23 @@ fn letters(writer: &Writer) -> Vec<Letter> {
         writer.start(&key(None, "staging", Kind::Quota), &quota, now),
         writer.start(&key(None, "staging", Kind::FullSoon), &episode(0, "425.0 GB / 500.0 GB", 6), now),
         writer.start(&key(None, "bus", Kind::Bus), &episode(240, "", 0), now),
+        writer.start(
+            &key(acme, "deletion", Kind::Deleting),
+            &Episode { recording: id.into(), ..episode(600, "target archive: is empty: is it mounted?", 3) },
+            now,
+        ),
+        writer.start(&key(None, "clock", Kind::Clock), &episode(600, "the clock has jumped forward", 0), now),
+        writer.start(
+            &key(acme, "target archive", Kind::Astray),
+            &Episode { recording: id.into(), level: 2, ..episode(600, "a file of it is gone", 2) },
+            now,
+        ),
         writer.digest(&[(&failing.0, &failing.1), (&journal.0, &journal.1)], now),
         writer.digest(&[(&failing.0, &Episode { since: at(400_000), ..failing.1.clone() })], now),
     ];
     let gone = Episode { gone_since: Some(at(120)), ..journal.1.clone() };
     letters.push(writer.over(&journal.0, &gone, Some(0)));
-    letters.push(writer.over(&failing.0, &Episode { gone_since: Some(at(100)), ..failing.1 }, Some(2)));
+    letters.push(writer.over(&failing.0, &Episode { gone_since: Some(at(100)), ..failing.1.clone() }, Some(2)));
     letters.push(writer.over(&key(None, "signer/key", Kind::Reported), &gone, None));
     letters.push(writer.over(
         &key(None, "staging", Kind::Quota),
@@ -78,6 +89,8 @@ fn letters(writer: &Writer) -> Vec<Letter> {
         letters
             .push(writer.ends(&Ending { tenant: acme.map(|t| t.parse().unwrap()), place, what, at }, stage));
     }
+    let digest = writer.digest(&[(&failing.0, &episode(180, away, 1))], now);
+    letters.push(Letter { body: writer.after_dropped(&digest.body, 12), ..digest });
     let signing = Ending {
         tenant: None,
         place: "signer".into(),
