@@ -64,10 +64,10 @@ npm_set() { # npm_set NAME VERSION: a package of npm with all that it needs, in 
   mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
 }
 
-crate() { # crate NAME VERSION: a command built from its published source
+crate() { # crate NAME VERSION [option of cargo install]: a command built from its published source
   [ -x "$tools/bin/$1" ] && [ -e "$tools/installed/$1-$2" ] && return
   echo "building $1 $2 into .tools, some minutes once"
-  cargo install --quiet --locked --root "$tools" --version "$2" "$1"
+  cargo install --quiet --locked --root "$tools" --version "$2" "${@:3}" "$1"
   mkdir -p "$tools/installed" && touch "$tools/installed/$1-$2"
 }
 
@@ -103,6 +103,8 @@ test() {
   debian /usr/sbin/sshd openssh-server
   debian /usr/sbin/smbd samba
   debian /usr/bin/smbclient smbclient
+  # Judges logins of Windows.
+  debian /usr/bin/ntlm_auth winbind
   debian /usr/lib/postgresql/15/bin/postgres postgresql
   debian /usr/sbin/mariadbd mariadb-server
   # Apache Derby: server, client and ij, and a Java to run them.
@@ -131,6 +133,10 @@ test() {
   python aics_tlog aics-tlog==0.2.1 --ignore-requires-python
   # AWS KMS and S3 that are not AWS'.
   python_set moto
+  # SQL Server's logins, TLS and packets by Microsoft. It is built with OpenSSL, as nothing of ours is.
+  debian /usr/include/openssl/ssl.h libssl-dev
+  debian /usr/bin/pkg-config pkg-config
+  crate mssql-mock-tds 0.3.0 --debug
   # A mail server.
   python_set aiosmtpd
   # Azure Blob that is not Azure's.

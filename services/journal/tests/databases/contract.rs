@@ -139,10 +139,20 @@ pub async fn a_cut_insert_is_there_once(
     through: impl Fn() -> Box<dyn JournalDb>,
     beside: &dyn JournalDb,
 ) {
+    a_cut_insert_of(LONGEST, cable, through, beside).await;
+}
+
+/// The same where login and insert take other than [`LONGEST`] bytes.
+pub async fn a_cut_insert_of(
+    longest: u64,
+    cable: &Cable,
+    through: impl Fn() -> Box<dyn JournalDb>,
+    beside: &dyn JournalDb,
+) {
     beside.create_table().await.unwrap();
     let step = if std::env::var_os("ALL_CUTS").is_some() { 1 } else { SOME_CUTS };
     let (mut all, mut cut) = (Vec::new(), 0);
-    for bytes in (0..LONGEST).step_by(step) {
+    for bytes in (0..longest).step_by(step) {
         let (row, journal) = (row(RecordingId::new()), through());
         cable.cut_after(bytes, || true);
         cut += u32::from(journal.insert(std::slice::from_ref(&row)).await.is_err());
@@ -158,7 +168,7 @@ pub async fn a_cut_insert_is_there_once(
 }
 
 /// Bytes that login and insert of one row take together, at most.
-const LONGEST: u64 = 3_000;
+pub const LONGEST: u64 = 3_000;
 
 /// Every so many of them are tried, a prime number; with `ALL_CUTS=1` all are.
 const SOME_CUTS: usize = 23;

@@ -5,9 +5,9 @@ use std::path::Path;
 use callseal_journal::database::{self, JournalDb};
 use domain::resources::{
     DatabaseServer, DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget, MySqlJournal, PostgresJournal,
-    SqliteJournal,
+    SqlServerEncryption, SqlServerJournal, SqliteJournal,
 };
-use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres};
+use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres, sql_server::SqlServer};
 
 pub fn journal(database: JournalDatabase) -> JournalTarget {
     JournalTarget {
@@ -48,6 +48,11 @@ pub fn mysql(port: u16) -> MySqlJournal {
 pub fn derby(port: u16) -> DerbyJournal {
     let server = server(port, Derby::DATABASE, Derby::USER, Derby::PASSWORD);
     DerbyJournal { server, schema: None, tls: DatabaseTls::Prefer }
+}
+
+pub fn sql_server(port: u16) -> SqlServerJournal {
+    let server = server(port, SqlServer::DATABASE, SqlServer::USER, SqlServer::PASSWORD);
+    SqlServerJournal { server, instance: None, schema: None, encrypt: SqlServerEncryption::Off }
 }
 
 pub fn open(journal: &JournalTarget) -> Box<dyn JournalDb> {

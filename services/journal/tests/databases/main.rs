@@ -9,5 +9,7 @@ mod derby;
 mod described;
 mod mysql;
 mod postgres;
+mod sql_server;
+mod sql_server_login;
 mod sqlite;
 mod tunnel;

@@ -13,6 +13,7 @@ use tunnel::{SshError, Stream, Tunnel};
 use super::{
     encrypted::{Broken, Encryption, laid},
     trust,
+    windows::Windows,
 };
 use crate::database::{ErrorKind, JournalError, table::Value};
 
@@ -66,19 +67,18 @@ impl Server {
     pub(super) fn new(journal: &SqlServerJournal) -> Result<Self, JournalError> {
         let server = &journal.server;
         let description = |sentence| JournalError::new(ErrorKind::Description, sentence);
-        if server.user.contains('\\') {
-            return Err(description(
-                "logins of Windows are not possible from here: name a login of the SQL Server itself",
-            ));
-        }
         let name = ServerName::try_from(server.host.clone())
             .map_err(|_| description("host is neither a name nor an address"))?;
         let mut config = Config::new();
         config.host(&server.host);
         config.database(&server.database);
         config.application_name("callseal");
-        let password = server.password.as_ref().map(|password| password.expose().clone()).unwrap_or_default();
-        config.authentication(AuthMethod::sql_server(&server.user, password));
+        let windows = Windows::named(&server.user, server.password.as_ref());
+        if windows.is_none() {
+            let password =
+                server.password.as_ref().map(|password| password.expose().clone()).unwrap_or_default();
+            config.authentication(AuthMethod::sql_server(&server.user, password));
+        }
         config.encryption(EncryptionLevel::NotSupported);
         match &journal.instance {
             Some(instance) => config.instance_name(instance),
@@ -93,7 +93,7 @@ impl Server {
             instance: journal.instance.clone(),
             tunnel: server.tunnel.clone().map(Tunnel::new),
             config,
-            encryption: Encryption { level: journal.encrypt, tls, server: name },
+            encryption: Encryption { level: journal.encrypt, tls, server: name, windows },
         })
     }
 

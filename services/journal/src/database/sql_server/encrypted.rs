@@ -15,7 +15,10 @@ use tokio_rustls::{
     rustls::{ClientConfig, pki_types::ServerName},
 };
 
-use super::framed::{Framed, HEADER};
+use super::{
+    framed::{Framed, HEADER},
+    windows::{self, Windows},
+};
 
 /// Values of PRELOGIN's ENCRYPTION.
 mod level {
@@ -38,6 +41,8 @@ pub(super) struct Encryption {
     pub(super) level: SqlServerEncryption,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) server: ServerName<'static>,
+    /// The account, if the login is to be one of Windows.
+    pub(super) windows: Option<Windows>,
 }
 
 /// Why a connection came to nothing, or to its end.
@@ -47,6 +52,8 @@ pub(super) enum Broken {
     NotOffered,
     /// The handshake failed: the certificate, mostly.
     Handshake(io::Error),
+    /// What it asks of a login of Windows cannot be answered.
+    Challenge,
     /// The bytes stopped.
     Lost,
 }
@@ -70,13 +77,16 @@ async fn carry<S>(mut client: DuplexStream, mut server: S, encryption: Encryptio
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let connector = TlsConnector::from(encryption.tls);
+    let (connector, windows) = (TlsConnector::from(encryption.tls), encryption.windows);
     let mut hello = packet(&mut client).await?;
     if encryption.level == SqlServerEncryption::Strict {
         let mut server = connector.connect(encryption.server, server).await.map_err(Broken::Handshake)?;
         set_level(&mut hello, level::REQUIRED);
         server.write_all(&hello).await?;
-        return pass(client, server).await;
+        server.flush().await?;
+        let answer = packet(&mut server).await?;
+        client.write_all(&answer).await?;
+        return log_in_and_pass(client, server, windows).await;
     }
     let required = encryption.level == SqlServerEncryption::Required;
     set_level(&mut hello, if required { level::ON } else { level::LOGIN_ONLY });
@@ -89,25 +99,36 @@ where
     }
     if agreed == level::NOT_SUPPORTED {
         client.write_all(&answer).await?;
-        return pass(client, server).await;
+        return log_in_and_pass(client, server, windows).await;
     }
     let mut tls =
         connector.connect(encryption.server, Framed::new(server)).await.map_err(Broken::Handshake)?;
     tls.get_mut().0.finish();
     client.write_all(&answer).await?;
     if agreed != level::LOGIN_ONLY {
-        return pass(client, tls).await;
+        return log_in_and_pass(client, tls, windows).await;
     }
     // The login, and nothing after it.
-    loop {
-        let login = packet(&mut client).await?;
-        tls.write_all(&login).await?;
-        if login[1] & 1 == 1 {
-            break;
-        }
+    let ntlm = windows::log_in(&mut client, &mut tls, windows).await?;
+    let mut server = tls.into_inner().0.into_inner();
+    if let Some(ntlm) = ntlm {
+        windows::answer(ntlm, &mut client, &mut server).await?;
     }
-    tls.flush().await?;
-    pass(client, tls.into_inner().0.into_inner()).await
+    pass(client, server).await
+}
+
+async fn log_in_and_pass<S>(
+    mut client: DuplexStream,
+    mut server: S,
+    windows: Option<Windows>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Some(ntlm) = windows::log_in(&mut client, &mut server, windows).await? {
+        windows::answer(ntlm, &mut client, &mut server).await?;
+    }
+    pass(client, server).await
 }
 
 /// Carries bytes both ways until one side has ended.
@@ -126,7 +147,7 @@ async fn pass<S: AsyncRead + AsyncWrite>(client: DuplexStream, server: S) -> Res
 }
 
 /// A packet of TDS with its header.
-async fn packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+pub(super) async fn packet(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut packet = vec![0; HEADER];
     from.read_exact(&mut packet).await?;
     let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));

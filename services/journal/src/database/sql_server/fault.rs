@@ -17,7 +17,9 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
         ),
         18_452 => (
             ErrorKind::LoginRefused,
-            format!("{server} takes Windows logins only; allow SQL Server authentication on it"),
+            format!(
+                "{server} does not take this kind of login, or not of this domain; allow SQL Server authentication on it, or name a user as DOMAIN\\user"
+            ),
         ),
         18_456 | 18_450 | 18_451 | 18_461 | 40_615 => (
             ErrorKind::LoginRefused,

@@ -52,15 +52,15 @@ impl<S> Framed<S> {
     }
 }
 
-/// The packets of a message.
-fn packets(message: &[u8]) -> Vec<u8> {
+/// The packets of a message of a kind.
+pub(super) fn packets(kind: u8, message: &[u8]) -> Vec<u8> {
     let count = message.chunks(PAYLOAD).len();
     let mut packets = Vec::with_capacity(message.len() + count * HEADER);
     for (number, part) in message.chunks(PAYLOAD).enumerate() {
         let last = u8::from(number + 1 == count);
         // A part is no longer than PAYLOAD.
         let [high, low] = ((part.len() + HEADER) as u16).to_be_bytes();
-        packets.extend([PRELOGIN, last, high, low, 0, 0, 1, 0]);
+        packets.extend([kind, last, high, low, 0, 0, 1, 0]);
         packets.extend(part);
     }
     packets
@@ -114,7 +114,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.framing {
-            this.outgoing.extend(packets(&std::mem::take(&mut this.gathered)));
+            this.outgoing.extend(packets(PRELOGIN, &std::mem::take(&mut this.gathered)));
             while !this.outgoing.is_empty() {
                 match ready!(Pin::new(&mut this.inner).poll_write(context, &this.outgoing))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

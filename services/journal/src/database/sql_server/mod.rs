@@ -5,6 +5,7 @@ mod encrypted;
 mod fault;
 mod framed;
 mod trust;
+mod windows;
 
 use std::collections::HashSet;
 
@@ -55,7 +56,7 @@ impl SqlServer {
     /// A journal on a server, in the table that `table` makes of a dialect; it is contacted at the first use.
     ///
     /// # Errors
-    /// The table's name or the authority's certificates cannot be used, or the login is one of Windows.
+    /// The table's name or the authority's certificates cannot be used.
     pub fn new(
         journal: &SqlServerJournal,
         table: impl Fn(Dialect) -> Result<Table, JournalError>,
@@ -120,6 +121,12 @@ impl SqlServer {
                 ErrorKind::Denied,
                 format!(
                     "{server} does not take up TLS; look at encrypt, which `strict` needs SQL Server 2022 for"
+                ),
+            ),
+            Failure::Broken(Broken::Challenge) => (
+                ErrorKind::LoginRefused,
+                format!(
+                    "{server} asks for a login of Windows that is not NTLMv2, which is all there is here"
                 ),
             ),
             Failure::Broken(Broken::Lost) => unreachable(),

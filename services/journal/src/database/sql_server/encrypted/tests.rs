@@ -77,6 +77,7 @@ async fn connection(
         level: wanted,
         tls: Arc::new(trust::client(wanted, authority).unwrap()),
         server: ServerName::try_from("127.0.0.1").unwrap(),
+        windows: None,
     };
     let (mut near, carried) = laid(client.unwrap(), encryption);
     near.write_all(&prelogin(level::NOT_SUPPORTED)).await.unwrap();
