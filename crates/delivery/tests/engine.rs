@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use delivery::{
-    Asked, Backoff, Claim, Destination, Engine, EngineOptions, Fault, Manners, Metrics, Notice, Order, State, Terms,
-    VerifiedFile, Work, WorkList,
+    Asked, Backoff, Claim, Destination, Engine, EngineOptions, Fault, Manners, Metrics, Notice, Order, State,
+    Terms, VerifiedFile, Work, WorkList,
 };
 use domain::RecordingId;
 use harness::{postgres::Postgres, wait};
@@ -27,7 +27,8 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(20), ceiling: Dur
 const OPTIONS: EngineOptions = EngineOptions {
     concurrency: 2,
     transfers: 16,
-    lease: Duration::from_secs(2),
+    // Nobody dies in these tests: a worker that a busy machine holds up is not taken for dead.
+    lease: Duration::from_secs(600),
     look_over: Duration::from_millis(50),
     orphan_after: Duration::from_millis(200),
     done_kept: Duration::from_secs(3600),
@@ -302,14 +303,12 @@ async fn replicas_on_postgresql_share_the_work_and_each_order_is_carried_out_onc
     let postgres = Postgres::start().await.unwrap();
     let url = format!("{}?schema=shipper", postgres.url());
     let stop = CancellationToken::new();
-    // Nobody dies here: a worker that a busy machine holds up must not be taken for dead.
-    let patient = EngineOptions { lease: Duration::from_secs(3600), ..OPTIONS };
     let mut replicas = Vec::new();
     for _ in 0..3 {
         let list = WorkList::open(Database::open(&url).await.unwrap(), BACKOFF).await.unwrap();
         let work = Arc::new(Noting::default());
         let metrics = Metrics::register("test", &Registry::new()).unwrap();
-        let tell = start_with(&list, &work, &["one", "two"], &stop, patient, metrics);
+        let tell = start_with(&list, &work, &["one", "two"], &stop, OPTIONS, metrics);
         replicas.push((list, work, tell));
     }
     let ids: Vec<RecordingId> = (0..60).map(|_| RecordingId::new()).collect();

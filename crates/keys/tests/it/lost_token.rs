@@ -13,7 +13,7 @@ const HASH_LIST: &[u8] = b"a hash list\n";
 
 /// Tries until it goes well; what is tried must not fail for ever.
 fn in_the_end<T>(what: &str, mut attempt: impl FnMut() -> Result<T, KeyError>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         match attempt() {
             Ok(done) => return done,

@@ -115,7 +115,7 @@ impl World {
         let port = harness::ports::claim().unwrap();
         let nats = start_nats(folder.path(), port);
         let bus = connect(port, "test").await;
-        bus.ensure_streams().await.unwrap();
+        harness::streams::ensure(&bus).await.unwrap();
         let mut world = Self { replicas: Vec::new(), bus, nats: Some(nats), port, folder, config };
         for _ in 0..replicas {
             world.start_replica().await;
