@@ -86,9 +86,14 @@ impl WorkList {
         let mut tx = self.db.begin_write().await?;
         let now_ms = now.as_millisecond();
         let arrived_by_ms = arrived_by.map_or(i64::MAX, Timestamp::as_millisecond);
+        if self.in_order
+            && let Some(lease_until) = self.in_other_hands(&mut tx, destination, now_ms).await?
+        {
+            return Ok(Claimed::NotBefore(Some(at(lease_until))));
+        }
         let (order_by, most) = match self.held_back(&mut tx, destination, now_ms).await? {
             Held::Until(not_before) => return Ok(Claimed::NotBefore(Some(at(not_before)))),
-            Held::Probe => ("attempts, position", 1),
+            Held::Probe => (if self.in_order { "position" } else { "attempts, position" }, 1),
             Held::Not => ("position", most.max(1)),
         };
         // Several replicas take from the same list: each passes over what another has in hand.
@@ -115,6 +120,33 @@ impl WorkList {
         }
         tx.commit().await?;
         Ok(if orders.is_empty() { Claimed::NotBefore(Some(now)) } else { Claimed::Orders(orders) })
+    }
+
+    /// Until when somebody has orders of the destination in hand (Unix ms); `None`: nobody has.
+    async fn in_other_hands(
+        &self,
+        tx: &mut Transaction,
+        destination: &Destination,
+        now_ms: i64,
+    ) -> Result<Option<i64>, DeliveryError> {
+        let (tenant, name) = (destination.tenant.as_str(), destination.name.as_str());
+        if self.db.kind() == Kind::Postgres {
+            // Two replicas that look at the same moment would both see nobody.
+            sqlx::query("SELECT count(pg_advisory_xact_lock(hashtextextended($1, 0)))")
+                .bind(format!("callseal orders {tenant}/{name}"))
+                .execute(&mut **tx)
+                .await?;
+        }
+        let (lease_until,): (Option<i64>,) = sqlx::query_as(
+            "SELECT MAX(lease_until) FROM delivery_orders \
+             WHERE tenant = $1 AND destination = $2 AND state = 'running' AND lease_until > $3",
+        )
+        .bind(tenant)
+        .bind(name)
+        .bind(now_ms)
+        .fetch_one(&mut **tx)
+        .await?;
+        Ok(lease_until)
     }
 
     /// Whether a destination is failing, and until when it is left alone.

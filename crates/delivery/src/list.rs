@@ -91,6 +91,8 @@ pub enum DeliveryError {
 pub struct WorkList {
     pub(crate) db: Database,
     pub(crate) backoff: Backoff,
+    /// See [`in_order`](Self::in_order).
+    pub(crate) in_order: bool,
     /// Counts changes that may have made an order due.
     changes: Arc<watch::Sender<u64>>,
 }
@@ -109,7 +111,16 @@ impl WorkList {
             let free = "UPDATE delivery_orders SET state = 'queued' WHERE state = 'running'";
             sqlx::query(free).execute(db.pool()).await?;
         }
-        Ok(Self { db, backoff, changes: Arc::new(watch::Sender::new(0)) })
+        Ok(Self { db, backoff, in_order: false, changes: Arc::new(watch::Sender::new(0)) })
+    }
+
+    /// The same list, whose destinations get their orders in the order in which these came, faults or not,
+    /// and from one worker at a time, whatever the number of replicas. A failing destination is probed with its oldest
+    /// order, and no order is accused of having caused the fault: the work itself has to tell a record at
+    /// fault from a destination at fault. A record at fault alone is passed over until its next attempt.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        Self { in_order: true, ..self }
     }
 
     /// The database it lives in, for what a service stores in the same transaction.

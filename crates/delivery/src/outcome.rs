@@ -242,8 +242,9 @@ impl WorkList {
         now: Timestamp,
         random: f64,
     ) -> Result<Failed, DeliveryError> {
-        // Who asks to be left alone is well, and no record made it say so: nobody is accused, and all wait.
-        let asks = held.not_before.is_some();
+        // Who asks to be left alone is well, and no record made it say so: nobody is accused, and all wait. So
+        // they do where the work knows which of the two is at fault.
+        let asks = held.not_before.is_some() || self.in_order;
         if !asks && let Some(faults) = self.suspect(tx, order, now).await? {
             let wait = self.backoff.wait(u32::try_from(faults + 1).unwrap_or(u32::MAX), random);
             let due = after(now.as_millisecond(), wait);
