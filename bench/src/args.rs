@@ -61,6 +61,9 @@ pub enum Args {
         /// What is added to each round trip in the second half, milliseconds.
         #[arg(long, default_value_t = 30)]
         delay: u64,
+        /// Which of the loads (one large file, many, both again with the delay); all unless given.
+        #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=4))]
+        loads: Vec<u8>,
     },
     /// Files to a share, beside what smbclient and rclone need for the same.
     Smb {
@@ -70,5 +73,8 @@ pub enum Args {
         /// What is added to each round trip in the second half, milliseconds.
         #[arg(long, default_value_t = 30)]
         delay: u64,
+        /// Which of the loads (one large file, many, both again with the delay); all unless given.
+        #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=4))]
+        loads: Vec<u8>,
     },
 }

@@ -7,6 +7,7 @@ pub mod args;
 pub mod capacity;
 pub mod cpu;
 pub mod delays;
+pub mod files;
 pub mod run;
 pub mod seal;
 pub mod sftp;

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::{
     announcements,
     args::Args,
-    capacity::{Capacity, Load},
+    capacity::{self, Capacity},
+    files::Load,
     seal, sftp, ship, sign, smb, verify,
 };
 
@@ -17,7 +18,7 @@ pub async fn run(args: Args, dir: &Path) -> anyhow::Result<bool> {
     Ok(match args {
         Args::Capacity { calls, seconds, rounds } => {
             let capacity = Capacity::start(dir).await?;
-            capacity.rounds(Load { calls, seconds }, rounds).await?
+            capacity.rounds(capacity::Load { calls, seconds }, rounds).await?
         }
         Args::Announcements { calls } => {
             let outcome = announcements::run(dir, calls).await?;
@@ -45,13 +46,13 @@ pub async fn run(args: Args, dir: &Path) -> anyhow::Result<bool> {
                 outcome.is_fast_enough()
             }
         },
-        Args::Sftp { at_once, delay } => {
-            let outcome = sftp::run(dir, &sftp::Load::usual(delay), at_once).await?;
+        Args::Sftp { at_once, delay, loads } => {
+            let outcome = sftp::run(dir, &Load::usual(delay, &loads), at_once).await?;
             println!("{outcome}");
             outcome.is_fast_enough()
         }
-        Args::Smb { at_once, delay } => {
-            let outcome = smb::run(dir, &sftp::Load::usual(delay), at_once).await?;
+        Args::Smb { at_once, delay, loads } => {
+            let outcome = smb::run(dir, &Load::usual(delay, &loads), at_once).await?;
             println!("{outcome}");
             outcome.is_as_fast()
         }

@@ -1,14 +1,16 @@
 //! Bringing files to a share: Callseal beside `smbclient` and `rclone`, to the same Samba server in one
-//! run, also over a network with a delay.
+//! run, also over a network with a delay. All of them read the same files.
 //!
-//! Callseal's time includes what the others leave out: each file is on the server's disk, and only then has
-//! its name. So the others are timed twice: until they return, and until the server's disk has it all.
+//! Callseal's time includes what the others leave out: a hash of each file is held against the one it was
+//! sealed with, it is on the server's disk, and only then has its name. So the others are timed twice:
+//! until they return, and until the server's disk has it all. Callseal signs or encrypts each message;
+//! smbclient by itself does neither with a server that leaves it the choice, and is asked to as well.
 
 use std::{
     fmt, fs,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, ensure};
@@ -20,7 +22,7 @@ use harness::{
 };
 use targets::{Content, Smb, Target as _};
 
-use crate::sftp::Load;
+use crate::files::{Load, Pass, Row};
 
 /// Who brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,31 +30,22 @@ enum Client {
     Callseal,
     CallsealEncrypted,
     Smbclient,
+    SmbclientSigned,
+    SmbclientEncrypted,
     Rclone,
 }
 
-const CLIENTS: [Client; 4] = [Client::Callseal, Client::CallsealEncrypted, Client::Smbclient, Client::Rclone];
+use Client::{Callseal, CallsealEncrypted, Rclone, Smbclient, SmbclientEncrypted, SmbclientSigned};
 
-/// How long it took somebody.
-#[derive(Debug, Clone, Copy)]
-struct Took {
-    client: Client,
-    /// Until it returned.
-    returned: Duration,
-    /// Until the server's file system was synced.
-    durable: Duration,
-}
-
-/// How long it took everybody.
-#[derive(Debug)]
-struct Round {
-    load: Load,
-    took: Vec<Took>,
-}
+/// All of them.
+const CLIENTS: [Client; 6] =
+    [Callseal, CallsealEncrypted, Smbclient, SmbclientSigned, SmbclientEncrypted, Rclone];
+/// Over a long way nothing hangs on how fast somebody signs.
+const FAR: [Client; 4] = [Callseal, CallsealEncrypted, Smbclient, Rclone];
 
 /// All rounds.
 #[derive(Debug)]
-pub struct Outcome(Vec<Round>);
+pub struct Outcome(Vec<Row<Client>>);
 
 /// Brings each load by each client, `at_once` files at a time where the client can.
 ///
@@ -61,53 +54,28 @@ pub struct Outcome(Vec<Round>);
 pub async fn run(dir: &Path, loads: &[Load], at_once: usize) -> anyhow::Result<Outcome> {
     let samba = Samba::start(&dir.join("samba")).await?;
     let cable = Cable::to(samba.port()).await?;
-    let mut rounds = Vec::new();
+    let mut rows = Vec::new();
     for load in loads {
         cable.delay(load.delay);
         let from = dir.join("load");
-        lay_out(&from, *load)?;
-        let bringing = Bringing { samba: &samba, port: cable.port(), load: *load, from: &from, at_once };
-        let mut took = Vec::new();
-        for client in CLIENTS {
-            let mut passes = Vec::new();
-            for _ in 0..load.passes() {
+        let contents = load.lay_out(&from)?;
+        let bringing =
+            Bringing { samba: &samba, port: cable.port(), contents: &contents, from: &from, at_once };
+        let clients = if load.delay.is_zero() { &CLIENTS[..] } else { &FAR };
+        let mut took: Vec<(Client, Vec<Pass>)> = clients.iter().map(|client| (*client, Vec::new())).collect();
+        for _ in 0..load.passes() {
+            for (client, passes) in &mut took {
                 let begun = Instant::now();
-                bringing.by(client).await.with_context(|| client.to_string())?;
-                let returned = begun.elapsed();
-                sync(&samba.share())?;
-                passes.push(Took { client, returned, durable: begun.elapsed() });
+                bringing.by(*client).await.with_context(|| client.to_string())?;
+                passes.push(Pass::over(begun, &samba.share())?);
                 arrived(&samba.share().join("in"), *load).with_context(|| client.to_string())?;
             }
-            passes.sort_by_key(|pass| pass.durable);
-            took.push(passes[passes.len() / 2]);
         }
+        eprintln!("{load:?} is done");
         fs::remove_dir_all(&from)?;
-        rounds.push(Round { load: *load, took });
+        rows.push(Row::new(*load, took));
     }
-    Ok(Outcome(rounds))
-}
-
-/// Waits until everything that was written to the file system of `folder` is on its disk.
-pub(crate) fn sync(folder: &Path) -> anyhow::Result<()> {
-    let synced = Command::new("sync").arg("-f").arg(folder).status()?;
-    ensure!(synced.success(), "sync -f fails");
-    Ok(())
-}
-
-/// The files as the other clients read them.
-fn lay_out(folder: &Path, load: Load) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)?;
-    let bytes = bytes(load.bytes);
-    (0..load.files).try_for_each(|number| fs::write(folder.join(name(number)), &bytes))?;
-    Ok(())
-}
-
-fn bytes(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
-}
-
-fn name(number: usize) -> String {
-    format!("{number}.wav")
+    Ok(Outcome(rows))
 }
 
 /// All of it is there; and makes place for the next.
@@ -122,7 +90,7 @@ fn arrived(folder: &Path, load: Load) -> anyhow::Result<()> {
 struct Bringing<'a> {
     samba: &'a Samba,
     port: u16,
-    load: Load,
+    contents: &'a [(String, Content)],
     from: &'a Path,
     at_once: usize,
 }
@@ -130,17 +98,12 @@ struct Bringing<'a> {
 impl Bringing<'_> {
     async fn by(&self, client: Client) -> anyhow::Result<()> {
         match client {
-            Client::Callseal => self.by_callseal(SmbEncryption::Off).await,
-            Client::CallsealEncrypted => self.by_callseal(SmbEncryption::Required).await,
-            Client::Smbclient => {
-                let login = format!("{}%{PASSWORD}", self.samba.user()?);
-                let commands =
-                    format!("mkdir in; cd in; lcd \"{}\"; prompt OFF; mput *", self.from.display());
-                let mut client = Command::new("smbclient");
-                client.args(["-s", "/dev/null", "-p", &self.port.to_string(), "-U", &login]);
-                ran(client.arg(format!("//127.0.0.1/{SHARE}")).args(["-c", &commands])).await
-            }
-            Client::Rclone => {
+            Callseal => self.by_callseal(SmbEncryption::Off).await,
+            CallsealEncrypted => self.by_callseal(SmbEncryption::Required).await,
+            Smbclient => self.by_smbclient(None).await,
+            SmbclientSigned => self.by_smbclient(Some("sign")).await,
+            SmbclientEncrypted => self.by_smbclient(Some("encrypt")).await,
+            Rclone => {
                 let obscured = Command::new("rclone").args(["obscure", PASSWORD]).output();
                 let obscured = obscured.context("rclone is missing: install Debian's rclone")?.stdout;
                 let remote = format!(
@@ -169,12 +132,21 @@ impl Bringing<'_> {
             encryption,
             tunnel: None,
         });
-        let content = Content::from_bytes(bytes(self.load.bytes));
-        let bringing = stream::iter(0..self.load.files).map(|number| {
-            let (target, content) = (&target, &content);
-            async move { target.put("", &name(number), content).await.map(|_| ()) }
-        });
-        Ok(bringing.buffer_unordered(self.at_once).try_collect().await?)
+        let bringing = stream::iter(self.contents).map(Ok::<_, anyhow::Error>);
+        let each = |(name, content): &'_ (String, Content)| {
+            let (target, name, content) = (&target, name.clone(), content.clone());
+            async move { Ok(target.put("", &name, &content).await.map(|_| ())?) }
+        };
+        bringing.try_for_each_concurrent(self.at_once, each).await
+    }
+
+    async fn by_smbclient(&self, protection: Option<&str>) -> anyhow::Result<()> {
+        let login = format!("{}%{PASSWORD}", self.samba.user()?);
+        let commands = format!("mkdir in; cd in; lcd \"{}\"; prompt OFF; mput *", self.from.display());
+        let mut client = Command::new("smbclient");
+        client.args(["-s", "/dev/null", "-p", &self.port.to_string(), "-U", &login]);
+        client.args(protection.map(|way| format!("--client-protection={way}")));
+        ran(client.arg(format!("//127.0.0.1/{SHARE}")).args(["-c", &commands])).await
     }
 }
 
@@ -191,11 +163,12 @@ async fn ran(command: &mut Command) -> anyhow::Result<()> {
 }
 
 impl Outcome {
-    /// Whether Callseal had everything on the server's disk at least as soon as the others, in each round.
+    /// Whether Callseal had everything on the server's disk at least as soon as the others, in each round;
+    /// what it encrypts, as soon as what another encrypts.
     pub fn is_as_fast(&self) -> bool {
-        self.0.iter().all(|round| {
-            let of = |client| round.took.iter().find(|took| took.client == client).map(|took| took.durable);
-            of(Client::Callseal) <= of(Client::Smbclient).min(of(Client::Rclone))
+        self.0.iter().all(|row| {
+            row.is_as_fast(Callseal, &[Smbclient, SmbclientSigned, Rclone])
+                && row.is_as_fast(CallsealEncrypted, &[SmbclientEncrypted])
         })
     }
 }
@@ -203,25 +176,18 @@ impl Outcome {
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Callseal => "Callseal, signed",
-            Self::CallsealEncrypted => "Callseal, encrypted",
-            Self::Smbclient => "smbclient",
-            Self::Rclone => "rclone",
+            Callseal => "Callseal, signed",
+            CallsealEncrypted => "Callseal, encrypted",
+            Smbclient => "smbclient by itself",
+            SmbclientSigned => "smbclient, signed",
+            SmbclientEncrypted => "smbclient, encrypted",
+            Rclone => "rclone",
         })
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for round in &self.0 {
-            let Load { files, bytes, delay } = round.load;
-            writeln!(f, "{files} × {} kB, {delay:?} added to each round trip", bytes / 1000)?;
-            for Took { client, returned, durable } in &round.took {
-                let rate = (files * bytes) as f64 / 1e6 / durable.as_secs_f64();
-                let (returned, durable) = (returned.as_secs_f64(), durable.as_secs_f64());
-                writeln!(f, "  {client:<20} {returned:>8.2} s, durable {durable:>8.2} s {rate:>8.1} MB/s")?;
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(|row| row.fmt(f))
     }
 }
