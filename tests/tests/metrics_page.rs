@@ -8,6 +8,7 @@ const SOURCES: &[(&str, &str, &[&str])] = &[
     ("Rules", "", &["services/rules/src"]),
     ("Signer", "", &["services/signer/src"]),
     ("Shipper", "", &["services/shipper/src"]),
+    ("Journal", "", &["services/journal/src"]),
     (
         "Shipper and journal, each with its own name in the place of `…`",
         "callseal_…_",

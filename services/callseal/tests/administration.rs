@@ -252,7 +252,7 @@ async fn journal_init_makes_the_table_and_says_what_is_wrong_with_one_that_is_th
     insta::assert_snapshot!(check(&["register"]), @r"1: register: the PostgreSQL server 127.0.0.1:PORT has no table calls; make it by `callseal journal-init`");
     insta::assert_snapshot!(run(&["register"]), @r"0: register: the table calls is there, with all its columns");
     insta::assert_snapshot!(run(&["register"]), @r"0: register: the table calls is there, with all its columns");
-    insta::assert_snapshot!(check(&["register"]), @r"0: register: the table calls has all columns and can be read");
+    insta::assert_snapshot!(check(&["register"]), @r"0: register: the table calls has all columns; a row was written and taken back, and rows can be read");
     let rows: (i64,) = sqlx::query_as("SELECT count(*) FROM calls").fetch_one(&pool).await.unwrap();
     assert_eq!(rows, (0,));
     insta::assert_snapshot!(run(&["other"]), @r"

@@ -13,6 +13,7 @@
 
 pub mod database;
 pub mod fail_point;
+mod figures;
 mod intake;
 mod options;
 mod write;
@@ -31,6 +32,7 @@ use sql::Database;
 
 pub use options::Options;
 
+use figures::Figures;
 use intake::Announcements;
 use write::Writing;
 
@@ -58,12 +60,13 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     let (state_ready, work_ready) = (service.condition("state"), service.condition("journals"));
     let config = config::watch(&options.config, shutdown.clone())?;
     let db = Database::open(&options.state).await.context("the journal's state cannot be opened")?;
-    let list = WorkList::open(db, options.retry.backoff()).await?;
+    let list = WorkList::open(db, options.retry.backoff()).await?.in_order();
     state_ready.set_ok();
 
     let metrics = Metrics::register(ROLE.service, service.registry()).context("metrics of the journal")?;
     let reporter = Reporter::new(bus.clone(), ROLE);
-    let work = Arc::new(Writing::new(config.clone(), options.data.clone(), reporter));
+    let figures = Figures::register(service.registry()).context("metrics of the journal")?;
+    let work = Arc::new(Writing::new(config.clone(), options.data.clone(), reporter, figures.clone()));
     // Rows of one journal are written one after the other: they are small, and their order is kept.
     let options = EngineOptions {
         concurrency: 1,
@@ -73,8 +76,10 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
         ..EngineOptions::default()
     };
     work_ready.set_ok();
-    Delivering { role: ROLE, bus, config, list, intake: Announcements, work, options, metrics }
-        .run(shutdown)
-        .await;
+    let (forgotten, standing) =
+        (Arc::clone(&work), figures.follow(list.clone(), config.clone(), shutdown.clone()));
+    let delivering =
+        Delivering { role: ROLE, bus, config, list, intake: Announcements, work, options, metrics };
+    tokio::join!(delivering.run(shutdown.clone()), standing, forgotten.close_the_forgotten(shutdown));
     Ok(())
 }

@@ -12,6 +12,7 @@ use wire::recording_v1::JournalRow;
 use super::{
     ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
+    probe::{End, Proven, made_up},
     query::Query,
     table::{ROWS_AT_ONCE, Table, Value, set},
     way::{self, Way},
@@ -141,6 +142,18 @@ impl Derby {
             | DrdaError::Foreign => (ErrorKind::Other, format!("{server}: {error}")),
         };
         JournalError::new(kind, sentence).caused_by(error)
+    }
+
+    async fn write(&self, rows: &[JournalRow], end: End) -> Result<u64, Failure> {
+        // After an error the connection is let go of, and with it transaction and lock.
+        let mut connection = self.connection().await?;
+        let written = self.insert_new(&mut connection, rows).await?;
+        match end {
+            End::Commit => connection.commit().await?,
+            End::TakeBack => connection.rollback().await?,
+        }
+        self.keep(connection).await;
+        Ok(written)
     }
 
     /// Writes within the connection's transaction; it is not committed yet.
@@ -290,6 +303,12 @@ impl JournalDb for Derby {
         Ok(())
     }
 
+    async fn probe(&self) -> Result<Proven, JournalError> {
+        self.check().await?;
+        let tried = self.write(&[made_up()], End::TakeBack).await;
+        tried.map(|_| Proven::Writing).map_err(|failure| self.fault(failure))
+    }
+
     async fn create_table(&self) -> Result<(), JournalError> {
         match self.check().await {
             Err(error) if error.kind() == ErrorKind::NoTable => {}
@@ -306,15 +325,7 @@ impl JournalDb for Derby {
     }
 
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
-        let insert = async {
-            // After an error the connection is let go of, and with it transaction and lock.
-            let mut connection = self.connection().await?;
-            let written = self.insert_new(&mut connection, rows).await?;
-            connection.commit().await?;
-            self.keep(connection).await;
-            Ok(written)
-        };
-        insert.await.map_err(|failure: Failure| self.fault(failure))
+        self.write(rows, End::Commit).await.map_err(|failure| self.fault(failure))
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {

@@ -29,6 +29,25 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// In one word, for counting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Busy => "busy",
+            Self::LoginRefused => "login",
+            Self::NoDatabase => "database",
+            Self::NoTable => "table",
+            Self::Columns => "columns",
+            Self::Denied => "denied",
+            Self::Full => "full",
+            Self::Row => "row",
+            Self::Description => "description",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// A fault, as a sentence for a person. Holds nothing of a row.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]

@@ -7,6 +7,7 @@ mod found;
 mod kept;
 mod mysql;
 mod postgres;
+mod probe;
 mod query;
 mod rows;
 mod served;
@@ -22,6 +23,7 @@ use domain::resources::{JournalDatabase, JournalTarget};
 use wire::recording_v1::JournalRow;
 
 pub use error::{ErrorKind, JournalError};
+pub use probe::Proven;
 pub use query::{Place, Query};
 
 use dialect::Dialect;
@@ -40,6 +42,15 @@ pub trait JournalDb: Send + Sync {
     /// # Errors
     /// What is wrong, in words; [`ErrorKind::NoTable`] if only the table is missing.
     async fn check(&self) -> Result<(), JournalError>;
+
+    /// Looks as [`check`](Self::check) does, and then writes a made-up row and takes it back, where the
+    /// table lets.
+    ///
+    /// # Errors
+    /// As of [`check`](Self::check) and [`insert`](Self::insert).
+    async fn probe(&self) -> Result<Proven, JournalError> {
+        self.check().await.map(|()| Proven::Columns)
+    }
 
     /// Makes the table; one that exists stays as it is, and is checked.
     ///

@@ -11,6 +11,7 @@ use wire::recording_v1::JournalRow;
 use super::{
     CHANGED, ErrorKind,
     found::FoundColumn,
+    probe::End,
     query::Query,
     rows,
     served::{Served, Speaks},
@@ -26,6 +27,10 @@ const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TAB
 const COLUMNS: &str = "SELECT CAST(column_name AS CHAR), CAST(is_nullable = 'NO' AND column_default IS NULL AND \
      extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%generated%' AS SIGNED) FROM information_schema.columns \
      WHERE table_schema = DATABASE() AND table_name = ?";
+
+/// Whether the table's engine knows transactions: MyISAM does not, nor does Aria.
+const TRANSACTIONAL: &str = "SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e \
+     ON e.engine = t.engine WHERE t.table_schema = DATABASE() AND t.table_name = ? AND e.transactions = 'YES'";
 
 /// Writers of one table go one by one. The lock is the connection's: it ends with it at the latest. Names of
 /// locks are the whole server's, and short.
@@ -116,10 +121,16 @@ impl Speaks for MySql {
         connection.execute(AssertSqlSafe(statement)).await.map(drop)
     }
 
+    async fn takes_back(connection: &mut MySqlConnection, table: &Table) -> Result<bool, sqlx::Error> {
+        let engines: i64 = sqlx::query_scalar(TRANSACTIONAL).bind(table.name()).fetch_one(connection).await?;
+        Ok(engines == 1)
+    }
+
     async fn insert(
         connection: &mut MySqlConnection,
         table: &Table,
         rows: &[JournalRow],
+        end: End,
     ) -> Result<u64, sqlx::Error> {
         let locked: Option<i64> =
             sqlx::query_scalar(LOCK).bind(table.name()).fetch_one(&mut *connection).await?;
@@ -129,7 +140,10 @@ impl Speaks for MySql {
         }
         let mut tx = connection.begin().await?;
         let written = rows::insert_new(&mut tx, table, rows).await?;
-        tx.commit().await?;
+        match end {
+            End::Commit => tx.commit().await?,
+            End::TakeBack => tx.rollback().await?,
+        }
         sqlx::query(UNLOCK).bind(table.name()).execute(connection).await?;
         Ok(written)
     }

@@ -11,6 +11,7 @@ use wire::recording_v1::JournalRow;
 use super::{
     CHANGED, ErrorKind,
     found::FoundColumn,
+    probe::End,
     query::Query,
     rows,
     served::{Served, Speaks},
@@ -85,6 +86,7 @@ impl Speaks for Postgres {
         connection: &mut PgConnection,
         table: &Table,
         rows: &[JournalRow],
+        end: End,
     ) -> Result<u64, sqlx::Error> {
         let mut tx = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
         // Whoever has the lock below and is gone keeps it until the server notices.
@@ -96,7 +98,10 @@ impl Speaks for Postgres {
             .execute(&mut *tx)
             .await?;
         let written = rows::insert_new(&mut tx, table, rows).await?;
-        tx.commit().await?;
+        match end {
+            End::Commit => tx.commit().await?,
+            End::TakeBack => tx.rollback().await?,
+        }
         Ok(written)
     }
 

@@ -8,6 +8,7 @@ use super::{
     ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
     kept::{Kept, in_time},
+    probe::{End, Proven, made_up},
     query::Query,
     table::Table,
     way::{self, Failure, Way},
@@ -34,6 +35,11 @@ pub(super) trait Speaks: Send + Sync + 'static {
     /// Carries out one of the statements that make a table.
     async fn execute(connection: &mut Self::Connection, statement: String) -> Result<(), sqlx::Error>;
 
+    /// Whether the table takes back what a transaction has written.
+    async fn takes_back(_: &mut Self::Connection, _: &Table) -> Result<bool, sqlx::Error> {
+        Ok(true)
+    }
+
     /// Writes those of `rows` that are not there, in one transaction in which no other journal writes;
     /// returns how many those were. After an error the connection is let go of, and with it transaction
     /// and lock.
@@ -41,6 +47,7 @@ pub(super) trait Speaks: Send + Sync + 'static {
         connection: &mut Self::Connection,
         table: &Table,
         rows: &[JournalRow],
+        end: End,
     ) -> Result<u64, sqlx::Error>;
 
     /// A page of rows.
@@ -110,6 +117,18 @@ impl<S: Speaks> JournalDb for Served<S> {
         found::check(&self.table, &found, &self.server())
     }
 
+    async fn probe(&self) -> Result<Proven, JournalError> {
+        self.check().await?;
+        let trying = |mut connection| async move {
+            let takes_back = S::takes_back(&mut connection, &self.table).await?;
+            if takes_back {
+                S::insert(&mut connection, &self.table, &[made_up()], End::TakeBack).await?;
+            }
+            Ok((connection, takes_back))
+        };
+        Ok(if self.with(trying).await? { Proven::Writing } else { Proven::Columns })
+    }
+
     async fn create_table(&self) -> Result<(), JournalError> {
         match self.check().await {
             Err(error) if error.kind() == ErrorKind::NoTable => {}
@@ -127,7 +146,7 @@ impl<S: Speaks> JournalDb for Served<S> {
 
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
         let writing = |mut connection| async move {
-            let written = S::insert(&mut connection, &self.table, rows).await?;
+            let written = S::insert(&mut connection, &self.table, rows, End::Commit).await?;
             Ok((connection, written))
         };
         self.with(writing).await

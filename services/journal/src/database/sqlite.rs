@@ -12,6 +12,7 @@ use wire::recording_v1::JournalRow;
 use super::{
     CHANGED, ErrorKind, JournalDb, JournalError,
     found::{self, FoundColumn},
+    probe::{End, Proven, made_up},
     query::Query,
     rows,
     table::Table,
@@ -52,6 +53,20 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
         Self { pool, table, file: path.display().to_string() }
+    }
+
+    async fn write(&self, rows: &[JournalRow], end: End) -> Result<u64, JournalError> {
+        let write = async {
+            // The write lock from the beginning: nobody writes between the look and the insert.
+            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let written = rows::insert_new(&mut tx, &self.table, rows).await?;
+            match end {
+                End::Commit => tx.commit().await?,
+                End::TakeBack => tx.rollback().await?,
+            }
+            Ok(written)
+        };
+        write.await.map_err(|error| self.fault(error))
     }
 
     fn fault(&self, error: sqlx::Error) -> JournalError {
@@ -116,6 +131,11 @@ impl JournalDb for Sqlite {
         found::check(&self.table, &found, &format!("the SQLite journal {}", self.file))
     }
 
+    async fn probe(&self) -> Result<Proven, JournalError> {
+        self.check().await?;
+        self.write(&[made_up()], End::TakeBack).await.map(|_| Proven::Writing)
+    }
+
     async fn create_table(&self) -> Result<(), JournalError> {
         match self.check().await {
             Err(error) if error.kind() == ErrorKind::NoTable => {}
@@ -128,14 +148,7 @@ impl JournalDb for Sqlite {
     }
 
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
-        let insert = async {
-            // The write lock from the beginning: nobody writes between the look and the insert.
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            let written = rows::insert_new(&mut tx, &self.table, rows).await?;
-            tx.commit().await?;
-            Ok(written)
-        };
-        insert.await.map_err(|error| self.fault(error))
+        self.write(rows, End::Commit).await
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {

@@ -253,7 +253,7 @@ pub fn set(row: &mut JournalRow, column: &str, value: Value<'_>) {
                 "interrupted" => &mut row.interrupted,
                 _ => return,
             };
-            *field = text.into_owned();
+            *field = if column == BASE_FILE_NAME.name { unpadded(&text) } else { text.into_owned() };
         }
     }
 }

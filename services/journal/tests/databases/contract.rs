@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callseal_journal::database::{ErrorKind, JournalDb, Place, Query};
+use callseal_journal::database::{ErrorKind, JournalDb, Place, Proven, Query};
 use domain::RecordingId;
 use futures::future::join_all;
 use harness::{cable::Cable, wait};
@@ -40,9 +40,12 @@ fn sorted(mut rows: Vec<JournalRow>) -> Vec<JournalRow> {
 pub async fn is_kept(journal: &dyn JournalDb) {
     assert_eq!(journal.check().await.unwrap_err().kind(), ErrorKind::NoTable);
     assert_eq!(journal.insert(&rows(1)).await.unwrap_err().kind(), ErrorKind::NoTable);
+    assert_eq!(journal.probe().await.unwrap_err().kind(), ErrorKind::NoTable);
     journal.create_table().await.unwrap();
     journal.create_table().await.unwrap();
     journal.check().await.unwrap();
+    assert_eq!(journal.probe().await.unwrap(), Proven::Writing);
+    assert_eq!(journal.read(&Query::newest(9)).await.unwrap(), [], "what was tried is taken back");
 
     let mut rows = rows(ODD.len());
     for (row, odd) in rows.iter_mut().zip(ODD) {
@@ -62,6 +65,24 @@ pub async fn is_kept(journal: &dyn JournalDb) {
     let of_rule = Query { rule: Some("desk".into()), ..Query::newest(10) };
     let read = journal.read(&of_rule).await.unwrap();
     assert_eq!(read, [JournalRow { caller_name: "a\u{FFFD}b".into(), ..nul }]);
+}
+
+/// A name in a column of a fixed width comes back with blanks behind it: it is the same all the same.
+pub async fn a_padded_name_is_known_again(journal: &dyn JournalDb) {
+    let rows = rows(5);
+    assert_eq!(journal.insert(&rows).await.unwrap(), 5);
+    assert_eq!(journal.insert(&rows).await.unwrap(), 0);
+    let names =
+        |rows: &[JournalRow]| -> Vec<String> { rows.iter().map(|row| row.base_file_name.clone()).collect() };
+    let (mut read, mut query) = (Vec::new(), Query::newest(2));
+    loop {
+        let page = journal.read(&query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(Place::from(last));
+        read.extend(page);
+    }
+    read.reverse();
+    assert_eq!(names(&read), names(&rows), "page by page, each once");
 }
 
 /// Ten thousand rows, page by page, and what a reader may ask for.

@@ -1,11 +1,12 @@
 //! A real MariaDB server.
 
-use callseal_journal::database::{ErrorKind, JournalDb, Query};
+use callseal_journal::database::{ErrorKind, JournalDb, Proven, Query};
 use domain::{
     RecordingId,
     resources::{DatabaseTls, JournalDatabase, JournalTarget, MySqlJournal},
 };
 use harness::{cable::Cable, mariadb::MariaDb};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::{
     contract,
@@ -53,6 +54,34 @@ async fn a_mariadb_server_keeps_the_contract_whatever_its_own_settings() {
     assert!(error.concerns_row() && error.to_string().contains("utf8mb4"), "{error}");
     assert_eq!(latin.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
     assert_eq!(latin.read(&Query::newest(9)).await.unwrap().len(), 1);
+
+    server
+        .sql(&format!(
+            "USE {}; CREATE TABLE padded (basefilename char(120), {columns}); \
+             CREATE TABLE lasting (basefilename text, {columns}) ENGINE = MyISAM",
+            MariaDb::DATABASE
+        ))
+        .unwrap();
+    contract::a_padded_name_is_known_again(&*table(&server, "padded")).await;
+    let lasting = table(&server, "lasting");
+    assert_eq!(lasting.probe().await.unwrap(), Proven::Columns, "MyISAM takes nothing back");
+    assert_eq!(lasting.read(&Query::newest(9)).await.unwrap(), []);
+
+    server.sql("SET GLOBAL max_statement_time = 0.3").unwrap();
+    let url = format!(
+        "mysql://{}:{}@127.0.0.1:{}/{}",
+        MariaDb::USER,
+        MariaDb::PASSWORD,
+        server.port(),
+        MariaDb::DATABASE
+    );
+    let mut holder = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    holder.execute("LOCK TABLES padded WRITE").await.unwrap();
+    let (journal, row) = (table(&server, "padded"), [row(RecordingId::new())]);
+    let error = journal.insert(&row).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Busy && error.to_string().contains("lasted too long"), "{error}");
+    holder.execute("UNLOCK TABLES").await.unwrap();
+    assert_eq!(journal.insert(&row).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -108,6 +137,8 @@ async fn what_is_wrong_with_a_mariadb_journal_is_said_in_words_and_without_secre
             "grant SELECT and INSERT",
         ),
     ] {
+        let found_before = journal.probe().await.unwrap_err();
+        assert_eq!(found_before.kind(), kind, "{found_before}");
         let error = journal.insert(&[row(RecordingId::new())]).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(words) && error.is_permanent(), "{error}");

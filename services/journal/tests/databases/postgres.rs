@@ -1,6 +1,6 @@
 //! A real PostgreSQL server.
 
-use callseal_journal::database::{ErrorKind, JournalDb};
+use callseal_journal::database::{ErrorKind, JournalDb, Proven};
 use domain::{
     RecordingId,
     resources::{DatabaseTls, ExtraColumn, JournalDatabase, JournalTarget, PostgresJournal},
@@ -29,6 +29,57 @@ async fn a_postgresql_server_keeps_the_contract() {
     contract::is_kept(&*table(&server, "kept")).await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
     contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+}
+
+#[tokio::test]
+async fn whatever_isolation_is_usual_there_many_writers_write_each_row_once() {
+    let server = Postgres::start().await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    for level in ["repeatable read", "serializable"] {
+        let usual = format!("ALTER DATABASE postgres SET default_transaction_isolation = '{level}'");
+        sqlx::query(sqlx::AssertSqlSafe(usual)).execute(&pool).await.unwrap();
+        let name = level.replace(' ', "_");
+        contract::many_writers_write_each_row_once(|| table(&server, &name)).await;
+    }
+}
+
+#[tokio::test]
+async fn names_of_a_fixed_width_are_known_again_and_a_time_limit_of_the_server_passes() {
+    let server = Postgres::start().await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let padded = "CREATE TABLE padded (basefilename char(120), direction char(9), \"time\" bigint, callid text, \
+                  callername text, caller char(40), callee text, setting text, signature text)";
+    sqlx::query(padded).execute(&pool).await.unwrap();
+    contract::a_padded_name_is_known_again(&*table(&server, "padded")).await;
+
+    let limit = format!("ALTER ROLE {} SET statement_timeout = '300ms'", Postgres::USER);
+    sqlx::query(sqlx::AssertSqlSafe(limit)).execute(&pool).await.unwrap();
+    let mut holder = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE padded IN EXCLUSIVE MODE").execute(&mut *holder).await.unwrap();
+    let (journal, row) = (table(&server, "padded"), [row(RecordingId::new())]);
+    let error = journal.insert(&row).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Busy && error.to_string().contains("lasted too long"), "{error}");
+    holder.rollback().await.unwrap();
+    assert_eq!(journal.insert(&row).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_user_who_may_only_read_is_found_out_before_the_first_row() {
+    let server = Postgres::start().await.unwrap();
+    let owner = table(&server, "calls");
+    owner.create_table().await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    for statement in ["CREATE USER reader PASSWORD 'reader'", "GRANT SELECT ON calls TO reader"] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    let reader = open(&target(&server, "calls", |postgres| {
+        (postgres.server.user, postgres.server.password) = ("reader".into(), Some("reader".into()));
+    }));
+    reader.check().await.unwrap();
+    let error = reader.probe().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("INSERT"), "{error}");
+    sqlx::query("GRANT INSERT ON calls TO reader").execute(&pool).await.unwrap();
+    assert_eq!(reader.probe().await.unwrap(), Proven::Writing);
 }
 
 #[tokio::test]
