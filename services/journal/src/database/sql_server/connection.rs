@@ -192,6 +192,10 @@ impl Connection {
     pub(super) async fn commit(&mut self) -> Result<(), Failure> {
         quietly(self.client.commit_transaction()).await
     }
+
+    pub(super) async fn rollback(&mut self) -> Result<(), Failure> {
+        quietly(self.client.rollback_transaction()).await
+    }
 }
 
 fn bound<'a>(sql: &'a str, values: Vec<Value<'a>>) -> tiberius::Query<'a> {

@@ -21,6 +21,7 @@ use super::{
     CHANGED, ErrorKind, JournalDb, JournalError,
     dialect::Dialect,
     found::{self, FoundColumn},
+    probe::{End, Proven, made_up},
     query::Query,
     table::{ROWS_AT_ONCE, Table, Value, set, unpadded},
     way,
@@ -170,6 +171,19 @@ impl SqlServer {
         Ok(if old { &self.old_table } else { &self.table })
     }
 
+    async fn write(&self, rows: &[JournalRow], end: End) -> Result<u64, Failure> {
+        // After an error the connection is let go of, and with it transaction and lock.
+        let mut connection = self.connection().await?;
+        connection.begin().await?;
+        let written = self.insert_new(&mut connection, rows).await?;
+        match end {
+            End::Commit => connection.commit().await?,
+            End::TakeBack => connection.rollback().await?,
+        }
+        self.keep(connection).await;
+        Ok(written)
+    }
+
     /// Writes within a transaction, which is not committed yet.
     async fn insert_new(&self, connection: &mut Connection, rows: &[JournalRow]) -> Result<u64, Failure> {
         let table = self.comparable(connection).await?;
@@ -265,17 +279,14 @@ impl JournalDb for SqlServer {
         self.check().await
     }
 
+    async fn probe(&self) -> Result<Proven, JournalError> {
+        self.check().await?;
+        let tried = self.write(&[made_up()], End::TakeBack).await;
+        tried.map(|_| Proven::Writing).map_err(|failure| self.fault(failure))
+    }
+
     async fn insert(&self, rows: &[JournalRow]) -> Result<u64, JournalError> {
-        let insert = async {
-            // After an error the connection is let go of, and with it transaction and lock.
-            let mut connection = self.connection().await?;
-            connection.begin().await?;
-            let written = self.insert_new(&mut connection, rows).await?;
-            connection.commit().await?;
-            self.keep(connection).await;
-            Ok(written)
-        };
-        insert.await.map_err(|failure| self.fault(failure))
+        self.write(rows, End::Commit).await.map_err(|failure| self.fault(failure))
     }
 
     async fn read(&self, query: &Query) -> Result<Vec<JournalRow>, JournalError> {
