@@ -5,9 +5,15 @@ use std::fs;
 use callseal_journal::database::ErrorKind;
 use domain::{
     RecordingId,
-    resources::{DatabaseTls, JournalDatabase, SshAuth, SshServer, SshTunnel},
+    resources::{DatabaseTls, JournalDatabase, SqlServerEncryption, SshAuth, SshServer, SshTunnel},
 };
-use harness::{derby::Derby, mariadb::MariaDb, postgres::Postgres, sshd::Sshd};
+use harness::{
+    derby::Derby,
+    mariadb::MariaDb,
+    postgres::Postgres,
+    sql_server::{Offer, SqlServer},
+    sshd::Sshd,
+};
 
 use crate::{
     described::{self, journal, open},
@@ -29,6 +35,7 @@ async fn rows_go_through_ssh_servers_encrypted_twice_and_go_on_when_the_way_is_b
     let dir = tempfile::tempdir().unwrap();
     let (mariadb, postgres) = (MariaDb::start().await.unwrap(), Postgres::start().await.unwrap());
     let derby = Derby::start_with_tls().await.unwrap();
+    let sql_server = SqlServer::start(Offer::Supported).await.unwrap();
     let first = Sshd::start(&dir.path().join("first")).await.unwrap();
     let mut second = Sshd::start(&dir.path().join("second")).await.unwrap();
     let tunnel = SshTunnel { hops: vec![hop(&first), hop(&second)] };
@@ -41,11 +48,19 @@ async fn rows_go_through_ssh_servers_encrypted_twice_and_go_on_when_the_way_is_b
     let mut pg = described::postgres(postgres.port());
     pg.server.tunnel = Some(tunnel.clone());
     let mut drda = described::derby(derby.port());
-    drda.server.tunnel = Some(tunnel);
+    drda.server.tunnel = Some(tunnel.clone());
     drda.tls = DatabaseTls::VerifyFull;
     drda.server.ca_certificate = Some(derby.ca().unwrap());
-    let databases =
-        [JournalDatabase::MySql(mysql), JournalDatabase::Postgres(pg), JournalDatabase::Derby(drda)];
+    let mut tds = described::sql_server(sql_server.port());
+    tds.server.tunnel = Some(tunnel);
+    tds.encrypt = SqlServerEncryption::Required;
+    tds.server.ca_certificate = Some(sql_server.ca().unwrap());
+    let databases = [
+        JournalDatabase::MySql(mysql),
+        JournalDatabase::Postgres(pg),
+        JournalDatabase::Derby(drda),
+        JournalDatabase::SqlServer(tds),
+    ];
     for database in databases {
         let journal = open(&journal(database));
         journal.create_table().await.unwrap();
