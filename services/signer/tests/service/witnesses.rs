@@ -46,6 +46,13 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }
 
+/// The same as the tests of a rollback ask; nobody holds the database afterwards, which will be replaced.
+async fn nothing_is_sealed_meanwhile(bench: &Bench) {
+    let state = bench.state().await;
+    nothing_is_sealed(bench, &state).await;
+    state.database().pool().close().await;
+}
+
 /// Waits until the witness has cosigned the newest checkpoint; its size.
 async fn cosigned(bench: &Bench, key: &WitnessKey) -> u64 {
     harness::wait::until("the cosignature", PATIENCE, || async {
@@ -90,7 +97,7 @@ async fn a_witness_that_has_seen_more_than_a_restored_machine_knows_halts_the_lo
     let problem = refusal(&bench, &signer).await;
     let said = format!("the witness auditor has cosigned {seen} entries of this log");
     assert!(problem.starts_with(&said) && problem.contains(&format!("know {before}:")), "{problem}");
-    nothing_is_sealed(&bench, &bench.state().await).await;
+    nothing_is_sealed_meanwhile(&bench).await;
     assert_eq!(newest(&bench).unwrap().checkpoint.size, before);
     signer.stop().await;
 
@@ -98,7 +105,7 @@ async fn a_witness_that_has_seen_more_than_a_restored_machine_knows_halts_the_lo
     witness.kill_hard().unwrap();
     let signer = bench.signer(options(&bench));
     assert_eq!(refusal(&bench, &signer).await, problem);
-    nothing_is_sealed(&bench, &bench.state().await).await;
+    nothing_is_sealed_meanwhile(&bench).await;
     signer.stop().await;
 
     // Restored as the text asks for, all goes on by itself.
@@ -141,6 +148,6 @@ async fn a_witness_that_was_away_while_a_restored_machine_went_on_halts_the_fork
     let problem = refusal(&bench, &signer).await;
     let said = format!("the witness auditor has cosigned another tree of this log, over {seen} entries");
     assert!(problem.starts_with(&said), "{problem}");
-    nothing_is_sealed(&bench, &bench.state().await).await;
+    nothing_is_sealed_meanwhile(&bench).await;
     signer.stop().await;
 }

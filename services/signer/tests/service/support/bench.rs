@@ -42,7 +42,9 @@ impl Bench {
         std::fs::create_dir_all(&config).unwrap();
         std::fs::write(config.join("tenant.yaml"), TENANT).unwrap();
         let program = bus::server::find_program().unwrap();
-        let nats = NatsServer::start(&program, &nats_dir, None).unwrap();
+        // Its own port: a test may stop it and start it again.
+        let port = harness::ports::claim().unwrap();
+        let nats = NatsServer::start(&program, &nats_dir, Some(port)).unwrap();
         let mut options = BusOptions::new(nats.url(), "test");
         options.calls_max_bytes = 256 << 20;
         let bus = Bus::connect(options).await.unwrap();
