@@ -239,10 +239,10 @@ async fn a_name_that_is_taken_while_the_file_is_on_its_way_leads_to_the_next_nam
 #[tokio::test]
 async fn a_connection_that_stands_still_is_given_up_and_gone_on_with() {
     let world = World::start().await;
+    let target = world.open_with(of_user(), Duration::from_secs(3));
     world.graph.instead("PUT /uploads", Instead::StandStillAfter(100_000));
-    world.recordings().put("", "a.wav", &content_of(LARGE)).await.unwrap();
+    target.put("", "a.wav", &content_of(LARGE)).await.unwrap();
     assert!(is_whole(&world));
-    let target = world.recordings();
     world.graph.instead("PUT /v1.0", Instead::StandStillAfter(0));
     let error = target.put("", "small.wav", &content_of(1_000)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");

@@ -52,7 +52,7 @@ impl World {
     }
 
     pub fn open(&self, target: OneDriveTarget) -> OneDrive {
-        self.open_with(target, Duration::from_secs(3))
+        self.open_with(target, Duration::from_secs(30))
     }
 
     /// A target that gives a connection up when nothing moves on it for so long.
