@@ -152,12 +152,12 @@ pub fn unix_us() -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Instant;
 
     use super::*;
 
-    fn pair() -> (UdpSocket, UdpSocket, SocketAddr) {
+    pub fn pair() -> (UdpSocket, UdpSocket, SocketAddr) {
         let receiver = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = receiver.local_addr().unwrap();
         (receiver, UdpSocket::bind("127.0.0.1:0").unwrap(), address)
@@ -165,7 +165,7 @@ mod tests {
 
     /// Waits until the kernel notes when a datagram comes. It begins to a moment after the first socket
     /// of the machine has asked for it; until then it states when a datagram is taken.
-    fn until_arrivals_are_noted(receiver: &UdpSocket, sender: &UdpSocket, address: SocketAddr) {
+    pub fn until_arrivals_are_noted(receiver: &UdpSocket, sender: &UdpSocket, address: SocketAddr) {
         let (mut batch, mut noted) = (Batch::new(), false);
         while !noted {
             sender.send_to(b"?", address).unwrap();

@@ -55,6 +55,9 @@ async fn a_chunk_comes_by_itself() {
 
 #[tokio::test]
 async fn what_came_before_a_resumption_is_thrown_away() {
+    // As long as the receiver is open.
+    let (receiver, other, address) = socket::tests::pair();
+    socket::tests::until_arrivals_are_noted(&receiver, &other, address);
     let media = media(100, Duration::ZERO);
     let (sink, mut chunks) = mpsc::unbounded_channel();
     let mut call = media.call(sink);

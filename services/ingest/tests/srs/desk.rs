@@ -50,6 +50,7 @@ pub struct Desk {
     /// Rules has looked, and its answer is under way.
     holds_back: tokio::sync::watch::Sender<bool>,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    passed_over: Vec<What>,
     stop: CancellationToken,
 }
 
@@ -93,7 +94,18 @@ impl Desk {
             };
             bus_2.serve(subjects::RULES_STORE_CONSENT, "rules", stop_2, answer).await.unwrap();
         });
-        Self { rig, bus, asked, stored, verdict, own_sides, holds_back, events, stop }
+        Self {
+            rig,
+            bus,
+            asked,
+            stored,
+            verdict,
+            own_sides,
+            holds_back,
+            events,
+            passed_over: Vec::new(),
+            stop,
+        }
     }
 
     /// What rules says from now on.
@@ -111,14 +123,21 @@ impl Desk {
         self.holds_back.send_replace(held);
     }
 
-    /// The next event that `pick` takes something from.
+    /// The next event that `pick` takes something from. Those that it passes over come again: events are
+    /// sent side by side, and of two that follow from one thing either may come first.
     pub async fn event<T>(&mut self, pick: impl Fn(What) -> Option<T>) -> T {
         let waiting = async {
+            let mut looked_at = 0;
             loop {
-                let event = self.events.next().await.expect("events go on");
-                if let Some(picked) = event.what.and_then(&pick) {
-                    return picked;
+                while let Some(what) = self.passed_over.get(looked_at) {
+                    if let Some(picked) = pick(what.clone()) {
+                        self.passed_over.remove(looked_at);
+                        return picked;
+                    }
+                    looked_at += 1;
                 }
+                let event = self.events.next().await.expect("events go on");
+                self.passed_over.extend(event.what);
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the event should have come")
