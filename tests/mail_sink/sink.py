@@ -74,6 +74,10 @@ class Handler:
         wanted = orders()
         if wanted.get("data"):
             return wanted["data"]
+        message = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+        for part, refusal in wanted.get("subjects", {}).items():
+            if part in str(message["subject"]):
+                return refusal
         keep(server, session, envelope)
         while orders().get("hold"):
             await asyncio.sleep(0.05)

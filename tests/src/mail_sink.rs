@@ -89,8 +89,8 @@ impl MailSink {
     }
 
     /// How it behaves from now on; `{}`: it takes everything. `sender` and `data` are refusals
-    /// (`"451 later"`), `recipients` are refusals by address, `size` is the most bytes of a mail, and `cut`
-    /// breaks the connection `within` a mail or `after` it was kept, before that is said; with `hold: true`
+    /// (`"451 later"`), `subjects` are refusals by a part of the subject, `recipients` by address, `size` is
+    /// the most bytes of a mail, and `cut` breaks the connection `within` a mail or `after` it was kept, before that is said; with `hold: true`
     /// a mail is kept, and that is not said as long as it holds.
     ///
     /// # Errors

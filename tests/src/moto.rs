@@ -123,6 +123,20 @@ impl Moto {
         Ok(answered)
     }
 
+    /// A header that S3 answers with when it is asked about an object, as somebody else would: its path from
+    /// the bucket on, and the header's name.
+    ///
+    /// # Errors
+    /// There is no such object.
+    pub async fn s3_header(&self, path: &str, name: &str) -> anyhow::Result<Option<String>> {
+        let mut sent = HeaderMap::new();
+        let identity = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+        sent.insert("authorization", HeaderValue::from_static(identity));
+        let (status, headers, _) = self.turnstile.forward(&Method::HEAD, path, &sent, b"").await?;
+        ensure!((200..300).contains(&status), "HEAD: {status}");
+        Ok(headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned))
+    }
+
     /// A file with credentials, for `--aws-credentials-file`.
     pub fn credentials(&self) -> &Path {
         &self.credentials

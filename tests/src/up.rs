@@ -58,6 +58,19 @@ impl Up {
     /// # Errors
     /// It is not built.
     pub fn start(dir: &Path, name: &str, further: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(dir, name, further, &[])
+    }
+
+    /// The same, with these variables in its environment: what has no flag of its own is set so.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn start_with(
+        dir: &Path,
+        name: &str,
+        further: &[&str],
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let data = dir.join("data");
         let rtp = ports::claim_rtp(200)?;
         let mut command = Command::new(programs::own("callseal")?);
@@ -68,7 +81,8 @@ impl Up {
             .arg(dir.join("config"))
             .arg("--data")
             .arg(&data)
-            .args(further);
+            .args(further)
+            .envs(env.iter().copied());
         Ok(Self { process: Some(Process::start(name, &dir.join("logs"), &mut command)?), data })
     }
 

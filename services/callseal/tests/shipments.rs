@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use wire::recording_v1::{RecordingSealed, SealedFile};
 
-/// What waits for a target that is not in the configuration is orphaned after a minute, not before.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// What waits for a target that is not in the configuration is orphaned after a minute, here after a second.
+const SOON: &[(&str, &str)] = &[("CALLSEAL_ORPHAN_AFTER", "1")];
 
 const TENANT: &str = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n\
                       spec: {country: DE, timeZone: Europe/Berlin}\n";
@@ -47,7 +48,7 @@ impl Running {
         let mut sshd = Sshd::start(&dir.path().join("sshd")).await.unwrap();
         configure(dir.path(), &[TENANT, ARCHIVE, &vault(&sshd)]);
         sshd.stop().unwrap();
-        let mut up = Up::start(dir.path(), "up", &[]).unwrap();
+        let mut up = Up::start_with(dir.path(), "up", &[], SOON).unwrap();
         let nats = up.ready().await.unwrap().nats;
         let bus = Bus::connect(BusOptions::new(&nats, "test")).await.unwrap();
         Self { dir, sshd, nats, bus, _up: up }

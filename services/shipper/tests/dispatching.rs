@@ -9,6 +9,7 @@ use harness::{
     mail_sink::{MailSink, Tls},
     wait,
 };
+use nix::sys::signal::Signal;
 use serde_json::json;
 use wire::{
     delivery_v1::{
@@ -123,6 +124,26 @@ async fn a_shipper_killed_while_the_server_has_the_mail_sends_it_again_under_the
     assert_eq!(mails[0].field("messageId"), mails[1].field("messageId"));
     until_done(&world).await;
     assert_eq!(sink.mails().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_shipper_that_is_stopped_while_the_server_has_the_mail_sends_it_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = MailSink::start(dir.path(), Tls::Off, false).await.unwrap();
+    sink.behave(&json!({"hold": true})).unwrap();
+    let world = World::new(&mail(&sink, "")).await;
+    let mut shipper = world.shipper(&[]);
+    world.seal(&["mail"]).await;
+    sink.wait_for(1).await.unwrap();
+    shipper.signal(Signal::SIGTERM).unwrap();
+    wait::until("it to stop", PATIENCE, async || shipper.output().contains("draining").then_some(()))
+        .await
+        .unwrap();
+    sink.behave(&json!({})).unwrap();
+    wait::until("it to end", PATIENCE, || std::future::ready(shipper.ended().unwrap())).await.unwrap();
+    let _shipper = world.shipper(&[]);
+    until_done(&world).await;
+    assert_eq!(sink.mails().unwrap().len(), 1);
 }
 
 #[tokio::test]

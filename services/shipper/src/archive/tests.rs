@@ -20,6 +20,9 @@ struct Bench {
     _stop: DropGuard,
 }
 
+const TENANT: &str = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n\
+                      spec: {country: DE, timeZone: Europe/Berlin, whenUndecided: record}\n";
+
 const BEGIN: &str = "2026-11-22T09:00:00Z";
 
 fn at(hours: i64) -> Timestamp {
@@ -31,9 +34,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config");
         fs::create_dir(&config).unwrap();
-        let tenant = "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {name: acme}\n\
-                      spec: {country: DE, timeZone: Europe/Berlin, whenUndecided: record}\n";
-        fs::write(config.join("a.yaml"), tenant).unwrap();
+        fs::write(config.join("a.yaml"), TENANT).unwrap();
         let stop = CancellationToken::new();
         let policy = Policy::new(config::watch(&config, stop.clone()).unwrap());
         let db = Database::open(&format!("sqlite:{}", dir.path().join("s.sqlite").display())).await.unwrap();
@@ -60,6 +61,23 @@ impl Bench {
         assert!(self.archive.add_in(&mut tx, &self.tenant, id, &sealed, at(-24)).await.unwrap());
         tx.commit().await.unwrap();
         id
+    }
+
+    /// Notes files of these names at a target.
+    async fn brought(&self, id: RecordingId, target: &str, names: &[&str]) {
+        for name in names {
+            sqlx::query(
+                "INSERT INTO archive_files (tenant, recording, target, file, folder, stored_name, place, size, sha256, \
+                 verified_by, stored_at) VALUES ('acme', $1, $2, $3, '2026', $3, '', 1, $4, 'size', 0)",
+            )
+            .bind(id.to_string())
+            .bind(target)
+            .bind(*name)
+            .bind(vec![0_u8; 32])
+            .execute(self.archive.db.pool())
+            .await
+            .unwrap();
+        }
     }
 
     async fn retain(&self, hours: i64) -> Round {
@@ -155,4 +173,112 @@ async fn a_deletion_is_in_one_pair_of_hands_until_its_time_is_over() {
     let mut tx = bench.archive.db.begin_write().await.unwrap();
     let sealed = RecordingSealed::default();
     assert!(!bench.archive.add_in(&mut tx, &bench.tenant, id, &sealed, at(5)).await.unwrap());
+}
+
+/// A configuration with a target `archive` at which deletion is what this word says.
+fn with_target(deletion: &str) -> (TempDir, Policy, DropGuard) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), TENANT).unwrap();
+    let target = format!(
+        "apiVersion: callseal.io/v1alpha1\nkind: StorageTarget\nmetadata: {{name: archive, namespace: acme}}\n\
+         spec: {{deletion: {deletion}, folder: {{path: archive}}}}\n"
+    );
+    fs::write(dir.path().join("b.yaml"), target).unwrap();
+    let stop = CancellationToken::new();
+    let policy = Policy::new(config::watch(dir.path(), stop.clone()).unwrap());
+    (dir, policy, stop.drop_guard())
+}
+
+#[tokio::test]
+async fn what_only_a_change_of_the_configuration_helps_is_looked_at_when_it_changes_and_not_each_day() {
+    let bench = Bench::new().await;
+    let id = bench.kept_until(-1).await;
+    bench.brought(id, "archive", &["a.wav"]).await;
+    let (_never_dir, never, _never) = with_target("never");
+    let (_allowed_dir, allowed, _allowed) = with_target("allowed");
+    let soon = SignedDuration::from_secs(60);
+    let look = async |hours, policy| bench.archive.retain(policy, at(hours), soon).await.unwrap();
+    let mut refused = 0;
+    // Two weeks, hour by hour: once.
+    for hours in 0..14 * 24 {
+        refused += look(hours, &never).await.refused;
+    }
+    assert_eq!(refused, 1);
+    // Somebody allows it, and the next look finds it, also after a restart: that is noted.
+    let round = look(14 * 24, &allowed).await;
+    assert_eq!((round.marked, round.refused), (1, 0));
+}
+
+#[tokio::test]
+async fn the_names_of_a_folder_come_in_pages_and_each_of_them_once() {
+    let bench = Bench::new().await;
+    let id = bench.kept_until(1_000).await;
+    let names: Vec<String> = (0..25).map(|number| format!("{number:03}_x.wav")).collect();
+    bench.brought(id, "archive", &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let folder = bench.archive.folder_after(None).await.unwrap().unwrap();
+    let (mut last, mut found, mut pages) = (String::new(), Vec::new(), 0);
+    loop {
+        let page = bench.archive.files_after(&folder, &last, 10).await.unwrap();
+        let Some(end) = page.last() else { break };
+        assert!(page.len() <= 10);
+        pages += 1;
+        last.clone_from(&end.name);
+        found.extend(page.into_iter().map(|known| known.name));
+    }
+    assert_eq!((pages, &found), (3, &names));
+    assert!(bench.archive.still_has(&folder, id, &names[3]).await.unwrap());
+    assert!(!bench.archive.still_has(&folder, id, "another.wav").await.unwrap());
+}
+
+#[tokio::test]
+async fn deletions_that_something_broken_holds_up_are_told_and_those_that_people_hold_up_are_not() {
+    let bench = Bench::new().await;
+    for _ in 0..3 {
+        let id = bench.kept_until(-1).await;
+        bench.archive.mark_due(&bench.tenant, id, &bench.policy, at(0)).await.unwrap().unwrap();
+    }
+    let [first, second, third]: [Deletion; 3] = bench.claimed(0).await.try_into().unwrap();
+    assert_eq!(bench.archive.stuck_deletions().await.unwrap(), []);
+    let stuck = |id, hours: i64, since: Option<i64>| {
+        let problem = if since.is_some() { "the log is halted" } else { "legal hold 1 is over it" };
+        bench.archive.postpone(id, at(hours + 1), problem, since.map(at))
+    };
+    stuck(first.id, 2, Some(2)).await.unwrap();
+    stuck(second.id, 3, Some(3)).await.unwrap();
+    stuck(third.id, 3, None).await.unwrap();
+    // Still so at the next attempt: since the first one.
+    stuck(first.id, 9, Some(9)).await.unwrap();
+    let [told] = bench.archive.stuck_deletions().await.unwrap().try_into().unwrap();
+    assert_eq!((told.count, told.since, told.problem.as_str()), (2, at(2), "the log is halted"));
+    assert_eq!(told.recording, first.recording.to_string());
+    stuck(first.id, 10, None).await.unwrap();
+    bench.archive.deletion_done(&second, at(10)).await.unwrap();
+    assert_eq!(bench.archive.stuck_deletions().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_clock_in_doubt_is_told_as_long_as_that_lasts() {
+    let bench = Bench::new().await;
+    bench.retain(0).await;
+    assert_eq!(bench.archive.clock_in_doubt(at(0)).await.unwrap(), None);
+    bench.retain(1_000).await;
+    let told = bench.archive.clock_in_doubt(at(1_005)).await.unwrap().unwrap();
+    assert_eq!(told.since, at(1_000));
+    assert!(told.problem.contains("nothing is deleted by retention until 2027-01-04 01:00 UTC"), "{told:?}");
+    assert_eq!(bench.archive.clock_in_doubt(at(1_024)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn of_a_tenant_that_has_its_hands_full_no_deletion_is_taken_up() {
+    let bench = Bench::new().await;
+    let id = bench.kept_until(-1).await;
+    bench.archive.mark_due(&bench.tenant, id, &bench.policy, at(0)).await.unwrap().unwrap();
+    let busy = [bench.tenant.clone()];
+    assert!(bench.archive.claim_deletion(at(0), at(1), &busy).await.unwrap().is_none());
+    let claimed = bench.archive.claim_deletion(at(0), at(1), &["beta".parse().unwrap()]).await.unwrap();
+    let claimed = claimed.unwrap();
+    // Given back when the service stops: nobody waits for the end of its time.
+    assert!(bench.claimed(0).await.is_empty());
+    bench.archive.free_deletions(&[claimed.id], at(0)).await.unwrap();
+    assert_eq!(bench.claimed(0).await.len(), 1);
 }

@@ -3,7 +3,11 @@
 mod crash;
 mod desk;
 mod due;
+mod hashed;
+mod hung;
 mod kept;
+mod left;
+mod locked;
 mod log;
 mod scene;
 mod swept;

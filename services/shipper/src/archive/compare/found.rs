@@ -133,7 +133,7 @@ mod tests {
     fn what_is_wrong_is_told_by_target_with_the_gravest_first_and_only_after_a_whole_round() {
         let mut found = Found::default();
         let (gone, strange) = (RecordingId::new(), RecordingId::new());
-        let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let (first, second) = (folder("archive", "2025"), folder("archive", "2026"));
         assert_eq!(found.note(&first, [(Wrong::Unknown, strange)].into(), at(0)).len(), 1);
         assert_eq!(found.disagreements(), None);

@@ -69,7 +69,7 @@ impl Wrong {
 
 /// A folder of a target in which files of the index lie.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Folder {
+pub(in crate::archive) struct Folder {
     tenant: String,
     target: String,
     folder: String,

@@ -7,7 +7,7 @@ use crate::archive::{Archive, ArchiveError};
 
 /// A file that should lie in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(in crate::archive) struct Known {
     /// Its name there. Sensitive.
     pub name: String,
     pub recording: RecordingId,
@@ -24,7 +24,7 @@ pub(super) enum Standing {
 
 impl Archive {
     /// The folder that comes after this one; `None`: the round is over.
-    pub(super) async fn folder_after(&self, last: Option<&Folder>) -> Result<Option<Folder>, ArchiveError> {
+    pub(in crate::archive) async fn folder_after(&self, last: Option<&Folder>) -> Result<Option<Folder>, ArchiveError> {
         let (tenant, target, folder) =
             last.map_or(("", "", ""), |last| (&last.tenant, &last.target, &last.folder));
         let next: Option<(String, String, String)> = sqlx::query_as(
@@ -42,7 +42,7 @@ impl Archive {
 
     /// At most so many of the files that lie in a folder as the index knows it, those whose names come after
     /// this one.
-    pub(super) async fn files_after(
+    pub(in crate::archive) async fn files_after(
         &self,
         folder: &Folder,
         last: &str,
@@ -70,7 +70,7 @@ impl Archive {
 
     /// Whether the index still has this file there: its removal may have been noted meanwhile, or is about to
     /// be.
-    pub(super) async fn still_has(
+    pub(in crate::archive) async fn still_has(
         &self,
         folder: &Folder,
         recording: RecordingId,
