@@ -15,13 +15,11 @@ use world::{PATIENCE, World};
 const TABLE: &str = "CREATE TABLE calls (number serial PRIMARY KEY, basefilename text, direction text, \"time\" bigint, \
                      callid text, callername text, caller text, callee text, setting text, signature text)";
 
-const JOURNAL: &str = "JournalTarget";
-
 fn remote(server: &Postgres) -> String {
     format!(
         "---\nkind: Secret\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: login, namespace: acme}}\n\
          stringData: {{password: \"{}\"}}\n\
-         ---\nkind: {JOURNAL}\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
+         ---\nkind: JournalTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: remote, namespace: acme}}\n\
          spec: {{table: calls, postgres: {{host: 127.0.0.1, port: {}, database: {}, user: {}, \
          password: {{secretRef: {{name: login, key: password}}}}}}}}\n",
         Postgres::PASSWORD,
@@ -47,6 +45,20 @@ async fn until_there_are(server: &Postgres, count: usize) -> Vec<String> {
     .unwrap()
 }
 
+/// An announcement that is under way to a journal that dies comes again a minute later: none is.
+async fn until_all_are_on_the_list(world: &World, count: i64) {
+    let url = format!("sqlite:{}", world.path("state.sqlite").display());
+    let list = sqlx::SqlitePool::connect(&url).await.unwrap();
+    wait::until("all to be on the list", PATIENCE, || async {
+        let all = sqlx::query_as("SELECT count(*) FROM delivery_orders").fetch_one(&list);
+        let (orders,): (i64,) = all.await.ok()?;
+        (orders == count).then_some(())
+    })
+    .await
+    .unwrap();
+    list.close().await;
+}
+
 #[tokio::test]
 async fn rows_come_in_the_order_of_sealing_though_the_database_fails_and_the_journal_dies() {
     let mut server = Postgres::start().await.unwrap();
@@ -64,13 +76,14 @@ async fn rows_come_in_the_order_of_sealing_though_the_database_fails_and_the_jou
     for _ in 0..60 {
         sealed.push(world.seal(&["remote"]).await.base_file_name);
     }
+    until_all_are_on_the_list(&world, 80).await;
+    journal.kill_hard().unwrap();
+    let _journal = world.journal(&[]);
     server.start_again().await.unwrap();
     until_there_are(&server, 21).await;
-    journal.kill_hard().unwrap();
     for _ in 0..20 {
         sealed.push(world.seal(&["remote"]).await.base_file_name);
     }
-    let _journal = world.journal(&[]);
     assert_eq!(until_there_are(&server, 100).await, sealed);
 }
 
@@ -97,11 +110,10 @@ async fn a_row_that_a_trigger_chokes_on_is_set_aside_and_the_others_keep_their_o
     let poison = sealed.remove(4);
     assert_eq!(until_there_are(&server, 9).await, sealed);
     let set_aside = |what| match what {
-        What::Fault(fault) if !fault.will_retry => Some(fault.problem),
+        What::Fault(fault) if !fault.will_retry => Some(fault.problem).filter(|said| said.contains("P0001")),
         _ => None,
     };
-    let message = world.event("that it is set aside", set_aside).await;
-    assert!(message.contains("SQLSTATE P0001"), "{message}");
+    world.event("that it is set aside", set_aside).await;
     // Once somebody has mended the table, it is written as well.
     sqlx::query("DROP TRIGGER choke ON calls").execute(&pool).await.unwrap();
     assert!(!names(&server).await.unwrap().contains(&poison));

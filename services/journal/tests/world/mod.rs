@@ -22,6 +22,7 @@ pub struct World {
     dir: TempDir,
     bus: Bus,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+    passed_over: Vec<What>,
     nats: NatsServer,
 }
 
@@ -39,7 +40,7 @@ impl World {
             "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
              spec: {{country: DE, timeZone: Europe/Berlin, whenUndecided: record}}\n{resources}"
         );
-        let world = Self { dir, bus, events, nats };
+        let world = Self { dir, bus, events, passed_over: Vec::new(), nats };
         fs::create_dir_all(world.path("config")).unwrap();
         fs::write(world.path("config/resources.yaml"), text).unwrap();
         world
@@ -62,8 +63,14 @@ impl World {
 
     /// Announces a sealed recording for `journals`; returns its row.
     pub async fn seal(&self, journals: &[&str]) -> JournalRow {
+        self.seal_with(journals, |_| {}).await
+    }
+
+    /// The same with a row that `change` has changed.
+    pub async fn seal_with(&self, journals: &[&str], change: impl FnOnce(&mut JournalRow)) -> JournalRow {
         let id = RecordingId::new();
-        let row = row(id);
+        let mut row = row(id);
+        change(&mut row);
         let sealed = RecordingSealed {
             recording_id: id.to_string(),
             tenant: "acme".into(),
@@ -75,14 +82,21 @@ impl World {
         row
     }
 
-    /// The next event for which `choose` has an answer.
+    /// The next event for which `choose` has an answer. Those that it passes over come again: events are
+    /// sent side by side, and of two that follow from one thing either may come first.
     pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
         let found = async {
+            let mut looked_at = 0;
             loop {
-                let event = self.events.next().await.expect("the events ended");
-                if let Some(answer) = event.what.and_then(&mut choose) {
-                    return answer;
+                while let Some(what) = self.passed_over.get(looked_at) {
+                    if let Some(answer) = choose(what.clone()) {
+                        self.passed_over.remove(looked_at);
+                        return answer;
+                    }
+                    looked_at += 1;
                 }
+                let event = self.events.next().await.expect("the events ended");
+                self.passed_over.extend(event.what);
             }
         };
         tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
