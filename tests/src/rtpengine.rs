@@ -50,7 +50,8 @@ impl Rtpengine {
         let mut started =
             Self { process: Process::start("rtpengine", dir, &mut command)?, socket, address, asked: 0 };
         let answered = wait::until("rtpengine to answer", Duration::from_secs(60), async || {
-            started.ask("ping", &[]).await.ok()
+            // Until it listens nobody answers.
+            tokio::time::timeout(Duration::from_secs(1), started.ask("ping", &[])).await.ok()?.ok()
         });
         let answered = answered.await;
         answered.with_context(|| started.process.output())?;
@@ -134,7 +135,7 @@ impl Rtpengine {
         self.socket.send_to(&request, self.address).await?;
         let mut room = vec![0; 65_536];
         loop {
-            let received = tokio::time::timeout(Duration::from_secs(1), self.socket.recv(&mut room)).await;
+            let received = tokio::time::timeout(Duration::from_secs(60), self.socket.recv(&mut room)).await;
             let len = received.with_context(|| format!("rtpengine does not answer {command}"))??;
             // Answers to what was given up come late.
             let Some(mut answer) = room[..len].strip_prefix(cookie.as_bytes()) else { continue };

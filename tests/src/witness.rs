@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{process::Process, programs};
 
 /// How long a start may take on a busy machine.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 
 /// A running witness; dropping it kills it.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Witness {
     /// Starts one that knows the logs with these public keys. Its output goes to `data/witness.log`.
     ///
     /// # Errors
-    /// It does not say within half a minute where it listens.
+    /// It does not say within a minute where it listens.
     pub fn start(data: &Path, name: &str, logs: &[String]) -> anyhow::Result<Self> {
         Self::start_at(0, data, name, logs)
     }

@@ -13,7 +13,8 @@ use callseal::load::SipTransport;
 use harness::{postgres::Postgres, programs, recordings, resources, sshd::Sshd, wait, world::World};
 use sqlx::{Connection, PgConnection};
 
-const SOON: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const SOON: Duration = Duration::from_secs(120);
 
 fn vault(sshd: &Sshd) -> anyhow::Result<String> {
     let key = sshd.client_key()?.lines().map(|line| format!("    {line}\n")).collect::<String>();

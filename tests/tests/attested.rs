@@ -94,21 +94,30 @@ async fn a_witness_cosigns_what_is_served_and_delivered_and_holds_up_nothing_whe
     );
 
     // What is delivered brings the cosignature along.
-    calls::quiet(&client, Duration::from_secs(1)).await?;
-    let found = recordings::wait_for(&archive, 2, PATIENCE).await.map_err(|e| e.context(up.output()))?;
-    let cosigned = found.iter().filter_map(|recording| {
-        let proof = LogProof::parse(&fs::read(recording.file("_log-proof.txt")).ok()?).ok()?;
-        let (_, checkpoint) = proof.verify(&key).ok()?;
-        Some(checkpoint.cosigned_by(&keys).len())
-    });
-    let mut cosigned: Vec<usize> = cosigned.collect();
-    cosigned.sort_unstable();
-    ensure!(cosigned == [0, 1], "{cosigned:?}");
+    let mut delivered = 1;
+    let mut cosigned = Vec::new();
+    // Nobody waits for a witness for more than some seconds, and on a busy machine it may take them.
+    while cosigned.iter().sum::<usize>() == 0 {
+        ensure!(delivered < 6, "{cosigned:?}");
+        calls::quiet(&client, Duration::from_secs(1)).await?;
+        delivered += 1;
+        let found = recordings::wait_for(&archive, delivered, PATIENCE).await;
+        let found = found.map_err(|e| e.context(up.output()))?;
+        let seen = found.iter().filter_map(|recording| {
+            let proof = LogProof::parse(&fs::read(recording.file("_log-proof.txt")).ok()?).ok()?;
+            let (_, checkpoint) = proof.verify(&key).ok()?;
+            Some(checkpoint.cosigned_by(&keys).len())
+        });
+        cosigned = seen.collect();
+        cosigned.sort_unstable();
+        ensure!(cosigned.len() == delivered, "{cosigned:?}");
+    }
+    ensure!(cosigned[0] == 0 && cosigned.last() == Some(&1), "{cosigned:?}");
 
     // Away: recordings go on, and somebody is told.
     witness.kill_hard()?;
     calls::quiet(&client, Duration::from_secs(1)).await?;
-    recordings::wait_for(&archive, 3, PATIENCE).await.map_err(|e| e.context(up.output()))?;
+    recordings::wait_for(&archive, delivered + 1, PATIENCE).await.map_err(|e| e.context(up.output()))?;
     wait::until("the remark at /readyz", PATIENCE, || async {
         let (status, said) = http_get(http, "/readyz").await.ok()?;
         (status == 200 && said.contains("0 of 1 witnesses cosigned (auditor: ")).then_some(())

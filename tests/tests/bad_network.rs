@@ -42,7 +42,7 @@ async fn loss_disorder_doubles_wraps_and_a_new_ssrc_cost_nothing_but_what_was_lo
     call.play(Duration::from_secs(8)).await;
     let report = call.bye().await?;
 
-    let found = recordings::wait_for(&dir.path().join("archive"), 1, Duration::from_secs(60)).await?;
+    let found = recordings::wait_for(&dir.path().join("archive"), 1, Duration::from_secs(120)).await?;
     let channels = found[0].channels()?;
     let info = found[0].info()?;
     let lost = report.streams.iter().find(|stream| stream.side == Side::Caller).map_or(0, |s| s.lost.len());

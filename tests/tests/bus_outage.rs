@@ -8,7 +8,8 @@ use callseal::load::{Call, SipTransport};
 use domain::Side;
 use harness::{recordings, resources, world::World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_away_for_thirty_seconds_of_a_call_costs_not_one_packet() -> anyhow::Result<()> {
@@ -50,9 +51,11 @@ async fn what_was_spooled_by_a_killed_ingest_is_sealed_after_both_are_back() -> 
     let found = recordings::wait_for(&dir.path().join("archive"), 1, PATIENCE).await;
     let found = found.map_err(|e| e.context(world.logs()))?;
     assert_ne!(found[0].info()?["Interrupted"], "no");
+    // A machine that holds up the sender holds up what follows it as well.
+    let late = (client.worst_pacing_delay() * 2).min(Duration::from_secs(2));
     for side in [Side::Caller, Side::Callee] {
         let kept = calls::beginning_of(&found[0], &report, side)?;
-        assert!(kept >= Duration::from_secs(9), "of 10 s only {kept:?} were kept");
+        assert!(kept + late >= Duration::from_secs(9), "of 10 s only {kept:?} were kept, {late:?} late");
     }
     calls::verified(&dir.path().join("archive"), &world.installation.path("data/callseal.pem"))?;
     Ok(())

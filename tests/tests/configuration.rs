@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 use callseal::load::SipTransport;
 use harness::{installation::SERVICES, recordings, resources, world::World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Line 6 names a direction that there is not.
 const BAD: &str = "apiVersion: callseal.io/v1alpha1

@@ -18,7 +18,8 @@ use harness::{
 };
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tuned so that a retry comes within a test, not within an hour.
 const QUICK: [(&str, &str); 4] = [

@@ -8,7 +8,8 @@ use std::time::Duration;
 use callseal::load::{Call, CallFailure, SipTransport};
 use harness::{recordings, resources, world::World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// About four seconds of eight calls fit into the stream, twice that into the spool.
 const SMALL: [(&str, &str); 8] = [

@@ -10,7 +10,8 @@ use domain::Side;
 use harness::{recordings, resources, world::World};
 
 const THIRD: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Tuned so that leases and silences end within a test, not within minutes.
 const QUICK: &[(&str, &str)] =
@@ -76,9 +77,11 @@ async fn what_a_killed_ingest_had_received_is_sealed_and_marked_interrupted() ->
     let archive = dir.path().join("archive");
     let found = recordings::wait_for(&archive, 1, PATIENCE).await.map_err(|e| e.context(world.logs()))?;
     assert_ne!(found[0].info()?["Interrupted"], "no");
+    // A machine that holds up the sender holds up what follows it as well.
+    let late = (client.worst_pacing_delay() * 2).min(Duration::from_secs(2));
     for side in [Side::Caller, Side::Callee] {
         let kept = calls::beginning_of(&found[0], &report, side)?;
-        assert!(kept >= Duration::from_secs(4), "of 5 s only {kept:?} were kept");
+        assert!(kept + late >= Duration::from_secs(4), "of 5 s only {kept:?} were kept, {late:?} late");
     }
     calls::verified(&archive, &world.installation.path("data/callseal.pem"))?;
     // The next call is recorded as if nothing had been.

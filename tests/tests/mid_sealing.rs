@@ -8,7 +8,8 @@ use std::time::Duration;
 use callseal::load::{Call, SipTransport};
 use harness::{recordings, resources, wait, world::World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Between the signature and the announcement, where a second start has most to repeat. The signer's
 /// own tests go through every step.
 const STEPS: [&str; 4] = ["flush-segments-written", "seal-signed", "seal-committed", "outbox-published"];

@@ -54,6 +54,8 @@ async fn a_killed_up_goes_on_where_it_was_and_its_orphaned_nats_is_replaced() ->
     let orphan = up.nats().expect("NATS runs");
     up.kill_hard()?;
     let cut = call.abandon();
+    // A machine that holds up the sender holds up what follows it as well.
+    let late = (client.worst_pacing_delay() * 2).min(Duration::from_secs(2));
     assert_eq!(up.nats(), Some(orphan), "what kills us does not kill NATS");
     let (up, _, client) = started(dir.path(), "again", &[]).await?;
     assert!(up.nats().is_some_and(|nats| nats != orphan), "two servers on one store would damage it");
@@ -64,7 +66,7 @@ async fn a_killed_up_goes_on_where_it_was_and_its_orphaned_nats_is_replaced() ->
     assert_eq!(interrupted.info()?["Interrupted"], "the recorder was restarted during the call");
     for side in [Side::Caller, Side::Callee] {
         let kept = calls::beginning_of(interrupted, &cut, side)?;
-        assert!(kept >= Duration::from_secs(4), "of 5 s only {kept:?} were kept");
+        assert!(kept + late >= Duration::from_secs(4), "of 5 s only {kept:?} were kept, {late:?} late");
     }
     why_tells_it(dir.path(), &interrupted.info()?["CallId"]).await?;
     let next = calls::quiet(&client, Duration::from_secs(1)).await?;
@@ -118,7 +120,9 @@ async fn ctrl_c_lets_a_call_end_refuses_new_ones_and_ends_what_takes_too_long() 
         wait::until("new calls to be refused", PATIENCE, || async {
             match Call::invite(&client, calls::two_parties()).await {
                 Err(CallFailure::Rejected { status, .. }) => Some(status),
-                _ => None,
+                // It came before the signal did: a call like any other, of which a recording may remain.
+                Ok(early) => early.bye().await.ok().and(None),
+                Err(_) => None,
             }
         })
         .await
@@ -140,12 +144,22 @@ async fn ctrl_c_lets_a_call_end_refuses_new_ones_and_ends_what_takes_too_long() 
     assert!(up.ended(PATIENCE).await?.success(), "{}", up.output());
 
     let (up, _, _) = started(dir.path(), "last", &[]).await?;
-    let found = recordings::wait_for(&archive, 2, PATIENCE).await.map_err(|e| e.context(up.output()))?;
+    let both = async || {
+        let found = recordings::find(&archive).ok()?;
+        let there = |report| calls::recording_of(&found, report).is_ok();
+        (there(&ended_in_time) && there(&ended_by_us)).then_some(found)
+    };
+    let found = wait::until("both calls", PATIENCE, both).await.map_err(|e| e.context(up.output()))?;
     calls::each_is_complete(&found, &[ended_in_time])?;
     let cut = calls::recording_of(&found, &ended_by_us)?;
     assert_eq!(cut.info()?["Interrupted"], "the recorder was shut down");
     assert!(calls::beginning_of(cut, &ended_by_us, Side::Caller)? >= Duration::from_secs(2));
-    calls::on_one_chain(&archive, &dir.path().join("data/callseal.pem"), 2)
+    let certificate = dir.path().join("data/callseal.pem");
+    let on_one_chain = async || {
+        let all = recordings::find(&archive).ok()?.len();
+        calls::on_one_chain(&archive, &certificate, all).ok()
+    };
+    wait::until("all of them on one chain", PATIENCE, on_one_chain).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

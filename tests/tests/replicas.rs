@@ -9,7 +9,8 @@ use callseal::load::SipTransport;
 use harness::{postgres::Postgres, recordings, resources, world::World};
 use nix::sys::signal::Signal;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a minute: what was handed to a process that is killed comes again after one.
+const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: &str = "callseal_signer_partitions";
 
 #[tokio::test(flavor = "multi_thread")]

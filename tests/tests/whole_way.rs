@@ -15,7 +15,7 @@ use harness::{
 };
 use sqlx::{Connection, PgConnection};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 type Row = (String, String, i64, String, String, String, String, String, String);
 

@@ -54,7 +54,7 @@ impl Installation {
                 what: Some(what),
             });
         }
-        assert!(self.bus.events_flushed(Duration::from_secs(30)).await);
+        assert!(self.bus.events_flushed(Duration::from_secs(60)).await);
     }
 
     fn why(&self, words: &[&str]) -> String {

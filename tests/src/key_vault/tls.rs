@@ -30,7 +30,7 @@ impl Listener for Tls {
         loop {
             let Ok((stream, from)) = self.listener.accept().await else { continue };
             // A client that does not trust the certificate goes away again.
-            if let Ok(Ok(stream)) = timeout(Duration::from_secs(5), self.acceptor.accept(stream)).await {
+            if let Ok(Ok(stream)) = timeout(Duration::from_secs(20), self.acceptor.accept(stream)).await {
                 return (stream, from);
             }
         }

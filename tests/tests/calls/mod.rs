@@ -162,7 +162,7 @@ pub fn beginning_of(recording: &Recording, report: &CallReport, side: Side) -> a
 }
 
 /// How long the log of a new archive may take to follow the first recording.
-const LOG_FOLLOWS: Duration = Duration::from_secs(30);
+const LOG_FOLLOWS: Duration = Duration::from_secs(120);
 
 /// `callseal verify` says that all is well with the archive, once its log has come: `archive.txt` is the
 /// last of it.

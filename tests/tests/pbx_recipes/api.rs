@@ -17,7 +17,7 @@ use regex::Regex;
 
 use crate::{recipe, text};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One HTTP request as it came.
 #[derive(Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::{
     recipe, text,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const SIP: u16 = 5060;
 
 /// Kamailio with the recipe, and everybody around it.

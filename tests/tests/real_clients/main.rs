@@ -17,7 +17,7 @@ use harness::{
 };
 
 /// Sealing and shipping take this long at most while the machine is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where `world` takes SIP.
 fn srs(world: &World) -> SocketAddr {
