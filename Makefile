@@ -39,6 +39,7 @@ bench:
 	target/release/bench announcements --calls 200
 	target/release/bench sign
 	target/release/bench seal
+	target/release/bench journal
 	$(CARGO) bench --package policy --bench decisions
 	$(CARGO) bench --package callseal-rules --bench change
 
@@ -50,6 +51,9 @@ soak:
 	target/release/bench verify --recordings 100000
 	target/release/bench ship --recordings 2000 --kilobytes 100
 	target/release/bench ship --recordings 10000 --kilobytes 1000
+	ROWS=100000 $(CARGO) test --package callseal-journal --test backlog -- --nocapture thousands_of_rows
+	ALL_CUTS=1 $(CARGO) test --package callseal-journal --test databases a_cut_connection
+	ALL_CUTS=1 $(CARGO) test --package drda --test derby a_connection_cut
 	ALL_DAMAGES=1 $(CARGO) nextest run --package evidence --filterset 'binary(verify_sh)'
 
 ## Puts made-up bytes into whatever parses bytes from outside, FUZZ_SECONDS for each of the targets.

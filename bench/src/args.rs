@@ -23,6 +23,15 @@ pub enum Args {
         #[arg(long, default_value_t = 200)]
         calls: usize,
     },
+    /// Rows into PostgreSQL, MariaDB, SQLite and Derby, beside what each one's own client needs for the same.
+    Journal {
+        /// Rows in batches.
+        #[arg(long, default_value_t = 20_000)]
+        rows: usize,
+        /// Rows one at a time.
+        #[arg(long, default_value_t = 1_000)]
+        singly: usize,
+    },
     /// Recordings sealed a second in one lane, beside the signatures of one session, and CPU.
     Seal {
         /// How many.

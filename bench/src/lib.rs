@@ -8,6 +8,7 @@ pub mod capacity;
 pub mod cpu;
 pub mod delays;
 pub mod files;
+pub mod journal;
 pub mod run;
 pub mod seal;
 pub mod sftp;

@@ -7,7 +7,7 @@ use crate::{
     args::Args,
     capacity::{self, Capacity},
     files::Load,
-    seal, sftp, ship, sign, smb, verify,
+    journal, seal, sftp, ship, sign, smb, verify,
 };
 
 /// Runs a bench with its files in `dir`, and prints what came of it; whether that is what was wanted.
@@ -24,6 +24,10 @@ pub async fn run(args: Args, dir: &Path) -> anyhow::Result<bool> {
             let outcome = announcements::run(dir, calls).await?;
             println!("{outcome}");
             outcome.nothing_altered().inspect_err(|altered| println!("ALTERED: {altered}\n")).is_ok()
+        }
+        Args::Journal { rows, singly } => {
+            println!("{}", journal::run(dir, rows, singly).await?);
+            true
         }
         Args::Seal { recordings } => match sign::in_its_environment(dir)? {
             Some(ended) => ended.success(),

@@ -47,8 +47,7 @@ impl Figures {
             errors: IntCounterVec::new(
                 Opts::new(
                     "callseal_journal_errors_total",
-                    "Failed attempts to write rows, by journal and kind: unreachable, busy, login, database, \
-                     table, columns, denied, full, row, description, other.",
+                    "Failed attempts to write rows, by journal and kind of fault.",
                 ),
                 &[LABELS[0], LABELS[1], "kind"],
             )?,

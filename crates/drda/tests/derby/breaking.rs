@@ -15,8 +15,11 @@ use crate::{
     wait,
 };
 
-/// Cuts are made after each of so many bytes.
+/// Cuts are made after so many bytes at most.
 const KILOBYTE: usize = 1024;
+
+/// Every so many of them are tried, a prime number; with `ALL_CUTS=1` all are.
+const SOME_CUTS: usize = 7;
 
 fn row(name: &str) -> Vec<Value> {
     vec![name.into(), "in".into(), 1_700_000_000_000_i64.into(), "c2lnbmF0dXJl".repeat(20).into()]
@@ -57,7 +60,7 @@ async fn write_in_the_end(options: &Options, names: &[String]) {
     .unwrap();
 }
 
-/// Cuts after each number of bytes of the first kilobyte in one direction, of two rows' insert.
+/// Cuts after numbers of bytes of the first kilobyte in one direction, of two rows' insert.
 async fn cut_everywhere(cut: impl Fn(usize) -> Cut) {
     let server = Derby::start().await.unwrap();
     let mut direct = connect(&server).await;
@@ -65,8 +68,10 @@ async fn cut_everywhere(cut: impl Fn(usize) -> Cut) {
     direct.commit().await.unwrap();
     let scissors = Scissors::to(server.port()).await.unwrap();
     let through = Options { port: scissors.port(), ..options(&server) };
-    let mut broke = 0;
-    for after in 1..=KILOBYTE {
+    let step = if std::env::var_os("ALL_CUTS").is_some() { 1 } else { SOME_CUTS };
+    let (mut tried, mut broke) = (0, 0);
+    for after in (1..=KILOBYTE).step_by(step) {
+        tried += 1;
         let names = [format!("a{after}"), format!("b{after}")];
         let mut connection = Connection::connect(&through).await.unwrap();
         // The insert and its commit are what is cut: statements are prepared before.
@@ -89,8 +94,8 @@ async fn cut_everywhere(cut: impl Fn(usize) -> Cut) {
         let written = write_once(&mut direct, &names).await.unwrap();
         assert!([0, 2].contains(&written), "{after}: all or nothing, not {written}");
     }
-    assert!(broke > 100, "only {broke} of {KILOBYTE} broke");
-    assert_eq!(count(&mut direct, "").await, 2 * KILOBYTE as i64);
+    assert!(broke > 100 / step, "only {broke} of {tried} broke");
+    assert_eq!(count(&mut direct, "").await, 2 * tried);
     let names = "WHERE basefilename IN (SELECT basefilename FROM recordings GROUP BY basefilename HAVING COUNT(*) > 1)";
     assert_eq!(count(&mut direct, names).await, 0);
 }
