@@ -15,6 +15,7 @@
 //!    Crash: the sweep at the next start, or a minute later, deletes what is left.
 
 mod archive;
+mod beside;
 mod bookmark;
 mod certificates;
 pub mod fail_point;

@@ -32,7 +32,7 @@ use super::{
     judgement::Refusal,
     lanes::{Held, Lanes},
 };
-use crate::{fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging};
+use crate::{beside::beside, fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging};
 
 /// How long the signer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -134,14 +134,16 @@ impl Remover {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut in_hand = FuturesUnordered::new();
         let mut whose: BTreeMap<i64, TenantId> = BTreeMap::new();
-        let mut counted: Option<Instant> = None;
+        let (mut counted, mut done): (Option<Instant>, Vec<(i64, Result<(), ArchiveError>)>) =
+            (None, Vec::new());
         while !shutdown.is_cancelled() {
-            let mut more = false;
             if counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
                 counted = Some(Instant::now());
-                self.count().await;
+                beside(self.count(), &mut in_hand, &mut done).await;
             }
-            match self.next(&whose).await {
+            let next = beside(self.next(full(&whose), whose.len()), &mut in_hand, &mut done).await;
+            let mut more = !done.is_empty();
+            match next {
                 Ok(Some(deletion)) => {
                     let id = deletion.id;
                     whose.insert(id, deletion.tenant.clone());
@@ -156,18 +158,20 @@ impl Remover {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}
-                Some((id, outcome)) = in_hand.next() => {
-                    whose.remove(&id);
-                    if let Err(error) = outcome {
-                        tracing::warn!(error = with_sources(&error), "a deletion is carried out later");
-                        let soon = Timestamp::now().saturating_add(AFTER_FAULT).unwrap_or(Timestamp::MAX);
-                        // If that fails as well, it is free when its time is over.
-                        let _freed = self.parts.archive.free_deletions(&[id], soon).await;
-                    }
-                }
+                Some(outcome) = in_hand.next() => done.push(outcome),
                 () = std::future::ready(()), if more => {}
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
+            }
+            for (id, outcome) in std::mem::take(&mut done) {
+                whose.remove(&id);
+                if let Err(error) = outcome {
+                    tracing::warn!(error = with_sources(&error), "a deletion is carried out later");
+                    let soon = Timestamp::now().saturating_add(AFTER_FAULT).unwrap_or(Timestamp::MAX);
+                    // If that fails as well, it is free when its time is over.
+                    let _freed =
+                        beside(self.parts.archive.free_deletions(&[id], soon), &mut in_hand, &mut done).await;
+                }
             }
         }
         drop(in_hand);
@@ -187,17 +191,11 @@ impl Remover {
         }
     }
 
-    /// The next deletion that is due, of a tenant that has not its hands full.
-    async fn next(&self, in_hand: &BTreeMap<i64, TenantId>) -> Result<Option<Deletion>, ArchiveError> {
-        if in_hand.len() >= IN_HAND {
+    /// The next deletion that is due, of none of these tenants.
+    async fn next(&self, busy: Vec<TenantId>, in_hand: usize) -> Result<Option<Deletion>, ArchiveError> {
+        if in_hand >= IN_HAND {
             return Ok(None);
         }
-        let mut each: BTreeMap<&TenantId, usize> = BTreeMap::new();
-        for tenant in in_hand.values() {
-            *each.entry(tenant).or_default() += 1;
-        }
-        let busy = each.into_iter().filter(|(_, count)| *count >= OF_ONE_TENANT);
-        let busy: Vec<TenantId> = busy.map(|(tenant, _)| tenant.clone()).collect();
         let now = Timestamp::now();
         let until = now.saturating_add(CLAIM).unwrap_or(Timestamp::MAX);
         self.parts.archive.claim_deletion(now, until, &busy).await
@@ -454,6 +452,16 @@ impl Remover {
         deleted.map_err(|_| trouble("its files cannot be deleted; check the rights of the folder"))?;
         self.parts.records.deleted(&sealed, Timestamp::now()).await.map_err(unreadable)
     }
+}
+
+/// The tenants that have their hands full.
+fn full(in_hand: &BTreeMap<i64, TenantId>) -> Vec<TenantId> {
+    let mut each: BTreeMap<&TenantId, usize> = BTreeMap::new();
+    for tenant in in_hand.values() {
+        *each.entry(tenant).or_default() += 1;
+    }
+    let full = each.into_iter().filter(|(_, count)| *count >= OF_ONE_TENANT);
+    full.map(|(tenant, _)| tenant.clone()).collect()
 }
 
 /// What a deletion is told as that removes it from staging alone, and not everywhere.

@@ -15,6 +15,8 @@ use runtime::Condition;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::beside::beside;
+
 use super::{
     audience::Audience,
     mails::Waiting,
@@ -88,9 +90,14 @@ impl Post {
         shutdown: &CancellationToken,
     ) {
         let (mut sending, mut busy) = (FuturesUnordered::new(), BTreeSet::new());
-        let mut problems = BTreeMap::new();
+        let (mut problems, mut done) = (BTreeMap::new(), Vec::new());
         while !shutdown.is_cancelled() {
-            match self.due(&problems).await {
+            let due = beside(self.due(&problems), &mut sending, &mut done).await;
+            for (id, outcome) in done.drain(..) {
+                busy.remove(&id);
+                note(&mut problems, id, outcome);
+            }
+            match due {
                 Ok(due) => {
                     problems.retain(|audience, _| due.contains_key(audience));
                     let audiences = everybody();

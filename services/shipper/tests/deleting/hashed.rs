@@ -2,8 +2,13 @@
 
 use std::{fs, io::Write as _};
 
+use bus::subjects;
+use harness::wait;
 use nix::{sys::stat::Mode, unistd::mkfifo};
-use wire::archive_v1::place_hold::Over;
+use wire::{
+    archive_v1::place_hold::Over,
+    delivery_v1::{ListDestinationsRequest, ListDestinationsResponse},
+};
 
 use crate::{
     desk::{ask_release, confirm_release, deletions, place},
@@ -30,7 +35,15 @@ async fn a_hold_that_comes_while_a_file_is_read_keeps_it() {
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     let otherwise = first.replace("{path: first}", "{path: ./first}");
     assert_ne!(first, otherwise);
-    world.configure(&format!("{otherwise}{}", rule("{days: 1}")));
+    world.configure(&format!("{otherwise}{}{}", folder("news", "never"), rule("{days: 1}")));
+    wait::until("the shipper to know that", PATIENCE, || async {
+        let request = ListDestinationsRequest::default();
+        let told: ListDestinationsResponse =
+            world.bus.request(&subjects::destinations("shipper"), &request, PATIENCE).await.ok()?;
+        told.destinations.iter().any(|it| it.name == "news").then_some(())
+    })
+    .await
+    .unwrap();
     log.sign(true);
     let (pipe, half) = (path.clone(), bytes[..bytes.len() / 2].to_vec());
     let opening = tokio::task::spawn_blocking(move || {
@@ -46,7 +59,7 @@ async fn a_hold_that_comes_while_a_file_is_read_keeps_it() {
     fs::rename(&away, &path).unwrap();
     let rest = bytes[bytes.len() / 2..].to_vec();
     tokio::task::spawn_blocking(move || pipe.write_all(&rest).unwrap()).await.unwrap();
-    let waits = harness::wait::until("the deletion to wait for the hold", PATIENCE, || async {
+    let waits = wait::until("the deletion to wait for the hold", PATIENCE, || async {
         let found = deletions(&world.bus, &due).await;
         found.into_iter().find(|it| it.problem.contains("legal hold 1 is over it"))
     });
