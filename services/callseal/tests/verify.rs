@@ -106,3 +106,14 @@ fn nothing_to_verify_exits_2() {
         assert_eq!(code, Some(2), "{arguments:?}: {text}");
     }
 }
+
+#[test]
+fn a_quorum_that_the_given_witnesses_can_never_reach_is_refused() {
+    let archive = TestArchive::new(&TestKey::new());
+    let (code, text) = outcome(&["--witness-quorum", "1", "."], archive.path());
+    assert!(code == Some(2) && text.contains("--witness"), "{text}");
+    let key = evidence::log::WitnessKey::new("auditor.example", [7; 32]).unwrap().vkey();
+    let twice = ["--witness", &key, "--witness", &key, "--witness-quorum", "2", "."];
+    let (code, text) = outcome(&twice, archive.path());
+    assert!(code == Some(2) && text.contains("1 different witnesses were given"), "{text}");
+}

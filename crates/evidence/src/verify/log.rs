@@ -4,6 +4,7 @@ mod heads;
 mod held;
 mod report;
 mod stamps;
+mod witnesses;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -87,14 +88,8 @@ pub(super) fn check(
         size: newest.size,
         root: newest.root,
         cosignatures: log.newest().signatures().len().saturating_sub(1),
-        witnessed: log.newest().cosigned_by(&judges.options.witnesses),
+        witnessed: witnesses::check(log.newest(), judges.options, &mut report.findings),
     });
-    for witness in &judges.options.witnesses {
-        let of_it = |(name, _): &(String, Timestamp)| name == witness.name();
-        if !report.head.iter().flat_map(|head| &head.witnessed).any(of_it) {
-            report.findings.push(LogFinding::NotWitnessed(witness.name().to_owned()));
-        }
-    }
     if log.origin().tenant() != tenant {
         let problem = LogProblem::OtherTenant { index: 0, tenant: log.origin().tenant().clone() };
         report.findings.push(LogFinding::Log(problem));

@@ -28,8 +28,10 @@ pub struct Options {
     /// Checkpoints that came another way: kept from an earlier audit, or asked of a witness. The logs
     /// have to continue them.
     pub checkpoints: Vec<SignedCheckpoint>,
-    /// Witnesses that have to have cosigned the newest checkpoint of each log.
+    /// Witnesses that have to have cosigned the newest checkpoint of each log; one key counts once.
     pub witnesses: Vec<WitnessKey>,
+    /// So many of them suffice; `None`: each has to.
+    pub witness_quorum: Option<NonZeroUsize>,
     /// Whom time stamps are believed from; `None`: they are not judged.
     pub authorities: Option<Authorities>,
     /// Keys of logs that lie elsewhere, each certified ([`certified_log_keys`](super::certified_log_keys)):
@@ -66,6 +68,7 @@ impl Default for Options {
             complete: false,
             checkpoints: Vec::new(),
             witnesses: Vec::new(),
+            witness_quorum: None,
             authorities: None,
             log_keys: Vec::new(),
             parts: Vec::new(),

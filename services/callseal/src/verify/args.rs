@@ -40,6 +40,9 @@ pub struct VerifyArgs {
     /// The key of a witness that has to have cosigned the newest checkpoint; may be given several times.
     #[arg(long = "witness", value_name = "VKEY")]
     pub(super) witnesses: Vec<WitnessKey>,
+    /// So many of the witnesses of --witness suffice. Without it, each has to have cosigned.
+    #[arg(long, value_name = "N", requires = "witnesses")]
+    pub(super) witness_quorum: Option<NonZeroUsize>,
     /// Certificates (PEM) of time-stamp authorities: time stamps are judged by them. Without it they
     /// are not judged, and that is said.
     #[arg(long, value_name = "PEM")]

@@ -1,11 +1,12 @@
 //! What is verified, and by which certificates: from arguments to values.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use attest::PublishedFiles;
 use domain::{TenantId, resources::StorageTarget};
 use evidence::{
@@ -57,9 +58,18 @@ pub(super) fn prepare(args: &VerifyArgs, listed: impl FnMut(u64)) -> anyhow::Res
         retention: args.retention,
         complete: args.complete,
         witnesses: args.witnesses.clone(),
+        witness_quorum: args.witness_quorum,
         threads: args.jobs,
         ..Options::default()
     };
+    let known: BTreeSet<_> = args.witnesses.iter().collect();
+    if let Some(quorum) = args.witness_quorum {
+        ensure!(
+            quorum.get() <= known.len(),
+            "--witness-quorum {quorum} can never be reached: {} different witnesses were given",
+            known.len()
+        );
+    }
     for given in &args.checkpoints {
         options.checkpoints.push(checkpoint(given)?);
     }

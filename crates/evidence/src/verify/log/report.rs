@@ -79,6 +79,15 @@ pub enum LogFinding {
     Given(LogProblem),
     /// A witness whose cosignature was wanted did not cosign the newest checkpoint.
     NotWitnessed(String),
+    /// Fewer of the given witnesses than wanted cosigned the newest checkpoint.
+    TooFewWitnesses {
+        /// So many did.
+        got: usize,
+        /// So many should.
+        wanted: usize,
+        /// The names of those who did not.
+        missing: Vec<String>,
+    },
     /// A recording's proof holds a checkpoint that the log signed and does not continue.
     ProofContradicts {
         /// Whose proof.
@@ -144,6 +153,11 @@ impl fmt::Display for LogFinding {
             Self::NotWitnessed(name) => {
                 write!(f, "the newest checkpoint is not cosigned by the witness {name}")
             }
+            Self::TooFewWitnesses { got, wanted, missing } => write!(
+                f,
+                "the newest checkpoint is cosigned by {got} of the {wanted} witnesses that have to: not by {}",
+                missing.join(", ")
+            ),
             Self::ProofContradicts { recording, size } => write!(
                 f,
                 "the log was forked: the proof of recording {recording} holds another signed checkpoint of {size} entries than the log here had"
