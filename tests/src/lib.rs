@@ -29,6 +29,7 @@ pub mod resources;
 pub mod rtp;
 pub mod rtpengine;
 pub mod samba;
+pub mod server_user;
 pub mod sip_by_hand;
 pub mod sipp;
 pub mod small_disk;

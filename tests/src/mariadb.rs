@@ -2,20 +2,17 @@
 
 use std::{
     fs,
-    os::unix::{fs::chown, process::CommandExt as _},
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
-use nix::{
-    sys::signal::Signal,
-    unistd::{User, geteuid},
-};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::{loopback_tls, ports, process::Process, programs, wait};
+use crate::{loopback_tls, ports, process::Process, programs, server_user::ServerUser, wait};
+
+const SERVER: ServerUser = ServerUser { name: "mysql", package: "mariadb-server" };
 
 /// A MariaDB server on loopback, with password login and TLS. A test run by root runs it as the user
 /// `mysql`.
@@ -46,7 +43,7 @@ impl MariaDb {
         let mut server =
             Self { dir, port: ports::claim()?, process: None, settings: Vec::new(), ca: String::new() };
         server.certify()?;
-        give_to_server_user(server.dir.path())?;
+        SERVER.owns(server.dir.path())?;
         let mut install = server.command("/usr/bin/mariadb-install-db")?;
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         install.arg(format!("--datadir={}", server.dir.path().join("data").display()));
@@ -153,18 +150,14 @@ impl MariaDb {
         let dir = self.dir.path();
         loopback_tls::certify(dir)?;
         self.ca = fs::read_to_string(dir.join("ca.pem"))?;
-        ["ca.pem", "server.pem", "server.key"]
-            .iter()
-            .try_for_each(|file| give_to_server_user(&dir.join(file)))
+        ["ca.pem", "server.pem", "server.key"].iter().try_for_each(|file| SERVER.owns(&dir.join(file)))
     }
 
     fn command(&self, program: &str) -> anyhow::Result<Command> {
         let program = programs::installed(&[program], "mariadb-server")?;
         let mut command = Command::new(program);
         command.current_dir(self.dir.path()).env("HOME", self.dir.path());
-        if let Some(user) = server_user()? {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
+        SERVER.runs(&mut command)?;
         Ok(command)
     }
 }
@@ -175,20 +168,4 @@ impl Drop for MariaDb {
             let _gone_already = self.crash();
         }
     }
-}
-
-/// Whom the server runs as; `None`: as whoever runs the test.
-fn server_user() -> anyhow::Result<Option<User>> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    let user = User::from_name("mysql")?;
-    Ok(Some(user.context("there is no user mysql: install Debian's mariadb-server")?))
-}
-
-fn give_to_server_user(path: &Path) -> anyhow::Result<()> {
-    if let Some(user) = server_user()? {
-        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-    }
-    Ok(())
 }

@@ -1,23 +1,15 @@
 //! A real PostgreSQL server with a cluster of its own in a temporary folder.
 
-use std::{
-    fs,
-    os::unix::{fs::chown, process::CommandExt as _},
-    path::Path,
-    process::Command,
-    time::Duration,
-};
+use std::{fs, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
-use nix::{
-    sys::signal::Signal,
-    unistd::{User, geteuid},
-};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{ports, process::Process, programs, wait};
+use crate::{ports, process::Process, programs, server_user::ServerUser, wait};
 
+const SERVER: ServerUser = ServerUser { name: "postgres", package: "postgresql" };
 const PLACES: [&str; 4] = [
     "/usr/lib/postgresql/17/bin",
     "/usr/lib/postgresql/16/bin",
@@ -52,7 +44,7 @@ impl Postgres {
         let (dir, password) = (postgres.dir.path().to_owned(), postgres.dir.path().join("password"));
         fs::write(&password, Self::PASSWORD)?;
         for path in [&dir, &password] {
-            give_to_server_user(path)?;
+            SERVER.owns(path)?;
         }
         let mut initdb = postgres.command("initdb")?;
         initdb.args(["-A", "scram-sha-256", "-U", Self::USER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
@@ -132,9 +124,7 @@ impl Postgres {
         let program = programs::installed(&candidates.each_ref().map(String::as_str), "postgresql")?;
         let mut command = Command::new(program);
         command.current_dir(self.dir.path());
-        if let Some(user) = server_user()? {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-        }
+        SERVER.runs(&mut command)?;
         Ok(command)
     }
 }
@@ -145,20 +135,4 @@ impl Drop for Postgres {
             let _gone_already = self.crash();
         }
     }
-}
-
-/// Whom the server runs as; `None`: as whoever runs the test.
-fn server_user() -> anyhow::Result<Option<User>> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    let user = User::from_name("postgres")?;
-    Ok(Some(user.context("there is no user postgres: install Debian's postgresql")?))
-}
-
-fn give_to_server_user(path: &Path) -> anyhow::Result<()> {
-    if let Some(user) = server_user()? {
-        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-    }
-    Ok(())
 }

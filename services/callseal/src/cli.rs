@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    announcement, deletion, deliveries, demo, explain, hold, journal, key, load, log, login,
+    announcement, asking::AskArgs, deletion, deliveries, demo, explain, hold, journal, key, load, log, login,
     one_resource::OneResourceArgs, rules, test_target, up, verify, why, witness,
 };
 
@@ -44,7 +44,7 @@ enum Command {
     /// Cosigns the checkpoints of logs that only ever grow: for customers and auditors.
     Witness(witness::WitnessArgs),
     /// Says what waits for which storage target or journal, since when, and why.
-    Targets(deliveries::AskArgs),
+    Targets(AskArgs),
     /// Says where each recording is, since when, verified by what, and why it is not everywhere.
     Shipments(deliveries::ShipmentsArgs),
     /// Tries a storage target, a journal or a recording now, and what was set aside once more.
@@ -54,7 +54,7 @@ enum Command {
     /// Gives up for good what was orphaned; the reason stands in the log.
     Abandon(deliveries::AbandonArgs),
     /// Says what lies in staging without an order, or is ordered and not there. Exit code 0: nothing.
-    Sweep(deliveries::AskArgs),
+    Sweep(AskArgs),
     /// Legal holds: what they are over is not deleted, whatever its retention says.
     #[command(subcommand)]
     Hold(hold::HoldCommand),

@@ -5,12 +5,14 @@ mod change;
 mod shipments;
 mod sweep;
 
-use std::{fmt::Write as _, process::ExitCode, time::Duration};
+use std::{fmt::Write as _, process::ExitCode};
 
 use anyhow::ensure;
-use bus::{Bus, BusOptions, subjects};
+use bus::{Bus, subjects};
 use jiff::Timestamp;
 use wire::delivery_v1::{Destination, ListDestinationsRequest, ListDestinationsResponse, Waiting};
+
+use crate::asking::{AskArgs, PATIENCE};
 
 pub use change::{AbandonArgs, ChangeArgs, RetryArgs, abandon, release, retry};
 pub use shipments::{ShipmentsArgs, shipments};
@@ -18,25 +20,15 @@ pub use sweep::sweep;
 
 /// Exit code for a wrong call.
 const USAGE: u8 = 2;
-/// How long a service may take for its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The services that deliver, and what each calls its destinations.
 const SERVICES: [(&str, &str); 2] = [("shipper", "target"), ("journal", "journal")];
-
-/// Where the services are asked.
-#[derive(Debug, clap::Args)]
-pub struct AskArgs {
-    /// NATS server; `callseal up` names it in its ready line.
-    #[arg(long, env = "CALLSEAL_NATS", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
-    nats: String,
-}
 
 /// `callseal targets`. Exit code 0: all services answered, 1: one did not.
 ///
 /// # Errors
 /// NATS cannot be reached.
 pub async fn list(args: AskArgs) -> anyhow::Result<ExitCode> {
-    let bus = connect(&args).await?;
+    let bus = args.connect().await?;
     let mut code = ExitCode::SUCCESS;
     for (service, kind) in SERVICES {
         match destinations(&bus, service).await {
@@ -48,15 +40,6 @@ pub async fn list(args: AskArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
-}
-
-async fn connect(args: &AskArgs) -> anyhow::Result<Bus> {
-    let bus = Bus::connect(BusOptions::new(&args.nats, "callseal-command")).await?;
-    ensure!(
-        bus.is_connected(),
-        "NATS cannot be reached; `callseal up` names its address in the ready line: --nats"
-    );
-    Ok(bus)
 }
 
 async fn destinations(bus: &Bus, service: &str) -> anyhow::Result<Vec<Destination>> {

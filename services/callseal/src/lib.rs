@@ -1,6 +1,7 @@
 //! The one binary: all services in one process, and the tools around them.
 
 pub mod announcement;
+pub mod asking;
 pub mod cli;
 pub mod deletion;
 pub mod deliveries;

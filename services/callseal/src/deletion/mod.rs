@@ -5,7 +5,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use bus::subjects::SHIPPER_DELETION;
 use domain::{RecordingId, TenantId};
 use wire::archive_v1::{
@@ -13,7 +13,7 @@ use wire::archive_v1::{
     deletion_request::What,
 };
 
-use crate::log::{AskArgs, PATIENCE};
+use crate::asking::AskArgs;
 
 /// Arguments of `callseal delete`: a recording, or a command about deletions.
 #[derive(Debug, clap::Args)]
@@ -128,9 +128,7 @@ async fn request(args: RequestArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn asked(ask: &AskArgs, what: What) -> anyhow::Result<DeletionResponse> {
-    let bus = ask.connect().await?;
-    let request = DeletionRequest { what: Some(what) };
-    bus.request(SHIPPER_DELETION, &request, PATIENCE).await.context("the shipper does not answer")
+    ask.ask("shipper", SHIPPER_DELETION, &DeletionRequest { what: Some(what) }).await
 }
 
 /// Shows the deletions of an answer, `none` if there are none, or why it was refused.

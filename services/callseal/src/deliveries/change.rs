@@ -7,7 +7,8 @@ use bus::subjects;
 use domain::{RecordingId, ResourceName, TenantId};
 use wire::delivery_v1::{Change, ChangeRequest, ChangeResponse, Destination};
 
-use super::{AskArgs, PATIENCE, SERVICES, USAGE, connect, counted, destinations};
+use super::{SERVICES, USAGE, counted, destinations};
+use crate::asking::{AskArgs, PATIENCE};
 
 /// Arguments of `callseal release`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ pub async fn retry(args: RetryArgs) -> anyhow::Result<ExitCode> {
 
 /// Exit code 0: done, 1: a service said no, 2: nothing waits for it.
 async fn retry_recording(ask: &AskArgs, recording: RecordingId) -> anyhow::Result<ExitCode> {
-    let bus = connect(ask).await?;
+    let bus = ask.connect().await?;
     let (mut code, mut waiting) = (ExitCode::SUCCESS, 0);
     for (service, kind) in SERVICES {
         let recording_id = recording.to_string();
@@ -113,7 +114,7 @@ struct Request {
 
 /// Exit code 0: done, 1: a service said no, 2: there is no such target or journal, or several.
 async fn change(args: ChangeArgs, wanted: Request) -> anyhow::Result<ExitCode> {
-    let bus = connect(&args.ask).await?;
+    let bus = args.ask.connect().await?;
     let name = &args.name;
     let mut found = Vec::new();
     for (service, kind) in SERVICES {

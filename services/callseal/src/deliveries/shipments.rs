@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use wire::delivery_v1::{ListShipmentsRequest, ListShipmentsResponse, Shipment, ShipmentFile};
 
-use super::{AskArgs, PATIENCE, SERVICES, connect, time};
+use super::{SERVICES, time};
+use crate::asking::{AskArgs, PATIENCE};
 
 /// How the shipper notes what went to a mailbox or a script.
 const HANDED_OVER: &str = "handed over";
@@ -41,7 +42,7 @@ pub struct ShipmentsArgs {
 /// # Errors
 /// NATS cannot be reached.
 pub async fn shipments(args: ShipmentsArgs) -> anyhow::Result<ExitCode> {
-    let bus = connect(&args.ask).await?;
+    let bus = args.ask.connect().await?;
     let mut code = ExitCode::SUCCESS;
     for (service, kind) in SERVICES {
         if let Err(error) = of_service(&bus, service, kind, &args).await {

@@ -7,15 +7,15 @@ use bus::subjects;
 use jiff::Timestamp;
 use wire::delivery_v1::{Finding, SweepRequest, SweepResponse};
 
-use super::{AskArgs, PATIENCE, connect, time};
+use super::time;
+use crate::asking::AskArgs;
 
 /// Exit code 0: nothing was found, 1: something was.
 ///
 /// # Errors
 /// NATS or the shipper cannot be reached.
 pub async fn sweep(args: AskArgs) -> anyhow::Result<ExitCode> {
-    let bus = connect(&args).await?;
-    let found: SweepResponse = bus.request(subjects::SHIPPER_SWEEP, &SweepRequest {}, PATIENCE).await?;
+    let found: SweepResponse = args.ask("shipper", subjects::SHIPPER_SWEEP, &SweepRequest {}).await?;
     ensure!(found.error.is_empty(), "{}", found.error);
     let now = Timestamp::now();
     for Finding { tenant, recording_id, target, problem, since_unix_ms } in &found.findings {

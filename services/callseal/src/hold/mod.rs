@@ -4,7 +4,6 @@ mod text;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use bus::subjects::SHIPPER_HOLD;
 use domain::{RecordingId, ResourceName, TenantId};
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use wire::archive_v1::{
     hold_request::What, place_hold::Over,
 };
 
-use crate::log::{AskArgs, PATIENCE};
+use crate::asking::AskArgs;
 
 /// What is done with holds.
 #[derive(Debug, clap::Subcommand)]
@@ -149,9 +148,7 @@ async fn place(args: PlaceArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn asked(ask: &AskArgs, what: What) -> anyhow::Result<HoldResponse> {
-    let bus = ask.connect().await?;
-    let request = HoldRequest { what: Some(what) };
-    bus.request(SHIPPER_HOLD, &request, PATIENCE).await.context("the shipper does not answer")
+    ask.ask("shipper", SHIPPER_HOLD, &HoldRequest { what: Some(what) }).await
 }
 
 /// Shows the holds of an answer, `none` if there are none, or why it was refused.

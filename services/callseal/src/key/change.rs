@@ -7,13 +7,14 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use bus::{Bus, BusOptions, subjects::SIGNER_CHANGE_KEY};
+use bus::subjects::SIGNER_CHANGE_KEY;
 use domain::TenantId;
 use evidence::{Certificate, KeyChangeStatement};
 use keys::{CloudError, KeyError, KeyName, KeyOptions, KeySet, SigningKey, certificate};
 use wire::evidence_v1::{ChangeKeyRequest, ChangeKeyResponse};
 
 use super::{KeyArgs, init::CertificateArgs, show::with_colons};
+use crate::asking::AskArgs;
 
 /// How long signer may take: it writes an entry into the log of each tenant.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -164,16 +165,7 @@ impl ChangeArgs {
     }
 
     async fn ask(&self, request: &ChangeKeyRequest) -> anyhow::Result<ChangeKeyResponse> {
-        let url = match &self.data {
-            Some(data) => bus::server::address_of_running(&data.join("nats"))
-                .context("`callseal up` has to run with this data folder; else give --nats")?,
-            None => self.nats.clone(),
-        };
-        let bus = Bus::connect(BusOptions::new(&url, "callseal-key")).await?;
-        ensure!(
-            bus.is_connected(),
-            "NATS cannot be reached; `callseal up` names its address in the ready line: --nats"
-        );
+        let bus = AskArgs::new(self.nats.clone(), self.data.clone()).connect().await?;
         let answer = bus.request(SIGNER_CHANGE_KEY, request, PATIENCE).await;
         answer.context(
             "signer does not answer; nothing was changed, or ask again with the same words to be sure",

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use bus::subjects::SIGNER_NOTE;
 use domain::{RecordingId, ResourceName, TenantId};
 use wire::evidence_v1::{Access, Deletion, NoteRequest, NoteResponse, note_request::What};
 
-use super::{AskArgs, PATIENCE};
+use crate::asking::AskArgs;
 
 /// Which recording, and what was done.
 #[derive(Debug, clap::Args)]
@@ -43,10 +42,8 @@ pub struct NoteArgs {
 
 /// Exit code 0: it is written, 1: the signer refused.
 pub(super) async fn run(args: NoteArgs) -> anyhow::Result<ExitCode> {
-    let bus = args.ask.connect().await?;
-    let request = request(args);
-    let answer: NoteResponse =
-        bus.request(SIGNER_NOTE, &request, PATIENCE).await.context("the signer does not answer")?;
+    let ask = args.ask.clone();
+    let answer: NoteResponse = ask.ask("signer", SIGNER_NOTE, &request(args)).await?;
     match answer.place {
         Some(place) if answer.problem.is_empty() => {
             println!("entry {} of the log of {}", place.index, place.tenant);

@@ -2,13 +2,12 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use anyhow::Context;
 use bus::subjects::SIGNER_LOG_STATE;
 use domain::TenantId;
 use jiff::Timestamp;
 use wire::evidence_v1::{LogState, LogStateRequest, LogStateResponse};
 
-use super::{AskArgs, PATIENCE};
+use crate::asking::AskArgs;
 
 /// Which logs.
 #[derive(Debug, clap::Args)]
@@ -22,12 +21,9 @@ pub struct StateArgs {
 
 /// Exit code 0: all logs go on, 1: one is halted.
 pub(super) async fn run(args: StateArgs) -> anyhow::Result<ExitCode> {
-    let bus = args.ask.connect().await?;
     let tenant = args.tenant.map(|tenant| tenant.to_string()).unwrap_or_default();
-    let answer: LogStateResponse = bus
-        .request(SIGNER_LOG_STATE, &LogStateRequest { tenant }, PATIENCE)
-        .await
-        .context("the signer does not answer")?;
+    let request = LogStateRequest { tenant };
+    let answer: LogStateResponse = args.ask.ask("signer", SIGNER_LOG_STATE, &request).await?;
     if answer.logs.is_empty() {
         println!("no log: nothing was recorded yet");
     }

@@ -5,13 +5,12 @@ mod outcome;
 mod story;
 mod text;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
-use bus::{Bus, BusOptions};
 use domain::TenantId;
 
 use self::story::Story;
+use crate::asking::AskArgs;
 
 /// Nothing is known of the call.
 const UNKNOWN: u8 = 1;
@@ -21,12 +20,8 @@ const USAGE: u8 = 2;
 /// Which call, and where the events are.
 #[derive(Debug, clap::Args)]
 pub struct WhyArgs {
-    /// NATS server; `callseal up` names it in its ready line.
-    #[arg(long, env = "CALLSEAL_NATS", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
-    nats: String,
-    /// Data folder of a `callseal up` that runs on this machine; counts before --nats.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Only calls of this tenant.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
@@ -51,15 +46,6 @@ pub async fn run(args: WhyArgs) -> ExitCode {
 }
 
 async fn story(args: &WhyArgs) -> anyhow::Result<Story> {
-    let url = match &args.data {
-        Some(data) => bus::server::address_of_running(&data.join("nats"))
-            .context("`callseal up` has to run with this data folder; else give --nats")?,
-        None => args.nats.clone(),
-    };
-    let bus = Bus::connect(BusOptions::new(&url, "callseal-why")).await?;
-    ensure!(
-        bus.is_connected(),
-        "NATS cannot be reached; `callseal up` names its address in the ready line: --nats"
-    );
+    let bus = args.ask.connect().await?;
     Ok(story::gather(&bus, &args.call_id, args.tenant.as_ref()).await?)
 }
