@@ -67,9 +67,7 @@ fn of_three_witnesses_two_suffice_to_who_wants_two_and_the_missing_are_named_to_
         said(&newest, &all, Some(3)),
         ["the newest checkpoint is cosigned by 2 of the 3 witnesses that have to: not by c.example"]
     );
-    assert_eq!(said(&newest, &all, None), [
-        "the newest checkpoint is not cosigned by the witness c.example"
-    ]);
+    assert_eq!(said(&newest, &all, None), ["the newest checkpoint is not cosigned by the witness c.example"]);
 }
 
 #[test]
@@ -94,7 +92,8 @@ fn keys_are_counted_and_not_how_often_they_are_given_or_what_they_are_called() {
     let mut newest = checkpoint(5);
     newest.add(a.cosign(&newest.checkpoint.body()));
     assert_eq!(said(&newest, &[&a, &a], Some(2)).len(), 1);
-    assert_eq!(said(&newest, &[&a, &namesake], None), [
-        "the newest checkpoint is not cosigned by the witness a.example"
-    ]);
+    assert_eq!(
+        said(&newest, &[&a, &namesake], None),
+        ["the newest checkpoint is not cosigned by the witness a.example"]
+    );
 }
