@@ -67,8 +67,11 @@ impl<W: Work> Worker<W> {
 
     /// The destination is at fault, as far as is known: told once.
     async fn all_failed(&self, orders: &[Order], fault: &Fault) -> Result<(), DeliveryError> {
-        // It may be one of them that it breaks on.
-        self.singly.store(orders.len(), Ordering::Relaxed);
+        // It may be one of them that it breaks on, if that is not the first time: an outage alone would have a
+        // long backlog begin with hundreds of small transactions.
+        if orders.iter().any(|order| order.attempts > 0) {
+            self.singly.store(orders.len(), Ordering::Relaxed);
+        }
         for (number, order) in orders.iter().enumerate() {
             // The oldest first: what is put back after it is not taken, since the destination is held back.
             self.failed(order, if number == 0 { fault } else { &Fault::BrokenOff }).await?;

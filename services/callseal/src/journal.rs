@@ -26,9 +26,7 @@ pub async fn check(args: OneResourceArgs) -> ExitCode {
         database.read(&Query::newest(1)).await?;
         Ok(match proven {
             Proven::Writing => "has all columns; a row was written and taken back, and rows can be read",
-            Proven::Columns => {
-                "has all columns and can be read; whether this user may write was not tried"
-            }
+            Proven::Columns => "has all columns and can be read; whether this user may write was not tried",
         })
     })
     .await

@@ -91,6 +91,7 @@ async fn a_server_and_a_journal_that_are_killed_in_mid_batch_leave_each_row_once
     seal(&world, 200).await;
     some_more_than(&server, 0).await;
     server.crash().unwrap();
+    world.until_all_are_on_the_list(200).await;
     server.start_again().await.unwrap();
     let (written, _) = count(&server).unwrap_or_default();
     some_more_than(&server, written).await;

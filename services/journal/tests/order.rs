@@ -45,20 +45,6 @@ async fn until_there_are(server: &Postgres, count: usize) -> Vec<String> {
     .unwrap()
 }
 
-/// An announcement that is under way to a journal that dies comes again a minute later: none is.
-async fn until_all_are_on_the_list(world: &World, count: i64) {
-    let url = format!("sqlite:{}", world.path("state.sqlite").display());
-    let list = sqlx::SqlitePool::connect(&url).await.unwrap();
-    wait::until("all to be on the list", PATIENCE, || async {
-        let all = sqlx::query_as("SELECT count(*) FROM delivery_orders").fetch_one(&list);
-        let (orders,): (i64,) = all.await.ok()?;
-        (orders == count).then_some(())
-    })
-    .await
-    .unwrap();
-    list.close().await;
-}
-
 #[tokio::test]
 async fn rows_come_in_the_order_of_sealing_though_the_database_fails_and_the_journal_dies() {
     let mut server = Postgres::start().await.unwrap();
@@ -76,7 +62,7 @@ async fn rows_come_in_the_order_of_sealing_though_the_database_fails_and_the_jou
     for _ in 0..60 {
         sealed.push(world.seal(&["remote"]).await.base_file_name);
     }
-    until_all_are_on_the_list(&world, 80).await;
+    world.until_all_are_on_the_list(80).await;
     journal.kill_hard().unwrap();
     let _journal = world.journal(&[]);
     server.start_again().await.unwrap();

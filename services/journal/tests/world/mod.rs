@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
 use bus::{Bus, BusOptions, server::NatsServer};
 use domain::RecordingId;
 use futures::{Stream, StreamExt as _};
-use harness::process::Process;
+use harness::{process::Process, wait};
 use tempfile::TempDir;
 use wire::{
     event_v1::{Event, event::What},
@@ -59,6 +59,21 @@ impl World {
         command.arg("--data").arg(self.dir.path()).args(further);
         command.arg("--state").arg(format!("sqlite:{}", self.path("state.sqlite").display()));
         Process::start("journal", self.dir.path(), &mut command).unwrap()
+    }
+
+    /// Waits until the journal has taken in so many. An announcement that is under way to one that is killed comes
+    /// again a minute later.
+    pub async fn until_all_are_on_the_list(&self, count: i64) {
+        let url = format!("sqlite:{}", self.path("state.sqlite").display());
+        let list = sqlx::SqlitePool::connect(&url).await.unwrap();
+        wait::until("all to be on the list", PATIENCE, || async {
+            let all = sqlx::query_as("SELECT count(*) FROM delivery_orders").fetch_one(&list);
+            let (orders,): (i64,) = all.await.ok()?;
+            (orders == count).then_some(())
+        })
+        .await
+        .unwrap();
+        list.close().await;
     }
 
     /// Announces a sealed recording for `journals`; returns its row.
