@@ -1,5 +1,6 @@
 //! The journal as a process, against real NATS, SQLite files and a real PostgreSQL server.
 
+#[allow(dead_code, reason = "not all of it is used here")]
 mod world;
 
 use std::path::Path;
