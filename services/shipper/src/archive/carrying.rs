@@ -108,12 +108,12 @@ impl Archive {
             "UPDATE archive_deletions SET next_at = $1, problem = $2, \
              stuck_since = CASE WHEN $3 = 0 THEN NULL ELSE coalesce(stuck_since, $3) END WHERE deletion = $4",
         )
-            .bind(until.as_millisecond())
-            .bind(problem)
-            .bind(stuck.map_or(0, Timestamp::as_millisecond))
-            .bind(id)
-            .execute(self.db.pool())
-            .await?;
+        .bind(until.as_millisecond())
+        .bind(problem)
+        .bind(stuck.map_or(0, Timestamp::as_millisecond))
+        .bind(id)
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 

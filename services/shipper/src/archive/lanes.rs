@@ -68,9 +68,12 @@ impl Lanes {
     /// # Errors
     /// The name of the metric is taken.
     pub fn new(limit: Duration, backoff: Backoff, registry: &Registry) -> prometheus::Result<Self> {
-        let help = "Targets that do not answer in time when something is to be deleted there: 1 while that lasts.";
-        let stuck =
-            IntGaugeVec::new(Opts::new("callseal_shipper_targets_not_answering", help), &["tenant", "target"])?;
+        let help =
+            "Targets that do not answer in time when something is to be deleted there: 1 while that lasts.";
+        let stuck = IntGaugeVec::new(
+            Opts::new("callseal_shipper_targets_not_answering", help),
+            &["tenant", "target"],
+        )?;
         registry.register(Box::new(stuck.clone()))?;
         Ok(Self { limit, backoff, lanes: Mutex::default(), stuck })
     }
@@ -215,7 +218,8 @@ mod tests {
     async fn whoever_gives_up_waiting_gives_the_place_back() {
         let (lanes, target) = (lanes(), target("archive"));
         for _ in 0..AT_ONCE {
-            let gone = tokio::time::timeout(Duration::from_secs(20), lanes.ask(&target, pending::<()>())).await;
+            let gone =
+                tokio::time::timeout(Duration::from_secs(20), lanes.ask(&target, pending::<()>())).await;
             assert!(gone.is_err());
         }
         assert_eq!(lanes.ask(&target, async { 3 }).await, Ok(3));

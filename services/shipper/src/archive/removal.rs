@@ -32,7 +32,9 @@ use super::{
     judgement::Refusal,
     lanes::{Held, Lanes},
 };
-use crate::{beside::beside, fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging};
+use crate::{
+    beside::beside, fail_point, open_targets::OpenTargets, records::Records, ship, staging::Staging,
+};
 
 /// How long the signer may take.
 const PATIENCE: Duration = Duration::from_secs(20);

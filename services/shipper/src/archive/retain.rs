@@ -129,11 +129,7 @@ impl Archive {
 
     /// Has recordings looked at again whose retention, as sealed, has ended and which stayed, where what the
     /// configuration says of a tenant's rules and targets is not what it said before.
-    async fn wake_where_policies_changed(
-        &self,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<(), ArchiveError> {
+    async fn wake_where_policies_changed(&self, policy: &Policy, now: Timestamp) -> Result<(), ArchiveError> {
         let known: Vec<(String, String)> =
             sqlx::query_as("SELECT tenant, word FROM archive_policies").fetch_all(self.db.pool()).await?;
         let known: BTreeMap<String, String> = known.into_iter().collect();
@@ -157,7 +153,10 @@ impl Archive {
             .bind(tenant)
             .execute(&mut *tx)
             .await?;
-            sqlx::query("DELETE FROM archive_policies WHERE tenant = $1").bind(tenant).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM archive_policies WHERE tenant = $1")
+                .bind(tenant)
+                .execute(&mut *tx)
+                .await?;
             if let Some((_, word)) = words.iter().find(|(it, _)| it.as_str() == tenant) {
                 sqlx::query("INSERT INTO archive_policies (tenant, word) VALUES ($1, $2)")
                     .bind(tenant)

@@ -155,7 +155,8 @@ impl Mirror {
         // Somebody may have put an older archive in the place of this one.
         let from = if let Theirs::Older(size) = theirs { known.size.min(size) } else { known.size };
         let full = stream::iter(edge::full(from, ours.head.size).map(Ok));
-        full.try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), &log, published, path)).await?;
+        full.try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), &log, published, path))
+            .await?;
         let current: BTreeSet<String> = ours.partial.iter().map(|(path, _)| path.clone()).collect();
         let unchanged = matches!(theirs, Theirs::Same) && known.partial == current;
         for (path, bytes) in ours.partial.iter().filter(|_| !unchanged) {
@@ -212,7 +213,9 @@ impl Mirror {
             }
         }
         let missing = stream::iter(missing.into_iter().map(Ok));
-        missing.try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), log, published, path)).await?;
+        missing
+            .try_for_each_concurrent(AT_ONCE, |path| bring_full((target, pace), log, published, path))
+            .await?;
         Ok(Known {
             size: ours.head.size,
             partial: tiles.into_keys().filter(|path| path.contains(".p/")).collect(),

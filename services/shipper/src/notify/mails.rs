@@ -124,7 +124,10 @@ impl Memory {
     /// The database cannot be used: it is tried once more.
     pub async fn give_up(&self, mail: &Waiting) -> Result<(), MemoryError> {
         let mut tx = self.database().begin_write().await?;
-        sqlx::query("DELETE FROM notify_mails WHERE position = $1").bind(mail.position).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM notify_mails WHERE position = $1")
+            .bind(mail.position)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(DROPPED).bind(mail.audience.as_str()).bind(1_i64).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())

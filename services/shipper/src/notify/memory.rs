@@ -19,7 +19,8 @@ use super::{
     stage::Stage,
 };
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE notify_faults (
     audience TEXT NOT NULL,
     service TEXT NOT NULL,
@@ -72,13 +73,15 @@ CREATE TABLE notify_reports (
     times BIGINT NOT NULL,
     PRIMARY KEY (service, tenant, place)
 );
-", "
+",
+    "
 ALTER TABLE notify_mails ADD COLUMN refused BIGINT NOT NULL DEFAULT 0;
 CREATE TABLE notify_dropped (
     audience TEXT NOT NULL PRIMARY KEY,
     mails BIGINT NOT NULL
 );
-"];
+",
+];
 
 /// Why the tables could not be used. What is to be told is found out again.
 #[derive(Debug, thiserror::Error)]

@@ -102,8 +102,7 @@ fn see_deletions(outlook: &mut Outlook, stuck: Vec<StuckDeletions>, clock: Optio
         outlook.faults.insert(key, Observed { recording, ..observed(since, &problem, count) });
     }
     if let Some(ClockInDoubt { since, problem }) = clock {
-        let key =
-            Key { service: "clock".into(), tenant: None, place: "clock".into(), kind: Kind::Clock };
+        let key = Key { service: "clock".into(), tenant: None, place: "clock".into(), kind: Kind::Clock };
         outlook.faults.insert(key, observed(since, &problem, 0));
     }
 }

@@ -128,7 +128,9 @@ impl Post {
         }
         let all = async { while sending.next().await.is_some() {} };
         if tokio::time::timeout(FINISH, all).await.is_err() {
-            tracing::warn!("a mail server has not said whether it has a mail: it gets it again after the next start");
+            tracing::warn!(
+                "a mail server has not said whether it has a mail: it gets it again after the next start"
+            );
         }
     }
 
@@ -246,7 +248,8 @@ impl Post {
                 let later: Vec<&str> = later.map(|refused| email.to[refused.recipient].as_str()).collect();
                 let done = email.to.iter().map(String::as_str).filter(|address| !later.contains(address));
                 self.memory.note_got(mail, &done.collect::<Vec<_>>()).await?;
-                self.put_back(audience, mail, "the mail server takes it for some recipients later", false).await
+                self.put_back(audience, mail, "the mail server takes it for some recipients later", false)
+                    .await
             }
             Err(error) if error.is_of_this_mail() => {
                 if Timestamp::now().duration_since(mail.created) > OFFERED {

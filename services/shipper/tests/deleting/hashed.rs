@@ -14,7 +14,7 @@ use crate::{
     desk::{ask_release, confirm_release, deletions, place},
     hung::sound,
     log::Log,
-    scene::{SOON, announce, files_of, folder, hours, recording, rule, until_brought, until_done},
+    scene::{UNWATCHED, announce, files_of, folder, hours, recording, rule, until_brought, until_done},
     world::{PATIENCE, World},
 };
 
@@ -24,7 +24,7 @@ async fn a_hold_that_comes_while_a_file_is_read_keeps_it() {
     let world = World::new(&format!("{first}{}", rule("{days: 1}"))).await;
     let log = Log::start(&world.bus).await;
     log.sign(false);
-    let _shipper = world.shipper(SOON);
+    let _shipper = world.shipper(UNWATCHED);
     let due = recording(&world, &["first"], "regulated", hours(-1));
     announce(&world, &due).await;
     until_brought(&world, "data/first", &due).await;

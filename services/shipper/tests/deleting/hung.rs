@@ -9,7 +9,9 @@ use wire::event_v1::event::What;
 use crate::{
     desk::deletions,
     log::Log,
-    scene::{SOON, announce, files_of, folder, hours, recording, rule, until, until_brought, until_done},
+    scene::{
+        UNWATCHED, announce, files_of, folder, hours, recording, rule, until, until_brought, until_done,
+    },
     world::{PATIENCE, World, files_below},
 };
 
@@ -30,8 +32,9 @@ async fn a_target_that_hangs_holds_up_no_deletion_at_another_one_is_told_and_goe
     log.sign(false);
     let port = ports::claim().unwrap();
     let http = format!("127.0.0.1:{port}");
-    let _shipper = world.shipper(&[SOON, &["--http", &http, "--target-answers-within", "1"]].concat());
-    let both: Vec<_> = (0..6).map(|_| recording(&world, &["first", "hung"], "regulated", hours(-1))).collect();
+    let _shipper = world.shipper(&[UNWATCHED, &["--http", &http, "--target-answers-within", "1"]].concat());
+    let both: Vec<_> =
+        (0..6).map(|_| recording(&world, &["first", "hung"], "regulated", hours(-1))).collect();
     let other = recording(&world, &["first"], "regulated", hours(-1));
     for sealed in both.iter().chain([&other]) {
         announce(&world, sealed).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use harness::wait;
 use wire::{
     archive_v1::{Between, place_hold::Over},
-    delivery_v1::{Change, ChangeRequest, ChangeResponse},
+    delivery_v1::{Change, ChangeRequest, ChangeResponse, ListDestinationsRequest, ListDestinationsResponse},
     recording_v1::{JournalRow, RecordingSealed},
 };
 
@@ -79,8 +79,10 @@ async fn no_path_deletes_a_recording_before_its_retention_as_it_was_sealed_has_e
         world.configure(&resources);
         if resources.is_empty() {
             wait::until("the target to be away", PATIENCE, || async {
-                let answer = request(bus, &longer, "anna").await;
-                answer.problem.contains("lets anything be deleted").then_some(())
+                let subject = bus::subjects::destinations("shipper");
+                let told: ListDestinationsResponse =
+                    world.bus.request(&subject, &ListDestinationsRequest::default(), PATIENCE).await.ok()?;
+                (!told.destinations.iter().any(|it| it.name == "first" && it.configured)).then_some(())
             })
             .await
             .unwrap();

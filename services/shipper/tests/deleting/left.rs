@@ -23,7 +23,9 @@ async fn a_deletion_names_where_files_stay_that_an_order_left_before_it_was_give
     announce(&world, &both).await;
     // Its sound stands there, verified, and that is noted; no more of it comes.
     let mut shipper = world.shipper(&[SOON, &["--fail-at", "file-noted"]].concat());
-    wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap())).await.unwrap();
+    wait::until("the shipper to die", PATIENCE, || std::future::ready(shipper.ended().unwrap()))
+        .await
+        .unwrap();
     let left = files_of(&world, "data/old", &both);
     assert!(left > 0);
 

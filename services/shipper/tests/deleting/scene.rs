@@ -13,6 +13,9 @@ use crate::{
 /// Flags by which what is due is found at once.
 pub const SOON: &[&str] = &["--retention-every", "0.1", "--compare-every", "0.1"];
 
+/// The same, and nobody opens a file of a target but for its deletion.
+pub const UNWATCHED: &[&str] = &["--retention-every", "0.1", "--compare-every", "3600"];
+
 /// The target `name`, in a folder of that name, with this word for `deletion`.
 pub fn folder(name: &str, deletion: &str) -> String {
     format!(

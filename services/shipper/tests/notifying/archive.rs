@@ -36,7 +36,11 @@ async fn stuck_deletions_and_files_that_vanished_are_told_by_mail_and_that_they_
     };
     // Nobody writes its entry into the log: there is no signer.
     let yesterday = (Timestamp::now() - SignedDuration::from_hours(24)).as_millisecond();
-    let due = RecordingSealed { rule: "former".into(), keep_until_unix_ms: yesterday, ..world.prepare(&["archive"]) };
+    let due = RecordingSealed {
+        rule: "former".into(),
+        keep_until_unix_ms: yesterday,
+        ..world.prepare(&["archive"])
+    };
     world.bus.publish_sealed(&due).await.unwrap();
     let stuck = mail("[acme]: deletions do not go on").await;
     let text = stuck.field("text");

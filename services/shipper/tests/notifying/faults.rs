@@ -2,13 +2,7 @@
 
 use std::fs;
 
-use harness::{
-    installation::http_get,
-    mail_sink::Mail,
-    ports,
-    postgres::Postgres,
-    wait,
-};
+use harness::{installation::http_get, mail_sink::Mail, ports, postgres::Postgres, wait};
 use serde_json::json;
 
 use crate::{

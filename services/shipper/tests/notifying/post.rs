@@ -107,8 +107,17 @@ async fn who_missed_mails_since_the_server_was_away_too_long_is_told_how_many() 
     scene.sink.behave(&json!({ "sender": "451 later" })).unwrap();
     scene.sshd.stop().unwrap();
     // A digest each half second: three may wait.
-    let shipper = scene.shipper(&["--notify-digest", "0.5", "--notify-most-waiting", "3"]);
+    let port = ports::claim().unwrap();
+    let http = format!("127.0.0.1:{port}");
+    let flags = ["--notify-digest", "0.5", "--notify-most-waiting", "3", "--http", &http];
+    let shipper = scene.shipper(&flags);
     scene.world.seal(&["remote"]).await;
+    wait::until("mails to wait", PATIENCE, async || {
+        let (_, said) = http_get(port, "/readyz").await.ok()?;
+        said.contains("mails about faults wait").then_some(())
+    })
+    .await
+    .unwrap();
     wait::until("mails to be dropped", PATIENCE, async || {
         let query = "SELECT CAST(mails AS TEXT) FROM notify_dropped WHERE audience = $1";
         let dropped = scene.world.stored(query, "operator").await;
@@ -120,6 +129,7 @@ async fn who_missed_mails_since_the_server_was_away_too_long_is_told_how_many() 
     scene.sink.behave(&json!({})).unwrap();
     let _shipper = scene.shipper(&[]);
     let mails = scene.sink.wait_for(2).await.unwrap();
-    let told = |index: usize| mails[index].field("text").contains("earlier mails could not be delivered to you");
+    let told =
+        |index: usize| mails[index].field("text").contains("earlier mails could not be delivered to you");
     assert!(told(0) && !told(1), "{mails:?}");
 }

@@ -153,7 +153,11 @@ impl Comparer {
         match compared.unwrap_or(Ok(Compared::Silent)) {
             Ok(Compared::NotNow) => Answer::Some,
             Ok(Compared::Silent) => {
-                tracing::warn!(tenant = folder.tenant, target = folder.target, "does not list a folder in time");
+                tracing::warn!(
+                    tenant = folder.tenant,
+                    target = folder.target,
+                    "does not list a folder in time"
+                );
                 Answer::None
             }
             Ok(Compared::Found(wrong)) => {

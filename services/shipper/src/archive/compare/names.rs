@@ -24,7 +24,10 @@ pub(super) enum Standing {
 
 impl Archive {
     /// The folder that comes after this one; `None`: the round is over.
-    pub(in crate::archive) async fn folder_after(&self, last: Option<&Folder>) -> Result<Option<Folder>, ArchiveError> {
+    pub(in crate::archive) async fn folder_after(
+        &self,
+        last: Option<&Folder>,
+    ) -> Result<Option<Folder>, ArchiveError> {
         let (tenant, target, folder) =
             last.map_or(("", "", ""), |last| (&last.tenant, &last.target, &last.folder));
         let next: Option<(String, String, String)> = sqlx::query_as(

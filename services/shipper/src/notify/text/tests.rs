@@ -76,7 +76,11 @@ fn letters(writer: &Writer) -> Vec<Letter> {
     ];
     let gone = Episode { gone_since: Some(at(120)), ..journal.1.clone() };
     letters.push(writer.over(&journal.0, &gone, Some(0)));
-    letters.push(writer.over(&failing.0, &Episode { gone_since: Some(at(100)), ..failing.1.clone() }, Some(2)));
+    letters.push(writer.over(
+        &failing.0,
+        &Episode { gone_since: Some(at(100)), ..failing.1.clone() },
+        Some(2),
+    ));
     letters.push(writer.over(&key(None, "signer/key", Kind::Reported), &gone, None));
     letters.push(writer.over(
         &key(None, "staging", Kind::Quota),
