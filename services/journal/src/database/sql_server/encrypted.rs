@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
+    rustls::{self, ClientConfig, pki_types::ServerName},
 };
 
 use super::{
@@ -51,7 +51,9 @@ pub(super) enum Broken {
     /// The server does not offer what is asked for.
     NotOffered,
     /// The handshake failed: the certificate, mostly.
-    Handshake(io::Error),
+    Handshake(rustls::Error),
+    /// The server went when TLS was to begin at once; as one does that does not know TDS 8.0.
+    Gone,
     /// What it asks of a login of Windows cannot be answered.
     Challenge,
     /// The bytes stopped.
@@ -61,6 +63,15 @@ pub(super) enum Broken {
 impl From<io::Error> for Broken {
     fn from(_: io::Error) -> Self {
         Self::Lost
+    }
+}
+
+/// Why a handshake failed; bytes that stop may as well be the way's fault.
+fn failed(error: io::Error, at_once: bool) -> Broken {
+    match error.downcast::<rustls::Error>() {
+        Ok(error) => Broken::Handshake(error),
+        Err(_) if at_once => Broken::Gone,
+        Err(_) => Broken::Lost,
     }
 }
 
@@ -80,7 +91,8 @@ where
     let (connector, windows) = (TlsConnector::from(encryption.tls), encryption.windows);
     let mut hello = packet(&mut client).await?;
     if encryption.level == SqlServerEncryption::Strict {
-        let mut server = connector.connect(encryption.server, server).await.map_err(Broken::Handshake)?;
+        let mut server =
+            connector.connect(encryption.server, server).await.map_err(|error| failed(error, true))?;
         set_level(&mut hello, level::REQUIRED);
         server.write_all(&hello).await?;
         server.flush().await?;
@@ -101,8 +113,10 @@ where
         client.write_all(&answer).await?;
         return log_in_and_pass(client, server, windows).await;
     }
-    let mut tls =
-        connector.connect(encryption.server, Framed::new(server)).await.map_err(Broken::Handshake)?;
+    let mut tls = connector
+        .connect(encryption.server, Framed::new(server))
+        .await
+        .map_err(|error| failed(error, false))?;
     tls.get_mut().0.finish();
     client.write_all(&answer).await?;
     if agreed != level::LOGIN_ONLY {

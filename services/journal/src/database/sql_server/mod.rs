@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use domain::resources::SqlServerJournal;
 use tokio::sync::Mutex;
+use tokio_rustls::rustls::Error as TlsError;
 use wire::recording_v1::JournalRow;
 
 use connection::{Connection, Failure, Server};
@@ -112,16 +113,19 @@ impl SqlServer {
             Failure::Broken(Broken::NotOffered) => {
                 (ErrorKind::Denied, format!("{server} does not offer the TLS that the journal asks for"))
             }
-            Failure::Broken(Broken::Handshake(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Failure::Broken(Broken::Handshake(error @ TlsError::InvalidCertificate(_))) => {
                 let sentence = format!(
                     "{server} has a certificate that is not accepted ({error}); compare host and caCertificate with it"
                 );
                 (ErrorKind::Denied, sentence)
             }
-            Failure::Broken(Broken::Handshake(_)) => (
-                ErrorKind::Denied,
+            Failure::Broken(Broken::Handshake(error)) => {
+                (ErrorKind::Denied, format!("{server} does not take up TLS ({error}); look at encrypt"))
+            }
+            Failure::Broken(Broken::Gone) => (
+                ErrorKind::Unreachable,
                 format!(
-                    "{server} does not take up TLS; look at encrypt, which `strict` needs SQL Server 2022 for"
+                    "{server} ends the connection when TLS begins; `encrypt: strict` needs SQL Server 2022 or later"
                 ),
             ),
             Failure::Broken(Broken::Challenge) => (

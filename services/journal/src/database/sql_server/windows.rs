@@ -99,6 +99,9 @@ fn integrated(mut login: Vec<u8>, negotiate: &[u8]) -> io::Result<Vec<u8>> {
     Ok(login)
 }
 
+/// More than a login or a challenge takes; whoever sends more has not said yet who it is.
+const LONGEST: usize = 64 * 1024;
+
 /// The packets of a message, as one.
 async fn message(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut message = Vec::new();
@@ -107,6 +110,9 @@ async fn message(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>
         message.extend(&packet[HEADER..]);
         if packet[1] & 1 == 1 {
             return Ok((packet[0], message));
+        }
+        if message.len() > LONGEST {
+            return Err(io::ErrorKind::InvalidData.into());
         }
     }
 }
@@ -125,6 +131,15 @@ mod tests {
         assert_eq!((changed[FLAGS_2], &changed[SSPI..SSPI + 4]), (0x83, &[100, 0, 7, 0][..]));
         assert_eq!((&changed[FIXED..FIXED + 6], &changed[FIXED + 6..]), (&[7; 6][..], &b"NTLMSSP"[..]));
         assert!(integrated(vec![0; FIXED - 1], b"NTLMSSP").is_err());
+    }
+
+    #[tokio::test]
+    async fn what_has_no_end_is_not_kept() {
+        let without_end: Vec<u8> =
+            packets(4, &[7; 2 * LONGEST]).chunks(4096).flat_map(|p| [&[p[0], 0], &p[2..]].concat()).collect();
+        assert_eq!(message(&mut &without_end[..]).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let (kind, said) = message(&mut &packets(4, &[7; 10_000])[..]).await.unwrap();
+        assert_eq!((kind, said.len()), (4, 10_000));
     }
 
     #[test]
