@@ -33,7 +33,7 @@ check:
 ## Prints calls, packets, CPU and delays of a run on this machine, decisions a second,
 ## and how soon what the PBX tells is known.
 bench:
-	scripts/install-tools.sh test
+	scripts/install-tools.sh bench
 	$(CARGO) build --release --bins
 	target/release/bench capacity --calls 100 --seconds 30
 	target/release/bench announcements --calls 200
@@ -42,6 +42,8 @@ bench:
 	target/release/bench journal
 	$(CARGO) bench --package policy --bench decisions
 	$(CARGO) bench --package callseal-rules --bench change
+	target/release/bench sftp
+	target/release/bench smb
 
 ## Full sizes: long runs that `make test` scales down.
 soak:

