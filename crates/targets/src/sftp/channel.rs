@@ -25,8 +25,8 @@ const REQUEST_TIMEOUT_SECS: u64 = 300;
 const BLOCK: u32 = 32 * 1024 - 1024;
 /// The most that is read at once from a server that says how much it can give.
 const MOST_READ: u32 = 255 * 1024;
-/// The most that is written at once to a server that says how much it can take: half a block of the source.
-const MOST_WRITE: u32 = 128 * 1024;
+/// The most that is written at once to a server that says how much it can take.
+const MOST_WRITE: u32 = 64 * 1024;
 
 pub(super) struct Channel {
     raw: RawSftpSession,

@@ -8,11 +8,9 @@ use tokio::time::Instant;
 use super::channel::OpenFile;
 use crate::{Content, TargetError, pump::Blocks};
 
-/// Bytes of a file under way at once: at 30 ms of round trip 130 MB/s. OpenSSH takes half of it in before
-/// it wants to be asked (its window), the other half is on its way when it does.
-const UNDER_WAY: usize = 4 << 20;
-/// Writes under way at once.
-const MOST: usize = 128;
+/// Writes under way at once: with OpenSSH 4 MiB, of which it takes half in before it wants to be asked (its
+/// window), and the other half is on its way when it does.
+const MOST: usize = 64;
 /// How many there are to begin with.
 const FIRST: usize = 16;
 /// An answer that takes longer than this has waited behind others: fewer are sent at once then, so
@@ -27,14 +25,12 @@ pub(super) async fn write(file: OpenFile, content: &Content, offset: u64) -> Res
     let mut blocks = Blocks::open(content, offset).await?;
     let mut under_way = FuturesUnordered::new();
     let each = channel.can().write as usize;
-    let most = (UNDER_WAY / each).clamp(1, MOST);
-    let first = FIRST.min(most);
-    let (mut at, mut allowed) = (offset, first);
+    let (mut at, mut allowed) = (offset, FIRST);
     let mut answered = |(sent, answer): (Instant, Result<_, _>)| {
-        allowed = if sent.elapsed() > SLOW { (allowed / 2).max(1) } else { (allowed + 1).min(most) };
+        allowed = if sent.elapsed() > SLOW { (allowed / 2).max(1) } else { (allowed + 1).min(MOST) };
         answer.map(|_| allowed).map_err(|error| channel.fault(DOING, error))
     };
-    let mut now_allowed = first;
+    let mut now_allowed = FIRST;
     while let Some(mut block) = blocks.next().await? {
         while !block.is_empty() {
             while under_way.len() >= now_allowed {
