@@ -39,6 +39,8 @@ pub struct Metrics {
     pub unannounced: IntGauge,
     /// Logs whose newest checkpoint too few witnesses have cosigned.
     pub logs_unwitnessed: IntGauge,
+    /// Witnesses that did not cosign, enough others or not.
+    pub witnesses_away: IntGauge,
     /// Time-stamp authorities that do not stamp.
     pub authorities_failing: IntGauge,
     /// Faults by stage: assemble, seal, key, log, outbox, leases.
@@ -103,6 +105,10 @@ impl Metrics {
                 "callseal_signer_log_unwitnessed",
                 "Logs whose newest checkpoint fewer witnesses have cosigned than the tenant asks for",
             )?,
+            witnesses_away: IntGauge::new(
+                "callseal_signer_log_witnesses_away",
+                "Witnesses that did not cosign the newest checkpoint of their log, also where enough others did",
+            )?,
             authorities_failing: IntGauge::new(
                 "callseal_signer_log_time_stamps_failing",
                 "Tenants whose time-stamp authority does not stamp",
@@ -125,6 +131,7 @@ impl Metrics {
         registry.register(Box::new(metrics.checkpoint_age.clone()))?;
         registry.register(Box::new(metrics.unannounced.clone()))?;
         registry.register(Box::new(metrics.logs_unwitnessed.clone()))?;
+        registry.register(Box::new(metrics.witnesses_away.clone()))?;
         registry.register(Box::new(metrics.authorities_failing.clone()))?;
         registry.register(Box::new(metrics.faults.clone()))?;
         Ok(metrics)

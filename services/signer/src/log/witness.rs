@@ -7,14 +7,14 @@
 //! the log.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use attest::{AttestError, WitnessClient};
 use bus::with_sources;
-use domain::{TenantId, resources::tenant::evidence::Witness};
+use domain::{ResourceName, TenantId, resources::tenant::evidence::Witness};
 use evidence::log::{NoteSignature, SignedCheckpoint, tiles};
 use futures::future;
 use tokio::time::Instant;
@@ -39,6 +39,8 @@ pub struct Witnesses(Mutex<BTreeMap<TenantId, Watched>>);
 #[derive(Default)]
 struct Watched {
     members: Vec<Member>,
+    /// Those that did not cosign the newest checkpoint, enough others or not.
+    away: BTreeSet<ResourceName>,
     /// What is missing to the quorum, in words; empty: nothing.
     lack: String,
 }
@@ -81,15 +83,18 @@ impl Witnesses {
         let wanted = context.logs.wishes_of(tenant).witnesses;
         let members = self.members(tenant, &wanted.members);
         if members.is_empty() {
-            self.judge(context, tenant, String::new(), members);
+            self.judge(context, tenant, String::new(), BTreeSet::new(), members);
             return Ok(0);
         }
         let asked = members.into_iter().map(|member| ask(folder, signed, member, all));
         let (mut got, mut added) = (0, 0);
         let mut refused = None;
-        let mut away = Vec::new();
+        let (mut away, mut names) = (Vec::new(), BTreeSet::new());
         let mut after = Vec::new();
         for (member, outcome) in future::join_all(asked).await {
+            if outcome.is_err() {
+                names.insert(member.configured.name.clone());
+            }
             match outcome {
                 Ok(lines) => {
                     got += 1;
@@ -111,7 +116,7 @@ impl Witnesses {
         } else {
             String::new()
         };
-        self.judge(context, tenant, lack, after);
+        self.judge(context, tenant, lack, names, after);
         refused.map_or(Ok(added), Err)
     }
 
@@ -140,14 +145,31 @@ impl Witnesses {
     }
 
     /// Notes how it stands; says so when that is new.
-    fn judge(&self, context: &Context, tenant: &TenantId, lack: String, members: Vec<Member>) {
+    fn judge(
+        &self,
+        context: &Context,
+        tenant: &TenantId,
+        lack: String,
+        away: BTreeSet<ResourceName>,
+        members: Vec<Member>,
+    ) {
         let mut all = self.all();
         let watched = all.entry(tenant.clone()).or_default();
         watched.members = members;
         let (was_good, is_good) = (watched.lack.is_empty(), lack.is_empty());
         watched.lack.clone_from(&lack);
+        let before = std::mem::replace(&mut watched.away, away.clone());
         let lacking = all.values().filter(|watched| !watched.lack.is_empty()).count();
+        let missing: usize = all.values().map(|watched| watched.away.len()).sum();
         drop(all);
+        context.metrics.witnesses_away.set(i64::try_from(missing).unwrap_or(i64::MAX));
+        // Where enough others cosign nobody is alarmed; who wonders finds the name.
+        for witness in away.difference(&before).filter(|_| is_good) {
+            tracing::info!(%tenant, %witness, "a witness does not cosign the log; enough others do");
+        }
+        for witness in before.difference(&away) {
+            tracing::info!(%tenant, %witness, "a witness that was missing cosigns the log again");
+        }
         context.metrics.logs_unwitnessed.set(i64::try_from(lacking).unwrap_or(i64::MAX));
         if was_good && !is_good {
             tracing::warn!(%tenant, problem = lack, "too few witnesses cosign the log; sealing goes on");

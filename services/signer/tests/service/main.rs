@@ -11,6 +11,7 @@ mod keys;
 mod late;
 mod log;
 mod log_crashes;
+mod quorum;
 mod race;
 mod replicas;
 mod rollback;

@@ -24,7 +24,7 @@ fn configure(bench: &Bench, witness: &Witness, key: &str) {
 }
 
 /// The public keys of the published log.
-fn log_keys(bench: &Bench) -> Vec<String> {
+pub fn log_keys(bench: &Bench) -> Vec<String> {
     let files = std::fs::read_dir(bench.path("staging/log/acme/keys")).unwrap();
     let texts = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok());
     texts.filter_map(|text| Some(LogKeyStatement::parse(&text).ok()?.key.vkey())).collect()
