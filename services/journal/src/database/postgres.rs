@@ -89,8 +89,11 @@ impl Speaks for Postgres {
         end: End,
     ) -> Result<u64, sqlx::Error> {
         let mut tx = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-        // Whoever has the lock below and is gone keeps it until the server notices.
-        sqlx::query("SET LOCAL lock_timeout = '30s'").execute(&mut *tx).await?;
+        // Whoever has the lock below and is gone keeps it until the server notices. And of a table that was
+        // never analysed, as one that a backlog has just filled, the planner would read every row at each look.
+        let settings =
+            "SELECT set_config('lock_timeout', '30s', true), set_config('enable_seqscan', 'off', true)";
+        sqlx::query(settings).execute(&mut *tx).await?;
         // The table has no key: writers of this table go one by one. Each statement of READ COMMITTED
         // sees what was committed before it, so the look after the lock is true.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
