@@ -2,6 +2,7 @@
 
 use std::{
     fmt, fs, io,
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -10,8 +11,12 @@ use std::{
 
 use anyhow::ensure;
 use async_trait::async_trait;
+use harness::cable::Cable;
 use targets::{Content, Reader, Source};
-use tokio::io::AsyncSeekExt as _;
+use tokio::{
+    io::AsyncSeekExt as _,
+    runtime::{Builder, Runtime},
+};
 
 /// Bytes read at once, as the shipper reads staging.
 const BLOCK: usize = 256 * 1024;
@@ -80,6 +85,37 @@ impl Source for File {
         file.set_max_buf_size(BLOCK);
         file.seek(io::SeekFrom::Start(offset)).await?;
         Ok(Box::pin(file))
+    }
+}
+
+/// A cable to a server. A thread of its own carries, so that it takes as much from whoever runs in this
+/// process as from the others.
+pub(crate) struct Way {
+    cable: Cable,
+    carrying: Option<Runtime>,
+}
+
+impl Way {
+    /// To this port of 127.0.0.1.
+    pub(crate) async fn to(port: u16) -> anyhow::Result<Self> {
+        let carrying = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let cable = carrying.spawn(Cable::to(port)).await??;
+        Ok(Self { cable, carrying: Some(carrying) })
+    }
+}
+
+impl Deref for Way {
+    type Target = Cable;
+
+    fn deref(&self) -> &Cable {
+        &self.cable
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        // Waiting for it is not allowed in a task.
+        self.carrying.take().map(Runtime::shutdown_background);
     }
 }
 

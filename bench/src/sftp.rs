@@ -12,10 +12,10 @@ use std::{
 use anyhow::{Context, ensure};
 use domain::resources::{SftpTarget, SshAuth, SshServer};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use harness::{cable::Cable, sshd::Sshd};
+use harness::sshd::Sshd;
 use targets::{Content, Sftp, Target as _};
 
-use crate::files::{Load, Pass, Row};
+use crate::files::{Load, Pass, Row, Way};
 
 /// Written, synced, renamed.
 const OWN: &str = "Callseal";
@@ -51,7 +51,7 @@ pub async fn run(dir: &Path, loads: &[Load], at_once: usize) -> anyhow::Result<O
     sshd.stop()?;
     sshd.settings.push("MaxStartups 100".into());
     sshd.start_again().await?;
-    let cable = Cable::to(sshd.port()).await?;
+    let cable = Way::to(sshd.port()).await?;
     let mut rows = Vec::new();
     for (number, load) in loads.iter().enumerate() {
         let from = dir.join(format!("load-{number}"));

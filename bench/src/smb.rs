@@ -16,13 +16,10 @@ use std::{
 use anyhow::{Context, ensure};
 use domain::resources::{SmbEncryption, SmbSigning, SmbTarget};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use harness::{
-    cable::Cable,
-    samba::{PASSWORD, SHARE, Samba},
-};
+use harness::samba::{PASSWORD, SHARE, Samba};
 use targets::{Content, Smb, Target as _};
 
-use crate::files::{Load, Pass, Row};
+use crate::files::{Load, Pass, Row, Way};
 
 /// Who brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +50,7 @@ pub struct Outcome(Vec<Row<Client>>);
 /// Samba, smbclient or rclone is missing or fails.
 pub async fn run(dir: &Path, loads: &[Load], at_once: usize) -> anyhow::Result<Outcome> {
     let samba = Samba::start(&dir.join("samba")).await?;
-    let cable = Cable::to(samba.port()).await?;
+    let cable = Way::to(samba.port()).await?;
     let mut rows = Vec::new();
     for load in loads {
         cable.delay(load.delay);
