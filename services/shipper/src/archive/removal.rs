@@ -136,8 +136,7 @@ impl Remover {
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut in_hand = FuturesUnordered::new();
         let mut whose: BTreeMap<i64, TenantId> = BTreeMap::new();
-        let (mut counted, mut done): (Option<Instant>, Vec<(i64, Result<(), ArchiveError>)>) =
-            (None, Vec::new());
+        let (mut counted, mut done) = (None::<Instant>, Vec::<(i64, Result<(), ArchiveError>)>::new());
         while !shutdown.is_cancelled() {
             if counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
                 counted = Some(Instant::now());
@@ -246,7 +245,7 @@ impl Remover {
         deletion.log_entry = Some(entry);
         fail_point::reached("deletion-logged");
         self.signed(&deletion, entry).await?;
-        self.from_targets(&deletion).await?;
+        self.remove_from_targets(&deletion).await?;
         if deletion.everywhere {
             self.still_allowed(&deletion).await?;
             self.empty_staging(&deletion).await?;
@@ -332,7 +331,7 @@ impl Remover {
     }
 
     /// Removes it from all targets side by side: one that does not answer keeps no other one from it.
-    async fn from_targets(&self, deletion: &Deletion) -> Result<(), Stop> {
+    async fn remove_from_targets(&self, deletion: &Deletion) -> Result<(), Stop> {
         let mut by_target: BTreeMap<String, Vec<IndexedFile>> = BTreeMap::new();
         for file in self.files(deletion).await? {
             by_target.entry(file.target.clone()).or_default().push(file);

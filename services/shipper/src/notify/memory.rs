@@ -110,6 +110,10 @@ impl Memory {
     /// The database cannot be used.
     pub async fn open(db: Database, most_waiting: u32) -> Result<Self, MemoryError> {
         db.migrate("notifications", STEPS).await?;
+        if db.kind() == DatabaseKind::Sqlite {
+            // This process is the only one: what a killed one had in hand is nobody's.
+            sqlx::query("UPDATE notify_mails SET next_attempt_at = 0").execute(db.pool()).await?;
+        }
         Ok(Self { db, most_waiting })
     }
 

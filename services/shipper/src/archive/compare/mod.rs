@@ -5,7 +5,7 @@ mod found;
 mod names;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -116,11 +116,11 @@ impl Comparer {
                     unseen.remove(&folder);
                     silent.retain(|_, until| Instant::now() < *until);
                     let target = (folder.tenant.clone(), folder.target.clone());
-                    if !silent.contains_key(&target) {
+                    if let Entry::Vacant(target) = silent.entry(target) {
                         // A look that hangs is no reason to stop late: nothing hangs on it.
                         let look = shutdown.run_until_cancelled(self.look(&folder)).await;
                         if look == Some(Answer::None) {
-                            silent.insert(target, Instant::now() + LEFT_ALONE);
+                            target.insert(Instant::now() + LEFT_ALONE);
                         }
                     }
                     Some(folder)
