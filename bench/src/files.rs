@@ -115,7 +115,9 @@ impl Deref for Way {
 impl Drop for Way {
     fn drop(&mut self) {
         // Waiting for it is not allowed in a task.
-        self.carrying.take().map(Runtime::shutdown_background);
+        if let Some(carrying) = self.carrying.take() {
+            carrying.shutdown_background();
+        }
     }
 }
 
