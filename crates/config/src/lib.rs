@@ -19,6 +19,7 @@ mod interpret;
 mod located;
 mod problem;
 mod source;
+mod unready;
 mod watched;
 pub mod yaml;
 

@@ -36,7 +36,7 @@ pub struct RulesArgs {
 pub fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
     match list(&args) {
         Ok((loaded, text)) => {
-            for problem in loaded.problems.iter() {
+            for problem in loaded.problems.iter().chain(&loaded.unready()) {
                 eprintln!("warning: {problem}");
             }
             print!("{text}");

@@ -102,6 +102,37 @@ fn what_is_wrong_with_the_configuration_is_said_beside_the_rules_in_force() {
 }
 
 #[test]
+fn f75_a_rule_that_names_an_incomplete_target_is_warned_of_with_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut resources = two_tenants();
+    resources.push(
+        "---\napiVersion: callseal.io/v1alpha1\nkind: Secret\nmetadata: {name: login, namespace: acme}\n\
+         stringData: {password: correct-horse}\n"
+            .to_owned(),
+    );
+    let access = "host: files.acme.example, user: archive, password: {secretRef: {name: login, key: password}}";
+    resources.push(resource("StorageTarget", "acme", "new", &format!("sftp: {{{access}}}")));
+    let rule = |enabled: bool| {
+        let spec = "profile: legalDuty, scope: allUsers, targets: [archive, new]";
+        resource("RecordingRule", "acme", "early", &format!("enabled: {enabled}, order: 5, {spec}"))
+    };
+    configure(dir.path(), &[resources.concat(), rule(true)]);
+
+    let output = rules(dir.path(), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said(&output.stdout, dir.path()).contains("1. early"), "the rule is in force");
+    let warned = said(&output.stderr, dir.path());
+    assert_eq!(warned.lines().count(), 1, "{warned}");
+    for part in ["warning: resources.yaml:", "early", "spec.targets[1]", "\"new\"", "no host key is pinned yet"] {
+        assert!(warned.contains(part), "{part}: {warned}");
+    }
+    assert!(!warned.contains("correct-horse") && !warned.contains("archive"), "{warned}");
+
+    configure(dir.path(), &[resources.concat(), rule(false)]);
+    assert_eq!(said(&rules(dir.path(), &[]).stderr, dir.path()), "", "a disabled rule chooses nothing");
+}
+
+#[test]
 fn what_cannot_be_listed_is_an_error_of_usage() {
     let dir = tempfile::tempdir().unwrap();
     let nothing = rules(dir.path(), &[]);
