@@ -110,7 +110,8 @@ fn f75_a_rule_that_names_an_incomplete_target_is_warned_of_with_what_is_missing(
          stringData: {password: correct-horse}\n"
             .to_owned(),
     );
-    let access = "host: files.acme.example, user: archive, password: {secretRef: {name: login, key: password}}";
+    let access =
+        "host: files.acme.example, user: archive, password: {secretRef: {name: login, key: password}}";
     resources.push(resource("StorageTarget", "acme", "new", &format!("sftp: {{{access}}}")));
     let rule = |enabled: bool| {
         let spec = "profile: legalDuty, scope: allUsers, targets: [archive, new]";
@@ -123,7 +124,9 @@ fn f75_a_rule_that_names_an_incomplete_target_is_warned_of_with_what_is_missing(
     assert!(said(&output.stdout, dir.path()).contains("1. early"), "the rule is in force");
     let warned = said(&output.stderr, dir.path());
     assert_eq!(warned.lines().count(), 1, "{warned}");
-    for part in ["warning: resources.yaml:", "early", "spec.targets[1]", "\"new\"", "no host key is pinned yet"] {
+    for part in
+        ["warning: resources.yaml:", "early", "spec.targets[1]", "\"new\"", "no host key is pinned yet"]
+    {
         assert!(warned.contains(part), "{part}: {warned}");
     }
     assert!(!warned.contains("correct-horse") && !warned.contains("archive"), "{warned}");
