@@ -24,7 +24,10 @@ struct Seen {
 /// What is known of it now; and whether it has just jumped. Pure.
 fn look(before: Option<Seen>, now: Timestamp) -> (Seen, bool) {
     let in_doubt = now.saturating_add(DOUBT).unwrap_or(Timestamp::MAX);
-    let Some(before) = before else { return (Seen { at: now, trusted_from: now }, false) };
+    // One that never jumped was never in doubt: nor is it for a replica whose clock is a moment behind.
+    let Some(before) = before else {
+        return (Seen { at: now, trusted_from: Timestamp::UNIX_EPOCH }, false);
+    };
     let jumped = now.duration_since(before.at) > JUMP;
     // After a clock that went back the doubt is not longer than from any other jump.
     let trusted_from = if jumped { in_doubt } else { before.trusted_from.min(in_doubt) };
@@ -69,6 +72,18 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replicas_whose_clocks_differ_do_not_make_each_other_doubt() {
+        let begin: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+        let mut seen = None;
+        for ms in [2_000, 0, 2_200, 200, 2_400] {
+            let now = begin + SignedDuration::from_millis(ms);
+            let (now_seen, jumped) = look(seen, now);
+            assert!(!jumped && now >= now_seen.trusted_from, "{ms}");
+            seen = Some(now_seen);
+        }
+    }
 
     #[test]
     fn a_time_that_jumps_forward_is_believed_a_day_later_and_one_that_goes_back_at_once() {

@@ -61,13 +61,11 @@ impl Archive {
     /// # Errors
     /// The database cannot be used.
     pub async fn clock_in_doubt(&self, now: Timestamp) -> Result<Option<ClockInDoubt>, ArchiveError> {
-        let seen: Option<(i64, i64)> =
-            sqlx::query_as("SELECT seen_at, trusted_from FROM archive_clock WHERE one = 1")
-                .fetch_optional(self.db.pool())
-                .await?;
-        // One that never jumped is trusted from the first look, which may have been a moment after `now`.
-        let doubted = seen.filter(|(at, from)| from > at).map(|(_, from)| time(from));
-        let Some(until) = doubted.filter(|from| now < *from) else { return Ok(None) };
+        let seen: Option<(i64,)> = sqlx::query_as("SELECT trusted_from FROM archive_clock WHERE one = 1")
+            .fetch_optional(self.db.pool())
+            .await?;
+        let trusted_from = seen.map(|(from,)| time(from));
+        let Some(until) = trusted_from.filter(|from| now < *from) else { return Ok(None) };
         let since = until.saturating_sub(clock::DOUBT).unwrap_or(now).min(now);
         Ok(Some(ClockInDoubt { since, problem: retain::doubtful(until) }))
     }
