@@ -12,11 +12,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime::{self, Runtime},
+};
 
 pub use self::keys::Protection;
 use self::keys::Version;
@@ -63,7 +67,8 @@ pub struct KeyVault {
     url: String,
     dir: PathBuf,
     vault: Arc<Vault>,
-    serving: JoinHandle<()>,
+    /// Its own, so that its connections end with it.
+    serving: Option<Runtime>,
 }
 
 #[derive(Debug)]
@@ -93,15 +98,18 @@ impl KeyVault {
         let acceptor = tls::acceptor(dir)?;
         fs::write(dir.join("secret"), SECRET)?;
         fs::write(dir.join("federated"), FEDERATED)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
         let url = format!("https://{}", listener.local_addr()?);
         let vault = Arc::new(Vault { dir: dir.to_owned(), url: url.clone(), state: Mutex::default() });
         let router = Router::new().fallback(answers::answer).with_state(vault.clone());
-        let serving = tokio::spawn(async move {
-            // Ends with the runtime of the test.
+        let serving = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        serving.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("a listener that does not block");
+            // Ends with its runtime.
             let _ended = axum::serve(tls::Tls { listener, acceptor }, router).await;
         });
-        Ok(Self { url, dir: dir.to_owned(), vault, serving })
+        Ok(Self { url, dir: dir.to_owned(), vault, serving: Some(serving) })
     }
 
     /// What `--azure-key-vault` and `--azure-authority-host` take.
@@ -172,7 +180,10 @@ impl KeyVault {
 
 impl Drop for KeyVault {
     fn drop(&mut self) {
-        self.serving.abort();
+        let Some(serving) = self.serving.take() else { return };
+        // Nobody may wait within the runtime of a test.
+        let ending = thread::spawn(move || serving.shutdown_timeout(Duration::from_secs(10)));
+        let _ended = ending.join();
     }
 }
 

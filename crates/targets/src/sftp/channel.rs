@@ -25,8 +25,6 @@ const REQUEST_TIMEOUT_SECS: u64 = 300;
 const BLOCK: u32 = 32 * 1024 - 1024;
 /// The most that is read at once from a server that says how much it can give.
 const MOST_READ: u32 = 255 * 1024;
-/// The most that is written at once to a server that says how much it can take.
-const MOST_WRITE: u32 = 64 * 1024;
 
 pub(super) struct Channel {
     raw: RawSftpSession,
@@ -70,7 +68,7 @@ impl Channel {
                 limit.map_or(BLOCK, |limit| u32::try_from(limit).unwrap_or(most).min(most).max(1))
             };
             can.read = within(limits.read_len, MOST_READ);
-            can.write = within(limits.write_len, MOST_WRITE);
+            can.write = within(limits.write_len, BLOCK);
             raw.set_limits(limits);
         }
         Ok(Self { raw, server: server.clone(), broken: Arc::clone(broken), can })

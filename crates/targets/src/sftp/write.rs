@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::channel::OpenFile;
 use crate::{Content, TargetError, pump::Blocks};
 
-/// Writes under way at once: with OpenSSH 4 MiB, of which it takes half in before it wants to be asked (its
-/// window), and the other half is on its way when it does.
+/// Writes under way at once: at 30 ms round trip 64 of them give 66 MB/s, one gives 1. All of them fit into what
+/// OpenSSH takes in unasked, 2 MiB: whoever waits for a window does not hear that the connection is gone.
 const MOST: usize = 64;
 /// How many there are to begin with.
 const FIRST: usize = 16;
