@@ -6,6 +6,7 @@ pub mod azurite;
 pub mod cable;
 pub mod command;
 pub mod derby;
+pub mod events;
 pub mod gcs;
 pub mod graph;
 pub mod http_answers;

@@ -118,6 +118,26 @@ impl MailSink {
         Ok(mails)
     }
 
+    /// Waits until a mail came whose subject holds `what`, and returns all until then.
+    ///
+    /// # Errors
+    /// None comes within a minute.
+    pub async fn until(&self, what: &str) -> anyhow::Result<Vec<Mail>> {
+        wait::until(&format!("a mail: {what}"), Duration::from_secs(60), async || {
+            self.mails().ok().filter(|mails| mails.iter().any(|mail| mail.is_about(what)))
+        })
+        .await
+    }
+
+    /// The first mail whose subject holds `what`, waited for.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub async fn about(&self, what: &str) -> anyhow::Result<Mail> {
+        let mails = self.until(what).await?;
+        mails.into_iter().find(|mail| mail.is_about(what)).context("it was there a moment ago")
+    }
+
     /// Waits until so many mails came, and returns all.
     ///
     /// # Errors
@@ -134,6 +154,11 @@ impl Mail {
     /// A text field: `from`, `subject`, `messageId`, `text`, `user`; empty if there is none.
     pub fn field(&self, name: &str) -> &str {
         self.told[name].as_str().unwrap_or_default()
+    }
+
+    /// Whether its subject holds `what`.
+    pub fn is_about(&self, what: &str) -> bool {
+        self.field("subject").contains(what)
     }
 
     /// For whom the server took it.

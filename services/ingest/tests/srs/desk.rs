@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,7 +11,7 @@ use domain::{
     AnnouncementPlayed, AskedBy, Channels, Class, Consent, ConsentAsked, ConsentMode, ConsentOutcome,
     ConsentSource, Decision, Direction, NotRecorded, Recorded, Side, StopKeys, Verdict,
 };
-use futures::{Stream, StreamExt};
+use harness::events::Events;
 use media::{
     Codec,
     dtmf::{Key, sender},
@@ -22,7 +21,7 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 use wire::{
     call_v1,
-    event_v1::{ConsentAnswered, Decided, Event, event::What},
+    event_v1::{ConsentAnswered, Decided, event::What},
     rules_v1::{
         CallControl, CallControlled, DecideRequest, DecideResponse, StoreConsentRequest,
         StoreConsentResponse, call_control,
@@ -49,8 +48,7 @@ pub struct Desk {
     own_sides: Arc<Mutex<Vec<Side>>>,
     /// Rules has looked, and its answer is under way.
     holds_back: tokio::sync::watch::Sender<bool>,
-    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
-    passed_over: Vec<What>,
+    events: Events,
     stop: CancellationToken,
 }
 
@@ -62,7 +60,7 @@ impl Desk {
     pub async fn with(verdict: Verdict, config: &str, more: &[&str]) -> Self {
         let rig = Rig::with(None, config, more).await;
         let bus = Bus::connect(BusOptions::new(rig.nats.url(), "desk")).await.unwrap();
-        let events = bus.events_from_now(None).await.unwrap();
+        let events = Events::from_now(&bus).await.unwrap();
         let (asked, stored): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
         let verdict = Arc::new(Mutex::new(verdict));
         let own_sides = Arc::new(Mutex::new(vec![Side::Callee]));
@@ -94,18 +92,7 @@ impl Desk {
             };
             bus_2.serve(subjects::RULES_STORE_CONSENT, "rules", stop_2, answer).await.unwrap();
         });
-        Self {
-            rig,
-            bus,
-            asked,
-            stored,
-            verdict,
-            own_sides,
-            holds_back,
-            events,
-            passed_over: Vec::new(),
-            stop,
-        }
+        Self { rig, bus, asked, stored, verdict, own_sides, holds_back, events, stop }
     }
 
     /// What rules says from now on.
@@ -123,24 +110,9 @@ impl Desk {
         self.holds_back.send_replace(held);
     }
 
-    /// The next event that `pick` takes something from. Those that it passes over come again: events are
-    /// sent side by side, and of two that follow from one thing either may come first.
+    /// The next event that `pick` takes something from; one that it passes over comes again.
     pub async fn event<T>(&mut self, pick: impl Fn(What) -> Option<T>) -> T {
-        let waiting = async {
-            let mut looked_at = 0;
-            loop {
-                while let Some(what) = self.passed_over.get(looked_at) {
-                    if let Some(picked) = pick(what.clone()) {
-                        self.passed_over.remove(looked_at);
-                        return picked;
-                    }
-                    looked_at += 1;
-                }
-                let event = self.events.next().await.expect("events go on");
-                self.passed_over.extend(event.what);
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("the event should have come")
+        self.events.next(pick).await.unwrap()
     }
 
     pub async fn decided(&mut self) -> Decided {

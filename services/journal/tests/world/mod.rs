@@ -1,14 +1,13 @@
 //! NATS, a configuration, and the journal as a process of its own.
 
-use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use bus::{Bus, BusOptions, server::NatsServer};
 use domain::RecordingId;
-use futures::{Stream, StreamExt as _};
-use harness::{process::Process, wait};
+use harness::{events::Events, process::Process, wait};
 use tempfile::TempDir;
 use wire::{
-    event_v1::{Event, event::What},
+    event_v1::event::What,
     recording_v1::{JournalRow, RecordingSealed},
 };
 
@@ -21,8 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct World {
     dir: TempDir,
     bus: Bus,
-    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
-    passed_over: Vec<What>,
+    events: Events,
     nats: NatsServer,
 }
 
@@ -35,12 +33,12 @@ impl World {
         let options = BusOptions { calls_max_bytes: CALLS_MAX_BYTES, ..BusOptions::new(nats.url(), "test") };
         let bus = Bus::connect(options).await.unwrap();
         harness::streams::ensure(&bus).await.unwrap();
-        let events = Box::pin(bus.events_from_now(None).await.unwrap());
+        let events = Events::from_now(&bus).await.unwrap();
         let text = format!(
             "apiVersion: callseal.io/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\n\
              spec: {{country: DE, timeZone: Europe/Berlin, whenUndecided: record}}\n{resources}"
         );
-        let world = Self { dir, bus, events, passed_over: Vec::new(), nats };
+        let world = Self { dir, bus, events, nats };
         fs::create_dir_all(world.path("config")).unwrap();
         fs::write(world.path("config/resources.yaml"), text).unwrap();
         world
@@ -97,24 +95,9 @@ impl World {
         row
     }
 
-    /// The next event for which `choose` has an answer. Those that it passes over come again: events are
-    /// sent side by side, and of two that follow from one thing either may come first.
-    pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
-        let found = async {
-            let mut looked_at = 0;
-            loop {
-                while let Some(what) = self.passed_over.get(looked_at) {
-                    if let Some(answer) = choose(what.clone()) {
-                        self.passed_over.remove(looked_at);
-                        return answer;
-                    }
-                    looked_at += 1;
-                }
-                let event = self.events.next().await.expect("the events ended");
-                self.passed_over.extend(event.what);
-            }
-        };
-        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
+    /// The next event for which `choose` has an answer; one that it passes over comes again.
+    pub async fn event<T>(&mut self, what: &str, choose: impl FnMut(What) -> Option<T>) -> T {
+        self.events.next(choose).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 }
 

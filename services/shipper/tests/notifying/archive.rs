@@ -26,14 +26,6 @@ async fn stuck_deletions_and_files_that_vanished_are_told_by_mail_and_that_they_
     let server = format!("127.0.0.1:{}", sink.port());
     let often = ["--retention-every", "0.2", "--compare-every", "0.1"];
     let _shipper = world.shipper(&[operator(&server).as_slice(), &often].concat());
-    let mail = async |what: &str| {
-        let wanted = format!("a mail: {what}");
-        let found = wait::until(&wanted, PATIENCE, async || {
-            let mails = sink.mails().ok()?;
-            mails.into_iter().find(|mail| mail.field("subject").contains(what))
-        });
-        found.await.unwrap()
-    };
     // Nobody writes its entry into the log: there is no signer.
     let yesterday = (Timestamp::now() - SignedDuration::from_hours(24)).as_millisecond();
     let due = RecordingSealed {
@@ -42,7 +34,7 @@ async fn stuck_deletions_and_files_that_vanished_are_told_by_mail_and_that_they_
         ..world.prepare(&["archive"])
     };
     world.bus.publish_sealed(&due).await.unwrap();
-    let stuck = mail("[acme]: deletions do not go on").await;
+    let stuck = sink.about("[acme]: deletions do not go on").await.unwrap();
     let text = stuck.field("text");
     assert!(text.contains("the signer does not write its deletion into the log"), "{text}");
     assert!(text.contains("One deletion waits") && text.contains("callseal delete list"), "{text}");
@@ -57,11 +49,12 @@ async fn stuck_deletions_and_files_that_vanished_are_told_by_mail_and_that_they_
     let audio = archive.join(audio.await.unwrap());
     let bytes = fs::read(&audio).unwrap();
     fs::remove_file(&audio).unwrap();
-    let gone = mail("[acme]: target “archive” does not hold what the archive index says").await;
+    let gone =
+        sink.about("[acme]: target “archive” does not hold what the archive index says").await.unwrap();
     let text = gone.field("text");
     assert!(text.contains("it is gone") && text.contains(&kept.recording_id), "{text}");
     assert!(!text.contains("4970311234"), "{text}");
     fs::write(&audio, bytes).unwrap();
-    mail("over: target “archive” does not hold").await;
+    sink.about("over: target “archive” does not hold").await.unwrap();
     assert!(kept.recording_id.parse::<RecordingId>().is_ok());
 }

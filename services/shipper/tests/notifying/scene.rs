@@ -6,11 +6,10 @@ use harness::{
     mail_sink::{Mail, MailSink, Tls},
     process::Process,
     sshd::Sshd,
-    wait,
 };
 use tempfile::TempDir;
 
-use crate::world::{PATIENCE, World, sftp};
+use crate::world::{World, sftp};
 
 pub const OPERATOR: &str = "ops@pbx.example";
 pub const STARTS: &str = "takes no recordings";
@@ -51,12 +50,7 @@ impl Scene {
 
     /// Waits for the first mail whose subject holds `what`, and returns all until then.
     pub async fn mails_until(&self, what: &str) -> Vec<Mail> {
-        let wanted = format!("a mail: {what}");
-        let found = wait::until(&wanted, PATIENCE, async || {
-            let mails = self.sink.mails().ok()?;
-            mails.iter().any(|mail| mail.field("subject").contains(what)).then_some(mails)
-        });
-        found.await.unwrap()
+        self.sink.until(what).await.unwrap()
     }
 }
 

@@ -5,14 +5,10 @@ use std::{fs, io::Write as _, time::Duration};
 use harness::{
     mail_sink::{MailSink, Tls},
     small_disk::SmallDisk,
-    wait,
 };
 use wire::event_v1::event::What;
 
-use crate::{
-    scene::operator,
-    world::{PATIENCE, World},
-};
+use crate::{scene::operator, world::World};
 
 #[tokio::test]
 async fn f83_a_disk_of_staging_that_fills_up_is_told_level_by_level_and_when_there_is_room_again() {
@@ -25,25 +21,17 @@ async fn f83_a_disk_of_staging_that_fills_up_is_told_level_by_level_and_when_the
     let server = format!("127.0.0.1:{}", sink.port());
     let flags = [operator(&server), vec!["--staging-quota", "90%"]].concat();
     let _shipper = world.shipper(&flags);
-    let told = async |what: &str| {
-        let wanted = format!("a mail: {what}");
-        let found = wait::until(&wanted, PATIENCE, async || {
-            let mails = sink.mails().ok()?;
-            mails.iter().any(|mail| mail.field("subject").contains(what)).then_some(mails)
-        });
-        found.await.unwrap()
-    };
     // Of 36 MB: 78 %, then 97 %, then nothing.
     let filler = staging.join("sealed/filler");
     // Only ever more: a file that is written anew is empty for a moment.
     let mut file = fs::File::options().create(true).append(true).open(&filler).unwrap();
     file.write_all(&vec![1; 28 << 20]).unwrap();
-    told("staging has reached 70 % of its quota").await;
+    sink.until("staging has reached 70 % of its quota").await.unwrap();
     file.write_all(&vec![1; 7 << 20]).unwrap();
-    told("staging has reached 95 % of its quota").await;
+    sink.until("staging has reached 95 % of its quota").await.unwrap();
     drop(file);
     fs::remove_file(&filler).unwrap();
-    let mails = told("over: staging has reached").await;
+    let mails = sink.until("over: staging has reached").await.unwrap();
     assert_eq!(mails.len(), 3, "{mails:?}");
     assert!(mails[1].field("text").contains("36.7 MB / 37.7 MB (97 %)"), "{mails:?}");
     let mut events = Vec::new();
@@ -89,19 +77,11 @@ async fn f83_staging_that_fills_up_steadily_is_told_ahead_and_when_it_has_stoppe
     // A busy machine writes more slowly, never faster.
     let hours: u32 = problem.split(' ').nth(2).unwrap().parse().unwrap();
     assert!((5..24).contains(&hours), "{problem}");
-    let mail = async |what: &str| {
-        let wanted = format!("a mail: {what}");
-        let found = wait::until(&wanted, PATIENCE, async || {
-            let mails = sink.mails().ok()?;
-            mails.into_iter().find(|mail| mail.field("subject").contains(what))
-        });
-        found.await.unwrap()
-    };
-    let mail_at_start = mail("at this rate").await;
+    let mail_at_start = sink.about("at this rate").await.unwrap();
     assert!(mail_at_start.field("subject").contains("staging is full in "), "{mail_at_start:?}");
     stop.send(()).unwrap();
     filling.join().unwrap();
     let problem = world.event("that it does not fill up any more", told).await;
     assert!(problem.starts_with("is not full within a day any more"), "{problem}");
-    mail("over: staging is full in").await;
+    sink.about("over: staging is full in").await.unwrap();
 }

@@ -1,15 +1,14 @@
 //! NATS, a configuration, staging, and the shipper as a process of its own.
 
-use std::{fs, path::PathBuf, pin::Pin, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use bus::{Bus, BusOptions, server::NatsServer};
 use domain::RecordingId;
-use futures::{Stream, StreamExt as _};
-use harness::{process::Process, sshd::Sshd};
+use harness::{events::Events, process::Process, sshd::Sshd};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use wire::{
-    event_v1::{Event, event::What},
+    event_v1::event::What,
     recording_v1::{RecordingSealed, SealedFile},
 };
 
@@ -25,9 +24,7 @@ pub struct World {
     /// Variables of the environment that a shipper gets.
     pub env: Vec<(&'static str, String)>,
     #[allow(dead_code, reason = "not every test file listens")]
-    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
-    #[allow(dead_code, reason = "not every test file listens")]
-    passed_over: Vec<What>,
+    events: Events,
     _nats: NatsServer,
 }
 
@@ -40,8 +37,8 @@ impl World {
         let options = BusOptions { calls_max_bytes: CALLS_MAX_BYTES, ..BusOptions::new(nats.url(), "test") };
         let bus = Bus::connect(options).await.unwrap();
         harness::streams::ensure(&bus).await.unwrap();
-        let events = Box::pin(bus.events_from_now(None).await.unwrap());
-        let world = Self { dir, bus, env: Vec::new(), events, passed_over: Vec::new(), _nats: nats };
+        let events = Events::from_now(&bus).await.unwrap();
+        let world = Self { dir, bus, env: Vec::new(), events, _nats: nats };
         fs::create_dir_all(world.path("config")).unwrap();
         fs::create_dir_all(world.path("staging/certificates")).unwrap();
         fs::write(world.path("staging/certificates/0a1b.pem"), "the certificate").unwrap();
@@ -163,25 +160,10 @@ impl World {
         self.path("staging").join(&sealed.staging_prefix).exists()
     }
 
-    /// The next event for which `choose` has an answer. Those that it passes over come again: events are
-    /// sent side by side, and of two that follow from one thing either may come first.
+    /// The next event for which `choose` has an answer; one that it passes over comes again.
     #[allow(dead_code, reason = "not every test file listens")]
-    pub async fn event<T>(&mut self, what: &str, mut choose: impl FnMut(What) -> Option<T>) -> T {
-        let found = async {
-            let mut looked_at = 0;
-            loop {
-                while let Some(what) = self.passed_over.get(looked_at) {
-                    if let Some(answer) = choose(what.clone()) {
-                        self.passed_over.remove(looked_at);
-                        return answer;
-                    }
-                    looked_at += 1;
-                }
-                let event = self.events.next().await.expect("the events ended");
-                self.passed_over.extend(event.what);
-            }
-        };
-        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no event: {what}"))
+    pub async fn event<T>(&mut self, what: &str, choose: impl FnMut(What) -> Option<T>) -> T {
+        self.events.next(choose).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 }
 
