@@ -125,6 +125,14 @@ impl Database {
         self.kind
     }
 
+    /// Closes all connections, readers and writers, once their statements have ended: of a SQLite file
+    /// nobody holds a part any more, its write-ahead log is back in the file itself. For a file that is to
+    /// be copied or replaced.
+    pub async fn close(&self) {
+        self.writers.close().await;
+        self.pool.close().await;
+    }
+
     /// Begins a transaction that will write. On SQLite it takes the write lock at once, so that it
     /// cannot fail half-way with "database is locked".
     ///
@@ -208,6 +216,36 @@ mod tests {
         }
         let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM n").fetch_one(db.pool()).await.unwrap();
         assert_eq!(count, 16);
+    }
+
+    #[tokio::test]
+    async fn a_sqlite_file_that_was_closed_holds_everything_and_may_be_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, copy) = (dir.path().join("s.sqlite"), dir.path().join("copy.sqlite"));
+        let open = async || Database::open(&format!("sqlite:{}", file.display())).await.unwrap();
+        let count = async |db: &Database| {
+            let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM n").fetch_one(db.pool()).await.unwrap();
+            count
+        };
+        let add = async |db: &Database| {
+            let mut tx = db.begin_write().await.unwrap();
+            sqlx::query("INSERT INTO n VALUES (1)").execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let db = open().await;
+        sqlx::query("CREATE TABLE n (v BIGINT)").execute(db.pool()).await.unwrap();
+        add(&db).await;
+        assert_eq!(count(&db).await, 1);
+        db.close().await;
+        for beside in ["s.sqlite-wal", "s.sqlite-shm"] {
+            assert!(!dir.path().join(beside).exists(), "{beside} is still there");
+        }
+        std::fs::copy(&file, &copy).unwrap();
+        let db = open().await;
+        add(&db).await;
+        db.close().await;
+        std::fs::copy(&copy, &file).unwrap();
+        assert_eq!(count(&open().await).await, 1);
     }
 
     #[tokio::test]

@@ -185,7 +185,7 @@ async fn what_came_before_the_last_due_time_goes_at_once_and_what_came_after_it_
     let state = format!("sqlite:{}", world.path("shipper.sqlite").display());
     let db = sql::Database::open(&state).await.unwrap();
     sqlx::query("UPDATE delivery_orders SET enqueued_at = 0").execute(db.pool()).await.unwrap();
-    db.pool().close().await;
+    db.close().await;
     let _shipper = world.shipper(&[]);
     sink.wait_for(1).await.unwrap();
     until_done(&world).await;

@@ -87,7 +87,7 @@ pub async fn run_with_keys(
     let outcome = leases::run(context, service.shutdown()).await;
     watch.abort();
     // Whoever copies a SQLite file after an orderly end finds all of it in that one file.
-    let _ = tokio::time::timeout(LONGEST_CLOSING, state.database().pool().close()).await;
+    let _ = tokio::time::timeout(LONGEST_CLOSING, state.database().close()).await;
     outcome.context("the signer cannot share its work with other replicas")
 }
 

@@ -94,7 +94,7 @@ impl World {
         let url = format!("sqlite:{}", self.path("shipper.sqlite").display());
         let db = sql::Database::open(&url).await.unwrap();
         let rows: Vec<(String,)> = sqlx::query_as(query).bind(parameter).fetch_all(db.pool()).await.unwrap();
-        db.pool().close().await;
+        db.close().await;
         rows.into_iter().map(|(text,)| text).collect()
     }
 

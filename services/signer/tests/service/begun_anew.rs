@@ -49,7 +49,7 @@ async fn lose_the_database(bench: &Bench) -> String {
     .unwrap();
     rarely.stop().await;
     // Nobody may hold the file that is copied and replaced.
-    state.database().pool().close().await;
+    state.database().close().await;
     copy_database(&database, &backup);
     let signer = bench.signer(options(bench));
     bench.announced(1).await;

@@ -91,7 +91,7 @@ async fn an_older_copy_of_the_state_database_is_refused_by_name_and_the_newest_g
     let state = bench.state().await;
     nothing_is_sealed(&bench, &state).await;
     // Nobody may hold the file that is about to be replaced.
-    state.database().pool().close().await;
+    state.database().close().await;
     signer.stop().await;
 
     // The right one is found again: everything goes on, in one log.

@@ -50,7 +50,7 @@ fn copy(from: &Path, to: &Path) {
 async fn nothing_is_sealed_meanwhile(bench: &Bench) {
     let state = bench.state().await;
     nothing_is_sealed(bench, &state).await;
-    state.database().pool().close().await;
+    state.database().close().await;
 }
 
 /// Waits until the witness has cosigned the newest checkpoint; its size.
