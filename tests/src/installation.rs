@@ -92,7 +92,7 @@ impl Installation {
         fs::write(&config, bus::server::config_text(self.ports.nats, self.ports.nats_monitor, &store))?;
         let program = bus::server::find_program().context("nats-server is missing: make test installs it")?;
         let process =
-            Process::start("nats", &self.path("logs"), Command::new(program).arg("-c").arg(&config))?;
+            Process::start("nats", &self.path("logs"), &mut bus::server::command(&program, &config))?;
         let port = self.ports.nats;
         wait::until("NATS to listen", Duration::from_secs(60), || async move {
             TcpStream::connect(("127.0.0.1", port)).await.ok()
