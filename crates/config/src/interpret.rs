@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     ResourceName, TenantId,
-    resources::{Declared, FieldPath, Kind, LastGood, ResourceKey, Resources},
+    resources::{Declared, FieldPath, Kind, LastGood, RawResource, ResourceKey, Resources},
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     audio::{Library, Stamps},
     document::{Document, documents},
     located::Position,
+    sealed::{KeyFile, Opener},
     source::Source,
 };
 
@@ -38,12 +39,17 @@ struct File {
 }
 
 /// Reads all documents and puts them together. Of `folder` nothing but the audio of announcements
-/// is read.
-pub(crate) fn interpret(folder: &Path, sources: Vec<Source>, history: &History) -> (Loaded, History) {
+/// is read. Sealed values are opened by `key`.
+pub(crate) fn interpret(
+    folder: &Path,
+    sources: Vec<Source>,
+    history: &History,
+    key: &KeyFile,
+) -> (Loaded, History) {
     let mut reading = Reading::default();
     let files: Vec<File> = sources.into_iter().map(|source| reading.file(source)).collect();
     reading.carry_over(&files, history);
-    reading.declare(&files);
+    reading.declare(&files, &key.opener());
     reading.assemble(folder, &files, history)
 }
 
@@ -52,6 +58,8 @@ struct Reading {
     problems: Vec<Problem>,
     declared: BTreeMap<ResourceKey, Declared>,
     origins: BTreeMap<ResourceKey, PathBuf>,
+    /// Secrets with values in plain text.
+    plain: BTreeSet<ResourceKey>,
     /// File and document, by position.
     places: BTreeMap<ResourceKey, (usize, usize)>,
 }
@@ -98,7 +106,7 @@ impl Reading {
         }
     }
 
-    fn declare(&mut self, files: &[File]) {
+    fn declare(&mut self, files: &[File], opener: &Opener<'_>) {
         let tenants = self.tenants(files);
         for (file_index, file) in files.iter().enumerate() {
             for (index, document) in file.documents.iter().enumerate() {
@@ -122,7 +130,16 @@ impl Reading {
                     self.problem(&file.path, document, document.find(&path), path.to_string(), reason);
                     continue;
                 }
-                let content = document.content.clone();
+                let mut content = document.content.clone();
+                if let Some(RawResource::Secret(spec)) = &mut content {
+                    if spec.has_plain_values() {
+                        self.plain.insert(key.clone());
+                    }
+                    for error in opener.open(&key.tenant, &key.name, spec) {
+                        let position = document.find(&error.path);
+                        self.problem(&file.path, document, position, error.path.to_string(), error.reason);
+                    }
+                }
                 let declared = content.map_or(Declared::Unreadable, |raw| Declared::Readable(Box::new(raw)));
                 self.declared.insert(key.clone(), declared);
                 self.origins.insert(key.clone(), file.path.clone());
@@ -170,7 +187,8 @@ impl Reading {
         let places = self.places.iter().map(|(key, (file, document))| {
             let File { path, documents, .. } = &files[*file];
             let line = documents[*document].find(&FieldPath::root()).line;
-            (key.clone(), Place { file: path.clone(), line, alone: documents.len() == 1 })
+            let (alone, plain) = (documents.len() == 1, self.plain.contains(key));
+            (key.clone(), Place { file: path.clone(), line, alone, plain })
         });
         let loaded = Loaded {
             resources: Arc::new(assembled.resources),

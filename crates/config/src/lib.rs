@@ -9,21 +9,27 @@
 //!
 //! Announcements name audio files beside their own; a changed one is a change of configuration.
 //!
+//! Values of Secrets may be sealed; whoever has a use for them names the file with the key
+//! ([`load_with_key`], [`watch_with_key`]).
+//!
 //! What cannot be read is reported with file, line, field and reason, and its last good version
 //! stays in force; see [`domain::resources::assemble`] for the rules.
 
 mod audio;
 mod document;
+mod exposed;
 pub mod folder;
 mod interpret;
 mod located;
 mod problem;
+pub mod sealed;
 mod source;
 mod unready;
 mod watched;
 pub mod yaml;
 
 pub use audio::check_audio;
-pub use folder::{Loaded, Place, load};
+pub use folder::{Loaded, Place, load, load_with_key};
 pub use problem::{ConfigError, Problem};
-pub use watched::{Watched, watch};
+pub use unready::Unready;
+pub use watched::{Watched, watch, watch_with_key};

@@ -30,10 +30,10 @@ pub(crate) fn read(dir: &Path) -> Vec<Source> {
     sources
 }
 
-/// Changes whenever a name or a text changes.
-pub(crate) fn fingerprint(sources: &[Source]) -> u64 {
+/// Changes whenever a name, a text or the key for sealed values changes.
+pub(crate) fn fingerprint(sources: &[Source], key: Option<[i64; 4]>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    sources.hash(&mut hasher);
+    (sources, key).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    ConfigError, Loaded, Problem,
+    ConfigError, Loaded, Problem, Unready,
     audio::{self, Stamps},
     folder,
     interpret::{History, interpret},
+    sealed::KeyFile,
     source::{self, Source},
 };
 
@@ -52,6 +53,12 @@ impl Watched {
         self.loaded.borrow().problems.clone()
     }
 
+    /// Which rules name what nothing can be brought to yet.
+    pub fn unready(&self) -> Vec<Unready> {
+        let loaded = self.loaded.borrow().clone();
+        loaded.unready()
+    }
+
     /// Waits until the configuration (or what is wrong with it) has changed since this clone last
     /// waited. Never returns once watching has ended. Safe to be cancelled.
     pub async fn changed(&mut self) {
@@ -69,17 +76,31 @@ impl Watched {
 
 /// Reads the folder `dir` and watches it until `shutdown`. Has to be called within a tokio
 /// runtime. Problems are logged when they appear. Error: `dir` is not a folder.
+///
+/// For those who have no use for secrets: what is sealed stays closed, and whatever refers to it is
+/// silently not in force.
 pub fn watch(dir: &Path, shutdown: CancellationToken) -> Result<Watched, ConfigError> {
+    follow(dir, KeyFile::none(), shutdown)
+}
+
+/// The same, for those who use secrets: sealed values are opened with the key in the file `key`, which
+/// is never made. A value that cannot be opened is a problem, and is missing. A key that appears or
+/// changes is a change of configuration.
+pub fn watch_with_key(dir: &Path, key: &Path, shutdown: CancellationToken) -> Result<Watched, ConfigError> {
+    follow(dir, KeyFile::at(key), shutdown)
+}
+
+fn follow(dir: &Path, key: KeyFile, shutdown: CancellationToken) -> Result<Watched, ConfigError> {
     folder::check(dir)?;
     let told = Arc::new(Notify::new());
     // Before the first reading, so that no change falls between the two.
     let watcher = start_watcher(dir, told.clone());
     let sources = source::read(dir);
-    let texts = source::fingerprint(&sources);
-    let (loaded, history) = interpret(dir, sources, &History::default());
+    let texts = source::fingerprint(&sources, key.stamp(&sources));
+    let (loaded, history) = interpret(dir, sources, &History::default(), &key);
     report(&loaded, &[]);
     let (sender, receiver) = watch::channel(loaded);
-    let follower = Follower { dir: dir.to_owned(), told, texts, history: Arc::new(history), sender };
+    let follower = Follower { dir: dir.to_owned(), key, told, texts, history: Arc::new(history), sender };
     tokio::spawn(async move {
         let _watcher = watcher;
         follower.run(shutdown).await;
@@ -109,8 +130,9 @@ fn start_watcher(dir: &Path, told: Arc<Notify>) -> Option<notify::RecommendedWat
 /// The task that follows the folder.
 struct Follower {
     dir: PathBuf,
+    key: KeyFile,
     told: Arc<Notify>,
-    /// Fingerprint of the texts in force.
+    /// Fingerprint of the texts in force, and of the key.
     texts: u64,
     history: Arc<History>,
     sender: watch::Sender<Loaded>,
@@ -160,18 +182,19 @@ impl Follower {
     }
 
     async fn look(&self) -> Option<Seen> {
-        let (dir, history) = (self.dir.clone(), self.history.clone());
+        let (dir, key, history) = (self.dir.clone(), self.key.clone(), self.history.clone());
         let look = move || {
             let sources = source::read(&dir);
-            Seen { texts: source::fingerprint(&sources), sources, audio: audio::stamps(history.audio.keys()) }
+            let texts = source::fingerprint(&sources, key.stamp(&sources));
+            Seen { texts, sources, audio: audio::stamps(history.audio.keys()) }
         };
         tokio::task::spawn_blocking(look).await.ok()
     }
 
     async fn publish(&mut self, Seen { sources, texts, .. }: Seen) {
-        let (dir, history) = (self.dir.clone(), self.history.clone());
+        let (dir, key, history) = (self.dir.clone(), self.key.clone(), self.history.clone());
         // Decodes audio: not on a thread where others wait.
-        let work = tokio::task::spawn_blocking(move || interpret(&dir, sources, &history));
+        let work = tokio::task::spawn_blocking(move || interpret(&dir, sources, &history, &key));
         let Ok((loaded, history)) = work.await else { return };
         self.texts = texts;
         self.history = Arc::new(history);

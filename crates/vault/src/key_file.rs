@@ -18,6 +18,17 @@ use crate::{KEY_LENGTH, VaultError};
 /// Rights that would let everybody read the key.
 const OTHERS_READ: u32 = 0o004;
 
+/// The key in the file, which has to be there.
+pub(crate) fn read_existing(path: &Path) -> Result<[u8; KEY_LENGTH], VaultError> {
+    read(path).map_err(|error| match error {
+        VaultError::File { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            VaultError::Missing(path)
+        }
+        error => error,
+    })
+}
+
+/// The key in the file, which is made if it is missing.
 pub(crate) fn read_or_make(path: &Path) -> Result<[u8; KEY_LENGTH], VaultError> {
     let failed = |source| VaultError::File { path: path.to_owned(), source };
     match read(path) {

@@ -4,8 +4,11 @@
 //! A sealed text is one byte of version, 12 bytes of nonce, then what ChaCha20-Poly1305 (RFC 8439)
 //! makes of it with its 16 bytes of tag. Nonces are random: good for 2³² texts a key, which is more
 //! than an installation starts uploads in its life.
+//!
+//! Texts that people carry about in files are sealed for a place ([`Vault::seal_for`]).
 
 mod key_file;
+mod placed;
 
 use std::{fmt, io, path::Path, path::PathBuf};
 
@@ -25,6 +28,8 @@ pub const KEY_LENGTH: usize = 32;
 #[derive(Clone)]
 pub struct Vault {
     key: LessSafeKey,
+    /// Tells keys apart in texts sealed for a place; says nothing about the key.
+    id: placed::KeyId,
 }
 
 impl Vault {
@@ -35,6 +40,14 @@ impl Vault {
     /// The file cannot be made or read, is no key, or others than its owner and group may read it.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
         Ok(Self::with_key(&key_file::read_or_make(path)?))
+    }
+
+    /// The vault whose key lies in the file `path`; never makes one.
+    ///
+    /// # Errors
+    /// The file is missing or cannot be read, is no key, or others than its owner and group may read it.
+    pub fn open_existing(path: &Path) -> Result<Self, VaultError> {
+        Ok(Self::with_key(&key_file::read_existing(path)?))
     }
 
     /// The vault of a key that was handed over as text, by a Secret or the environment: 64
@@ -48,8 +61,9 @@ impl Vault {
 
     /// The vault of this key.
     pub fn with_key(key: &[u8; KEY_LENGTH]) -> Self {
+        let id = placed::key_id(key);
         let key = UnboundKey::new(&CHACHA20_POLY1305, key).expect("the key has the length of the cipher");
-        Self { key: LessSafeKey::new(key) }
+        Self { key: LessSafeKey::new(key), id }
     }
 
     /// The text, sealed; differently each time.
@@ -104,6 +118,9 @@ pub enum VaultError {
     /// Everybody on the machine may read the key file.
     #[error("everybody may read the key file {0}; set its rights by chmod 600")]
     ReadableByAll(PathBuf),
+    /// The key file is not there, and was not to be made.
+    #[error("there is no key file {0}; restore it from its backup")]
+    Missing(PathBuf),
     /// The key file holds something else.
     #[error("the file {0} is damaged: it should hold 64 hexadecimal digits; restore it from a backup")]
     FileDamaged(PathBuf),
@@ -113,6 +130,12 @@ pub enum VaultError {
     /// A sealed text that a newer version has written.
     #[error("this was sealed by a newer version of Callseal (format {0})")]
     Version(u8),
+    /// A text for a place that another key has sealed.
+    #[error("this was sealed with another key")]
+    OtherKey,
+    /// A text for a place that the right key does not open there.
+    #[error("this was sealed for another place, or is damaged")]
+    OtherPlace,
     /// A sealed text that the key does not open.
     #[error("this was sealed with the key of another installation, or is damaged")]
     Damaged,

@@ -36,7 +36,9 @@ pub struct RulesArgs {
 pub fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
     match list(&args) {
         Ok((loaded, text)) => {
-            for problem in loaded.problems.iter().chain(&loaded.unready()) {
+            let unready: Vec<_> = loaded.unready().into_iter().map(|found| found.warning).collect();
+            let exposed = loaded.exposed(&args.config);
+            for problem in loaded.problems.iter().chain(&unready).chain(&exposed) {
                 eprintln!("warning: {problem}");
             }
             print!("{text}");

@@ -79,6 +79,8 @@ struct SecretDocument {
     string_data: BTreeMap<String, Sensitive<String>>,
     #[serde(default)]
     data: BTreeMap<String, Sensitive<String>>,
+    #[serde(default)]
+    sealed_data: BTreeMap<String, Sensitive<String>>,
 }
 
 impl RawResource {
@@ -92,8 +94,9 @@ impl RawResource {
         Ok(match kind {
             Kind::Tenant => Self::Tenant(spec(document)?),
             Kind::Secret => {
-                let SecretDocument { string_data, data, .. } = SecretDocument::deserialize(document)?;
-                Self::Secret(SecretSpec { string_data, data })
+                let SecretDocument { string_data, data, sealed_data, .. } =
+                    SecretDocument::deserialize(document)?;
+                Self::Secret(SecretSpec { string_data, data, sealed_data })
             }
             Kind::Directory => Self::Directory(spec(document)?),
             Kind::ExceptionList => Self::ExceptionList(spec(document)?),

@@ -171,7 +171,7 @@ mod tests {
     fn validate(spec: &SmtpSpec) -> Result<SmtpServer, Vec<String>> {
         let mut secrets = Secrets::default();
         let values = [("password".to_owned(), "hunter2".into())].into();
-        secrets.insert("mail".parse().unwrap(), Secret { values });
+        secrets.insert("mail".parse().unwrap(), Secret { values, ..Secret::default() });
         let mut findings = Findings::default();
         let server = spec.validate(&FieldPath::spec().key("smtp"), &secrets, &mut findings);
         findings.finish(server).map_err(|errors| errors.iter().map(ToString::to_string).collect())

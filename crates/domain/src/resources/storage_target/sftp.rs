@@ -102,7 +102,7 @@ mod tests {
     fn secrets() -> Secrets {
         let mut secrets = Secrets::default();
         let values = [("password".to_owned(), "hunter2".into())].into();
-        secrets.insert("login".parse().unwrap(), Secret { values });
+        secrets.insert("login".parse().unwrap(), Secret { values, ..Secret::default() });
         secrets
     }
 

@@ -174,7 +174,7 @@ mod tests {
     fn validate(smb: SmbSpec) -> Result<StorageTarget, Vec<String>> {
         let mut secrets = Secrets::default();
         let values = [("password".to_owned(), "hunter2".into())].into();
-        secrets.insert("login".parse().unwrap(), Secret { values });
+        secrets.insert("login".parse().unwrap(), Secret { values, ..Secret::default() });
         let spec = StorageTargetSpec { smb: Some(smb), ..StorageTargetSpec::default() };
         let target = spec.validate("archive".parse().unwrap(), &secrets);
         target.map_err(|errors| errors.iter().map(ToString::to_string).collect())

@@ -86,7 +86,7 @@ mod tests {
     fn validate(gcs: GcsSpec, key: &str) -> Result<StorageTarget, Vec<String>> {
         let mut secrets = Secrets::default();
         let values = [("key".to_owned(), key.into())].into();
-        secrets.insert("archive".parse().unwrap(), Secret { values });
+        secrets.insert("archive".parse().unwrap(), Secret { values, ..Secret::default() });
         let spec = StorageTargetSpec { gcs: Some(gcs), ..StorageTargetSpec::default() };
         let target = spec.validate("archive".parse().unwrap(), &secrets);
         target.map_err(|errors| errors.iter().map(ToString::to_string).collect())

@@ -146,7 +146,7 @@ mod tests {
     fn validate(s3: S3Spec) -> Result<StorageTarget, Vec<String>> {
         let mut secrets = Secrets::default();
         let values = [("secret".to_owned(), "hunter2".into())].into();
-        secrets.insert("archive".parse().unwrap(), Secret { values });
+        secrets.insert("archive".parse().unwrap(), Secret { values, ..Secret::default() });
         let spec = StorageTargetSpec { s3: Some(s3), ..StorageTargetSpec::default() };
         let target = spec.validate("archive".parse().unwrap(), &secrets);
         target.map_err(|errors| errors.iter().map(ToString::to_string).collect())

@@ -13,7 +13,7 @@ fn secrets() -> Secrets {
     let mut secrets = Secrets::default();
     let values = [("secret", "hunter2"), ("pem", pem), ("half", "-----BEGIN CERTIFICATE-----")];
     let values = values.map(|(key, value)| (key.to_owned(), Sensitive::from(value)));
-    secrets.insert("ms".parse().unwrap(), Secret { values: values.into() });
+    secrets.insert("ms".parse().unwrap(), Secret { values: values.into(), ..Secret::default() });
     secrets
 }
 
