@@ -20,6 +20,9 @@ pub struct OneResourceArgs {
     /// Folder that relative paths of targets and SQLite journals start from.
     #[arg(long, env = "CALLSEAL_DATA", default_value = ".", value_name = "DIR")]
     pub data: PathBuf,
+    /// File with the key that opens sealed values of Secrets; vault.key in --data without it.
+    #[arg(long, env = "CALLSEAL_VAULT_KEY", value_name = "FILE")]
+    pub vault_key: Option<PathBuf>,
     /// The tenant, where several have one of this name.
     #[arg(long, value_name = "TENANT")]
     pub tenant: Option<TenantId>,
@@ -54,7 +57,10 @@ impl OneResourceArgs {
         kind: &str,
         of: fn(&TenantResources) -> &BTreeMap<ResourceName, T>,
     ) -> Result<(TenantId, T, config::Loaded), ExitCode> {
-        let loaded = config::load(&self.config).context("the configuration cannot be read").map_err(usage)?;
+        let key = self.vault_key.clone().unwrap_or_else(|| self.data.join("vault.key"));
+        let loaded = config::load_with_key(&self.config, &key)
+            .context("the configuration cannot be read")
+            .map_err(usage)?;
         for problem in loaded.problems.iter() {
             eprintln!("{problem}");
         }

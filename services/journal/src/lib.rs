@@ -58,7 +58,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     }
     let shutdown = service.shutdown();
     let (state_ready, work_ready) = (service.condition("state"), service.condition("journals"));
-    let config = config::watch(&options.config, shutdown.clone())?;
+    let config = config::watch_with_key(&options.config, &options.vault_key(), shutdown.clone())?;
     let db = Database::open(&options.state).await.context("the journal's state cannot be opened")?;
     let list = WorkList::open(db, options.retry.backoff()).await?.in_order();
     state_ready.set_ok();

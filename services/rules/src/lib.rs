@@ -9,6 +9,7 @@
 
 mod api;
 mod api_address;
+mod configuration;
 mod consent;
 mod decide;
 mod in_force;
@@ -52,6 +53,9 @@ pub struct Options {
     /// Folder of resources: YAML files, sub-folders for tenants.
     #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
     pub config: PathBuf,
+    /// File with the key that opens sealed values of Secrets.
+    #[arg(long, env = "CALLSEAL_VAULT_KEY", default_value = "vault.key", value_name = "FILE")]
+    pub vault_key: PathBuf,
     /// Where the control API is served, gRPC and HTTP both; `none` switches it off.
     #[arg(long, env = "CALLSEAL_API", default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
     pub api: ApiAddress,
@@ -81,7 +85,7 @@ impl Rules {
     /// The configuration folder does not exist, or the API's address cannot be listened on.
     pub async fn start(options: Options, bus: Bus, service: Service) -> anyhow::Result<Self> {
         let metrics = Metrics::register(service.registry()).context("metrics")?;
-        let watched = config::watch(&options.config, service.shutdown())?;
+        let watched = config::watch_with_key(&options.config, &options.vault_key, service.shutdown())?;
         let listener = match options.api.0 {
             None => None,
             Some(address) => Some(
@@ -122,7 +126,7 @@ impl Rules {
         let routes = self.routes();
         let serving =
             self.listener.take().map(|listener| tokio::spawn(serve(listener, routes, shutdown.clone())));
-        follow_configuration(&self.service, self.watched, &self.api);
+        configuration::follow(&self.service, self.watched, &self.api);
 
         let (first_seen, seen) = tokio::sync::oneshot::channel();
         let following = follow_state(&self.service, &self.api, first_seen);
@@ -159,34 +163,6 @@ async fn serve(listener: TcpListener, routes: Router, shutdown: CancellationToke
     if let Err(error) = served {
         tracing::error!(%error, "the port of the control API failed");
     }
-}
-
-/// Puts the configuration in force, now and whenever it changes.
-fn follow_configuration(service: &Service, mut watched: Watched, api: &ControlApi) {
-    let configured = service.condition("configuration");
-    let (in_force, metrics) = (api.in_force.clone(), api.metrics.clone());
-    let put_in_force = move |watched: &Watched| {
-        let resources = watched.current();
-        in_force.configure(&resources);
-        let problems = watched.problems().len();
-        metrics.problems.set(i64::try_from(problems).unwrap_or(i64::MAX));
-        if resources.tenants.is_empty() {
-            configured.set_failed("no Tenant is in force; see the log for what is wrong in the folder");
-        } else if problems > 0 {
-            configured.set_degraded(format!(
-                "{problems} problems: the last good version of what is faulty is in force; the log says each"
-            ));
-        } else {
-            configured.set_ok();
-        }
-    };
-    put_in_force(&watched);
-    tokio::spawn(service.shutdown().run_until_cancelled_owned(async move {
-        loop {
-            watched.changed().await;
-            put_in_force(&watched);
-        }
-    }));
 }
 
 /// Follows memberships until shutdown; says on `first_seen` when they are known.

@@ -1,6 +1,6 @@
 //! What rules counts.
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -8,6 +8,8 @@ pub(crate) struct Metrics {
     pub decisions: IntCounterVec,
     pub seconds: Histogram,
     pub problems: IntGauge,
+    /// 1 for each incomplete target or journal that a rule names.
+    pub incomplete: IntGaugeVec,
     /// Requests to the API, by `operation`, `transport` (`http`, `grpc`) and `status`.
     pub requests: IntCounterVec,
     /// Users whose logging on or off is known.
@@ -31,6 +33,13 @@ impl Metrics {
                 "callseal_rules_configuration_problems",
                 "What is wrong in the configuration folder now; the log says each with file and line",
             )?,
+            incomplete: IntGaugeVec::new(
+                Opts::new(
+                    "callseal_rules_incomplete_targets",
+                    "1 for each incomplete target or journal that a rule names; /readyz says what it lacks",
+                ),
+                &["tenant", "rule", "kind", "target"],
+            )?,
             requests: IntCounterVec::new(
                 Opts::new("callseal_rules_api_requests_total", "Requests to the control API"),
                 &["operation", "transport", "status"],
@@ -51,6 +60,7 @@ impl Metrics {
         registry.register(Box::new(metrics.decisions.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.problems.clone()))?;
+        registry.register(Box::new(metrics.incomplete.clone()))?;
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.memberships.clone()))?;
         registry.register(Box::new(metrics.state_current.clone()))?;

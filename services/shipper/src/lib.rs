@@ -77,7 +77,7 @@ pub async fn run(options: Options, bus: Bus, service: Service) -> anyhow::Result
     }
     let shutdown = service.shutdown();
     let (state_ready, work_ready) = (service.condition("state"), service.condition("targets"));
-    let config = config::watch(&options.config, shutdown.clone())?;
+    let config = config::watch_with_key(&options.config, &options.vault_key(), shutdown.clone())?;
     let staging = Staging::open(&options.staging).context("the staging folder cannot be used")?;
     let db = Database::open(&options.state).await.context("the shipper's state cannot be opened")?;
     let list = WorkList::open(db.clone(), options.retry.backoff()).await?;

@@ -22,6 +22,9 @@ pub struct Options {
     /// Folder that relative paths of targets start from.
     #[arg(long, env = "CALLSEAL_DATA", default_value = ".", value_name = "DIR")]
     pub data: PathBuf,
+    /// File with the key that opens sealed values of Secrets; vault.key in --data without it.
+    #[arg(long, env = "CALLSEAL_VAULT_KEY", value_name = "FILE")]
+    pub vault_key: Option<PathBuf>,
     /// Folder of the programs that script targets may run. Without it none is run.
     #[arg(long, env = "CALLSEAL_SCRIPTS", value_name = "DIR")]
     pub scripts: Option<PathBuf>,
@@ -68,6 +71,11 @@ fn round(seconds: f64) -> anyhow::Result<Duration> {
 }
 
 impl Options {
+    /// The file with the key that opens sealed values of Secrets.
+    pub(crate) fn vault_key(&self) -> PathBuf {
+        self.vault_key.clone().unwrap_or_else(|| self.data.join("vault.key"))
+    }
+
     /// How long a target may take to answer.
     pub(crate) fn answers_within(&self) -> anyhow::Result<Duration> {
         round(self.target_answers_within).context("--target-answers-within")

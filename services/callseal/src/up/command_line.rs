@@ -44,9 +44,14 @@ pub(super) fn ingest(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callsea
     parse("ingest", given)
 }
 
-pub(super) fn rules(args: &UpArgs) -> anyhow::Result<callseal_rules::Options> {
+pub(super) fn rules(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callseal_rules::Options> {
     // The API is served on --http, beside metrics and health.
-    parse("rules", [("--config", args.config.clone().into()), ("--api", text("none"))])
+    let given = [
+        ("--config", args.config.clone().into()),
+        ("--vault-key", data.vault_key().into()),
+        ("--api", text("none")),
+    ];
+    parse("rules", given)
 }
 
 pub(super) fn signer(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callseal_signer::Options> {
@@ -65,6 +70,7 @@ pub(super) fn shipper(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callse
         ("--state", text(data.state("shipper")?)),
         ("--staging", data.staging().into()),
         ("--data", data.root().into()),
+        ("--vault-key", data.vault_key().into()),
         ("--staging-quota", text(&args.staging_quota)),
     ];
     let mut options: callseal_shipper::Options = parse("shipper", given)?;
@@ -78,6 +84,7 @@ pub(super) fn journal(args: &UpArgs, data: &DataFolder) -> anyhow::Result<callse
         ("--config", args.config.clone().into()),
         ("--state", text(data.state("journal")?)),
         ("--data", data.root().into()),
+        ("--vault-key", data.vault_key().into()),
     ];
     parse("journal", given)
 }

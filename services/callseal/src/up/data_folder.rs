@@ -61,6 +61,11 @@ impl DataFolder {
         self.root.join("spool")
     }
 
+    /// The key that seals credentials.
+    pub fn vault_key(&self) -> PathBuf {
+        self.root.join("vault.key")
+    }
+
     /// Where NATS keeps its streams.
     pub fn nats(&self) -> PathBuf {
         self.root.join("nats")

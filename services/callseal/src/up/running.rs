@@ -103,7 +103,7 @@ impl Running {
         let options = command_line::ingest(args, &data)?;
         parts
             .start("ingest", |service| callseal_ingest::run(options, bus.clone(), service, Some(sip_sender)));
-        let options = command_line::rules(args)?;
+        let options = command_line::rules(args, &data)?;
         let (api_sender, api) = oneshot::channel();
         parts.start("rules", |service| {
             let bus = bus.clone();

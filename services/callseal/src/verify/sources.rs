@@ -128,6 +128,7 @@ fn target(args: &VerifyArgs, config: &Path) -> anyhow::Result<StorageTarget> {
     let one = OneResourceArgs {
         config: config.to_owned(),
         data: args.data.clone(),
+        vault_key: std::env::var_os("CALLSEAL_VAULT_KEY").map(PathBuf::from),
         tenant: args.tenant.clone(),
         name: args.target.clone().context("--config needs --target")?,
     };

@@ -126,7 +126,11 @@ impl World {
     pub async fn start_replica(&mut self) {
         let service = Service::new("rules");
         let api = ApiAddress(Some("127.0.0.1:0".parse().unwrap()));
-        let options = Options { config: self.config.path().to_owned(), api };
+        let options = Options {
+            config: self.config.path().to_owned(),
+            vault_key: self.config.path().join("vault.key"),
+            api,
+        };
         let bus = connect(self.port, &format!("rules-{}", self.replicas.len())).await;
         let rules = Rules::start(options, bus, service.clone()).await.unwrap();
         let api = rules.api_address().unwrap();
