@@ -196,6 +196,20 @@ impl Sshd {
         Ok(())
     }
 
+    /// Stops the server and every open connection from doing anything, without closing any: a peer that is
+    /// silent. [`stop`](Self::stop) ends them.
+    ///
+    /// # Errors
+    /// It was gone already.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        let process = self.process.as_ref().context("sshd does not run")?;
+        process.signal(Signal::SIGSTOP)?;
+        for id in descendants(process.id()) {
+            kill(Pid::from_raw(id), Signal::SIGSTOP)?;
+        }
+        Ok(())
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::output).unwrap_or_default()

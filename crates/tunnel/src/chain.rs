@@ -1,11 +1,11 @@
 //! The sessions of a tunnel, one inside of the other.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use domain::resources::SshTunnel;
 use tokio::sync::Mutex;
 
-use crate::{ErrorKind, Place, Session, SshError, Stream, directly};
+use crate::{ErrorKind, Place, SILENCE, Session, SshError, Stream, directly};
 
 /// A way through one to three SSH servers. Clones share the sessions, which are made at the first
 /// connection and made anew when one of them broke.
@@ -14,6 +14,7 @@ pub struct Tunnel(Arc<Shared>);
 
 struct Shared {
     tunnel: SshTunnel,
+    silence: Duration,
     chain: Mutex<Option<Arc<Chain>>>,
 }
 
@@ -37,8 +38,21 @@ impl Tunnel {
     /// # Panics
     /// It has no server: its validation forbids that.
     pub fn new(tunnel: SshTunnel) -> Self {
+        Self::with_silence(tunnel, SILENCE)
+    }
+
+    /// The same, its servers taken for dead after another time of silence than [`SILENCE`].
+    ///
+    /// # Panics
+    /// It has no server: its validation forbids that.
+    pub fn with_silence(tunnel: SshTunnel, silence: Duration) -> Self {
         assert!(!tunnel.hops.is_empty(), "a tunnel has at least one server");
-        Self(Arc::new(Shared { tunnel, chain: Mutex::new(None) }))
+        Self(Arc::new(Shared { tunnel, silence, chain: Mutex::new(None) }))
+    }
+
+    /// After how long a silence its servers are taken for dead.
+    pub(crate) fn silence(&self) -> Duration {
+        self.0.silence
     }
 
     /// A connection to `host` at `port` as they are seen from the last server.
@@ -88,7 +102,7 @@ impl Tunnel {
         let mut sessions: Vec<Session> = Vec::new();
         for (number, hop) in self.0.tunnel.hops.iter().enumerate() {
             let via = sessions.last().map_or(Via::Nothing, Via::Session);
-            let session = Session::open(hop, &Place::hop(number, hop), via).await?;
+            let session = Session::open(hop, &Place::hop(number, hop), via, self.0.silence).await?;
             sessions.push(session);
         }
         Ok(Chain(sessions))

@@ -4,20 +4,22 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use domain::resources::SshServer;
 use russh::{
-    Preferred, cipher,
+    ChannelId, Preferred, cipher,
     client::{self, Handle},
     keys::{Algorithm, PublicKey, PublicKeyOrCertificate},
 };
 use tokio::{sync::oneshot, time::timeout};
+use tokio_util::sync::DropGuard;
 
 use crate::{
     CONNECT_TIMEOUT, Place, SshError,
     chain::Via,
+    closing::Closing,
     host_key::{self, KeyKind, Pins},
 };
 
-/// A session hears from its server at least this often, or it is taken for dead after three times.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a server is asked for a sign of life within the time after which it is taken for dead.
+const KEEP_ALIVES: u32 = 6;
 
 /// Today's processors compute AES-GCM several times as fast as ChaCha20, OpenSSH's server too.
 const CIPHERS: &[cipher::Name] = &[
@@ -37,12 +39,13 @@ const WINDOW: u32 = 8 << 20;
 const CHANNEL_BUFFER: usize = 4096;
 
 /// Connects until the server shows a pinned key: each attempt leaves out the kinds of keys that it
-/// has shown already.
+/// has shown already. A server that is silent for longer than `silence` is taken for dead.
 pub(crate) async fn shake_hands(
     server: &SshServer,
     place: &Place,
     via: Via<'_>,
-) -> Result<Handle<PinnedServer>, SshError> {
+    silence: Duration,
+) -> Result<(Handle<PinnedServer>, Closing), SshError> {
     if server.host_keys.is_empty() {
         return Err(place.unpinned());
     }
@@ -50,7 +53,7 @@ pub(crate) async fn shake_hands(
     let mut kinds = pins.kinds();
     let mut shown = Vec::new();
     while !kinds.is_empty() {
-        match attempt(server, place, via, Some(&pins), &kinds).await {
+        match attempt(server, place, via, Some(&pins), &kinds, silence).await {
             Ok(ssh) => return Ok(ssh),
             Err(Refused::Key(key)) => {
                 kinds.retain(|kind| *kind != KeyKind::of(&key.algorithm()));
@@ -81,29 +84,35 @@ pub(crate) async fn attempt(
     via: Via<'_>,
     pins: Option<&Pins>,
     kinds: &[KeyKind],
-) -> Result<Handle<PinnedServer>, Refused> {
+    silence: Duration,
+) -> Result<(Handle<PinnedServer>, Closing), Refused> {
     let key: Vec<Algorithm> = kinds.iter().flat_map(KeyKind::algorithms).collect();
     let config = client::Config {
         preferred: Preferred { key: Cow::Owned(key), cipher: Cow::Borrowed(CIPHERS), ..Preferred::DEFAULT },
-        keepalive_interval: Some(KEEP_ALIVE),
+        keepalive_interval: Some(silence / KEEP_ALIVES),
+        // The last one is given its time too.
+        keepalive_max: KEEP_ALIVES as usize - 1,
         nodelay: true,
         window_size: WINDOW,
         channel_buffer_size: CHANNEL_BUFFER,
         ..client::Config::default()
     };
     let (tell, mut told) = oneshot::channel();
-    let handler = PinnedServer { pins: pins.cloned(), refused: Some(tell) };
+    let (closing, ended) = Closing::new();
+    let handler =
+        PinnedServer { pins: pins.cloned(), refused: Some(tell), closing: closing.clone(), _ended: ended };
     let stream = via.stream(&server.host, server.port, place).await.map_err(Refused::Other)?;
+    // Keepalives are not sent while a write waits, so it has a limit of its own.
+    let stream = stream.stalled_after(silence);
     let connecting = client::connect_stream(Arc::new(config), stream, handler);
     let connected = timeout(CONNECT_TIMEOUT, connecting).await;
-    connected.map_err(|error| Refused::Other(place.unreachable(error)))?.map_err(|error| {
-        match (told.try_recv(), error) {
-            (Ok(key), _) => Refused::Key(Box::new(key)),
-            (_, error @ russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, .. }) => {
-                Refused::NoSuchKey(error)
-            }
-            (_, error) => Refused::Other(place.unreachable(error)),
+    let connected = connected.map_err(|error| Refused::Other(place.unreachable(error)))?;
+    connected.map(|ssh| (ssh, closing)).map_err(|error| match (told.try_recv(), error) {
+        (Ok(key), _) => Refused::Key(Box::new(key)),
+        (_, error @ russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, .. }) => {
+            Refused::NoSuchKey(error)
         }
+        (_, error) => Refused::Other(place.unreachable(error)),
     })
 }
 
@@ -111,6 +120,9 @@ pub(crate) async fn attempt(
 pub(crate) struct PinnedServer {
     pins: Option<Pins>,
     refused: Option<oneshot::Sender<PublicKey>>,
+    closing: Closing,
+    /// The session drops its handler when it ends, however it does.
+    _ended: DropGuard,
 }
 
 impl client::Handler for PinnedServer {
@@ -125,5 +137,14 @@ impl client::Handler for PinnedServer {
             let _ = refused.send(key);
         }
         Ok(accepted)
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _: &mut client::Session,
+    ) -> Result<(), russh::Error> {
+        self.closing.closed(channel);
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! file, before somebody has looked at its keys ([`shown_keys`]) and pinned one.
 
 mod chain;
+mod closing;
 mod error;
 mod handshake;
 mod host_key;
@@ -32,6 +33,10 @@ pub use survey::shown_keys;
 
 /// How long connecting, logging in, and opening a channel may take each.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a server may be silent, or take nothing in, before it is taken for dead: a line of 1 Mbit/s
+/// needs 16 s for what OpenSSH takes in unasked.
+pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// Connects to `host` at `port`: through the tunnel, or without one as TCP does, Nagle's algorithm
 /// switched off.

@@ -1,14 +1,16 @@
 //! A login to one SSH server, and the channels of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::resources::SshServer;
 use russh::{ChannelOpenFailure, ChannelStream, client::Handle, client::Msg};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CONNECT_TIMEOUT, Place, SshError, Stream, Tunnel,
+    CONNECT_TIMEOUT, Place, SILENCE, SshError, Stream, Tunnel,
     chain::{Chain, Via},
+    closing::Closing,
     handshake::{PinnedServer, shake_hands},
     login::log_in,
 };
@@ -17,6 +19,7 @@ use crate::{
 /// streams are.
 pub struct Session {
     ssh: Handle<PinnedServer>,
+    closing: Closing,
     place: Place,
 }
 
@@ -27,19 +30,30 @@ impl Session {
     /// See [`ErrorKind`](crate::ErrorKind); with none of them has a password or a file been sent to a
     /// server that is not pinned.
     pub async fn connect(server: &SshServer, place: &Place, via: Option<&Tunnel>) -> Result<Self, SshError> {
-        Self::open(server, place, via.map_or(Via::Nothing, Via::Tunnel)).await
+        let silence = via.map_or(SILENCE, Tunnel::silence);
+        Self::open(server, place, via.map_or(Via::Nothing, Via::Tunnel), silence).await
     }
 
-    pub(crate) async fn open(server: &SshServer, place: &Place, via: Via<'_>) -> Result<Self, SshError> {
-        let mut ssh = shake_hands(server, place, via).await?;
+    pub(crate) async fn open(
+        server: &SshServer,
+        place: &Place,
+        via: Via<'_>,
+        silence: Duration,
+    ) -> Result<Self, SshError> {
+        let (mut ssh, closing) = shake_hands(server, place, via, silence).await?;
         let logging_in = log_in(&mut ssh, server, place);
         timeout(CONNECT_TIMEOUT, logging_in).await.map_err(|e| place.unreachable(e))??;
-        Ok(Self { ssh, place: place.clone() })
+        Ok(Self { ssh, closing, place: place.clone() })
     }
 
     /// False once the connection is known to be gone.
     pub fn is_usable(&self) -> bool {
         !self.ssh.is_closed()
+    }
+
+    /// Given once the connection is gone: no answer comes over any channel of it from then on.
+    pub const fn closed(&self) -> &CancellationToken {
+        self.closing.session()
     }
 
     /// Starts a subsystem (`sftp`) on a channel of its own.
@@ -55,12 +69,13 @@ impl Session {
         };
         let starting = async {
             let mut channel = self.ssh.channel_open_session().await.map_err(fault)?;
+            let closed = self.closing.of(channel.id());
             channel.request_subsystem(true, name).await.map_err(fault)?;
             // What the server says to it comes as a message; only then is the channel the subsystem's.
             loop {
                 match channel.wait().await {
                     Some(russh::ChannelMsg::Success) => {
-                        return Ok(Stream::channel(channel.into_stream(), None));
+                        return Ok(Stream::channel(channel.into_stream(), closed, None));
                     }
                     Some(russh::ChannelMsg::WindowAdjusted { .. }) => {}
                     Some(_) => return Err(fault(russh::Error::RequestDenied)),
@@ -89,8 +104,9 @@ impl Session {
             russh::Error::ChannelOpenFailure(_) => self.place.cannot_reach(host, port, error),
             _ => self.place.lost(error),
         })?;
+        let closed = self.closing.of(channel.id());
         let stream: ChannelStream<Msg> = channel.into_stream();
-        Ok(Stream::channel(stream, chain))
+        Ok(Stream::channel(stream, closed, chain))
     }
 }
 

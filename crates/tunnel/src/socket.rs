@@ -1,4 +1,5 @@
-//! A way for libraries that connect by themselves: a Unix socket in a folder that only this user can enter.
+//! A way for libraries that connect by themselves, or that leave Nagle's algorithm on: a Unix socket in a folder
+//! that only this user can enter.
 
 use std::{
     io,
@@ -10,12 +11,12 @@ use std::{
 use tempfile::TempDir;
 use tokio::{io::copy_bidirectional, net::UnixListener, time::timeout};
 
-use crate::{ErrorKind, SshError, Tunnel};
+use crate::{ErrorKind, SshError, Tunnel, dial};
 
 /// How long whoever asked for the socket may take to connect to it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A Unix socket that leads through a tunnel. It takes one connection, and is gone after it, or when
+/// A Unix socket that leads to a server. It takes one connection, and is gone after it, or when
 /// this is dropped: an open connection goes on.
 #[derive(Debug)]
 pub struct Socket {
@@ -24,13 +25,13 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects to `host` at `port` through `tunnel`, then offers that connection as the socket `name`
-    /// in a folder of its own.
+    /// Connects to `host` at `port` as [`dial`] does, then offers that connection as the socket `name` in a
+    /// folder of its own.
     ///
     /// # Errors
-    /// See [`Tunnel::connect`]; or the socket cannot be made.
-    pub async fn open(tunnel: &Tunnel, host: &str, port: u16, name: &str) -> Result<Self, SshError> {
-        let mut far = tunnel.connect(host, port).await?;
+    /// See [`dial`]; or the socket cannot be made.
+    pub async fn open(via: Option<&Tunnel>, host: &str, port: u16, name: &str) -> Result<Self, SshError> {
+        let mut far = dial(via, host, port).await?;
         let (folder, listener) = listen(name).map_err(|error| {
             SshError::new(ErrorKind::Unreachable, "no socket can be made in the folder for temporary files")
                 .caused_by(error)

@@ -3,7 +3,7 @@
 use domain::resources::{SshServer, SshTunnel};
 
 use crate::{
-    Place, SshError, Tunnel,
+    Place, SILENCE, SshError, Tunnel,
     chain::Via,
     handshake::{Refused, attempt},
     host_key::{HostKey, KeyKind},
@@ -24,7 +24,7 @@ pub async fn shown_keys(
     let via = tunnel.as_ref().map_or(Via::Nothing, Via::Tunnel);
     let mut keys = Vec::new();
     for kind in KeyKind::ALL {
-        match attempt(server, place, via, None, &[kind]).await {
+        match attempt(server, place, via, None, &[kind], SILENCE).await {
             Err(Refused::Key(key)) => keys.push(HostKey::from(*key)),
             Err(Refused::NoSuchKey(_)) => {}
             Err(Refused::Other(error)) => return Err(error),

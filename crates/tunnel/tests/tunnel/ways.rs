@@ -1,55 +1,19 @@
 //! Ways through real OpenSSH servers.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use domain::resources::{SshAuth, SshServer, SshTunnel};
+use domain::resources::SshServer;
 use harness::{cable::Cable, sshd::Sshd};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
     time::timeout,
 };
-use tunnel::{ErrorKind, HostKey, Place, Session, SshError, Stream, Tunnel, dial, shown_keys};
+use tunnel::{ErrorKind, HostKey, Place, Session, SshError, Stream, dial, shown_keys};
 
-fn described(sshd: &Sshd) -> SshServer {
-    SshServer {
-        host: "127.0.0.1".into(),
-        port: sshd.port(),
-        user: sshd.user().unwrap(),
-        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-        host_keys: vec![sshd.host_key("ed25519").unwrap()],
-    }
-}
-
-async fn servers(dir: &Path, number: usize) -> Vec<Sshd> {
-    let mut servers = Vec::new();
-    for number in 0..number {
-        servers.push(Sshd::start(&dir.join(number.to_string())).await.unwrap());
-    }
-    servers
-}
-
-fn through(hops: &[SshServer]) -> Tunnel {
-    Tunnel::new(SshTunnel { hops: hops.to_vec() })
-}
-
-/// The port of a server that sends back what it gets.
-async fn echo() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut from, mut to) = client.split();
-                let _ended = tokio::io::copy(&mut from, &mut to).await;
-            });
-        }
-    });
-    port
-}
+use crate::{described, echo, servers, through};
 
 /// Sends so many bytes and gets them back at the same time.
-async fn comes_back(stream: Stream, bytes: usize) {
+pub(crate) async fn comes_back(stream: Stream, bytes: usize) {
     let (mut from, mut to) = tokio::io::split(stream);
     let sent: Vec<u8> = (0..bytes).map(|n| ((n * 31) >> 3) as u8).collect();
     let expected = sent.clone();
