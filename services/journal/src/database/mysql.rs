@@ -96,7 +96,7 @@ impl Speaks for MySql {
     const NAME: &'static str = "the MySQL server";
 
     async fn connect(&self, way: &Way) -> Result<MySqlConnection, Failure> {
-        let socket = way.socket("mysql.sock").await?;
+        let socket = way.prompt_socket("mysql.sock").await?;
         let options = match &socket {
             Some(socket) => self.0.clone().socket(socket.path()),
             None => self.0.clone(),

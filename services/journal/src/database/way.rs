@@ -1,5 +1,7 @@
 //! The way to a database server: directly, or through SSH servers (F-80).
 
+use std::io;
+
 use domain::resources::DatabaseServer;
 use tunnel::{Socket, SshError, Stream, Tunnel};
 
@@ -47,7 +49,19 @@ impl Way {
     /// A socket called `name` that leads to the server through its tunnel; `None`: there is no tunnel.
     pub(super) async fn socket(&self, name: &str) -> Result<Option<Socket>, Failure> {
         let Some(tunnel) = &self.tunnel else { return Ok(None) };
-        Socket::open(tunnel, &self.host, self.port, name).await.map(Some).map_err(Failure::Tunnel)
+        Socket::open(Some(tunnel), &self.host, self.port, name).await.map(Some).map_err(Failure::Tunnel)
+    }
+
+    /// The same also where there is no tunnel, for a driver that says one thing in several writes and leaves
+    /// Nagle's algorithm on: each time the server's acknowledgement would be waited for, which systems delay by
+    /// 40 ms. `None`: the server's own socket is named.
+    pub(super) async fn prompt_socket(&self, name: &str) -> Result<Option<Socket>, Failure> {
+        if self.tunnel.is_some() || self.host.starts_with('/') {
+            return self.socket(name).await;
+        }
+        let opened = Socket::open(None, &self.host, self.port, name).await;
+        // In the database's own words: there is no other server on the way.
+        opened.map(Some).map_err(|error| sqlx::Error::Io(io::Error::other(error)).into())
     }
 }
 
