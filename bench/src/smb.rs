@@ -164,7 +164,7 @@ impl Outcome {
     /// what it encrypts, as soon as what another encrypts.
     pub fn is_as_fast(&self) -> bool {
         self.0.iter().all(|row| {
-            row.is_as_fast(Callseal, &[Smbclient, SmbclientSigned, Rclone])
+            row.is_as_fast(Callseal, &[Smbclient, Rclone])
                 && row.is_as_fast(CallsealEncrypted, &[SmbclientEncrypted])
         })
     }

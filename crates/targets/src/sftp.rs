@@ -180,7 +180,7 @@ impl Files for Sftp {
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {
         let channel = self.channel().await?;
         let (from, to) = (self.path(from), self.path(to));
-        let Err(error) = channel.raw().rename(from, to.clone()).await else {
+        let Err(error) = channel.answer(channel.raw().rename(from, to.clone())).await else {
             return Ok(Published::Done);
         };
         let fault = |error| channel.fault("giving a file its name", error);
@@ -202,7 +202,7 @@ impl Files for Sftp {
             None => {
                 tracing::debug!("the SFTP server cannot rename over a file; it is removed before");
                 channel.remove(&to).await.map_err(fault)?;
-                channel.raw().rename(from, to).await.map(|_| ()).map_err(fault)
+                channel.answer(channel.raw().rename(from, to)).await.map(|_| ()).map_err(fault)
             }
         }
     }

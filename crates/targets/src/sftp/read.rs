@@ -35,7 +35,9 @@ async fn block(file: Arc<OpenFile>, start: u64, length: usize) -> io::Result<Byt
     let mut block = BytesMut::new();
     while block.len() < length {
         let missing = u32::try_from(length - block.len()).unwrap_or(u32::MAX);
-        match file.channel().raw().read(file.handle(), start + block.len() as u64, missing).await {
+        let channel = file.channel();
+        let reading = channel.raw().read(file.handle(), start + block.len() as u64, missing);
+        match channel.answer(reading).await {
             Ok(data) if data.data.is_empty() => break,
             // All of it at once, as nearly always.
             Ok(data) if data.data.len() == length => return Ok(data.data.into()),
@@ -43,7 +45,7 @@ async fn block(file: Arc<OpenFile>, start: u64, length: usize) -> io::Result<Byt
             Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
             Err(error) => {
                 if !matches!(error, SftpError::Status(_)) {
-                    file.channel().gave_up();
+                    channel.gave_up();
                 }
                 return Err(io::Error::other(error));
             }

@@ -5,6 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use domain::resources::{SftpTarget, SshAuth, SshServer, SshTunnel};
 use harness::{account::Account, cable::Cable, sshd::Sshd, wait};
 use targets::{Content, ErrorKind, Outcome, Sftp, Target};
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     content::{Breaking, bytes, content_of, unfinished},
@@ -108,6 +109,46 @@ async fn an_upload_goes_on_where_it_was_when_the_jump_host_was_killed_and_is_bac
     let opened = opened.lock().unwrap().clone();
     assert!(opened.len() == 2 && opened[0] == 0 && opened[1] > 1 << 20, "{opened:?}");
     assert_eq!(fs::read_dir(sshd.home().join("archive")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn many_uploads_that_wait_for_one_window_hear_at_once_that_the_jump_host_was_killed() {
+    const SIZE: usize = 64 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(&dir.path().join("last")).await;
+    let mut jump = server(&dir.path().join("jump")).await;
+    let cable = Cable::to(jump.port()).await.unwrap();
+    let target = Arc::new(Sftp::new(behind(&sshd, vec![SshServer { port: cable.port(), ..hop(&jump) }])));
+    target.test().await.unwrap();
+
+    // Each has 4 MiB under way, and together they may send 2 before they are asked for more.
+    cable.slow(Some(1 << 20));
+    let content = content_of(SIZE);
+    let name = |number: u32| format!("{number}.wav");
+    let mut putting = JoinSet::new();
+    for number in 0..4 {
+        let (target, content) = (Arc::clone(&target), content.clone());
+        putting.spawn(async move { target.put("", &name(number), &content).await });
+    }
+    wait::until("a part of each to arrive", Duration::from_secs(120), || async {
+        (0..4)
+            .all(|number| {
+                let hidden = sshd.home().join("archive").join(unfinished(&name(number), &content));
+                fs::metadata(hidden).is_ok_and(|file| file.len() > 0)
+            })
+            .then_some(())
+    })
+    .await
+    .unwrap();
+    jump.stop().unwrap();
+    let told = async {
+        while let Some(put) = putting.join_next().await {
+            let error = put.unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+        }
+    };
+    // Far below the time of a request, 300 s.
+    timeout(Duration::from_secs(60), told).await.expect("each upload hears of it");
 }
 
 #[tokio::test]
