@@ -1,6 +1,6 @@
 //! One YAML document: cut out of its file, read, and said what is wrong with it.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use domain::resources::{FieldPath, Header, Kind, Metadata, RawResource, Segment};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -38,6 +38,11 @@ pub(crate) struct DocumentError {
 pub(crate) fn documents(text: &str) -> Vec<Document> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     cut(text).filter(|(_, text)| !is_blank(text)).map(|(line, text)| Document::read(line, text)).collect()
+}
+
+/// The documents of a file, mark and blank lines included, each with its lines (from 1).
+pub(crate) fn ranges(text: &str) -> impl Iterator<Item = (Range<u64>, &str)> {
+    cut(text).map(|(line, text)| (line + 1..line + 1 + text.lines().count() as u64, text))
 }
 
 /// Cuts a file at its document marks, so that a broken document leaves the others alone. A line

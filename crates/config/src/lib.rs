@@ -22,6 +22,7 @@ pub mod folder;
 mod interpret;
 mod located;
 mod problem;
+pub mod rewrite;
 pub mod sealed;
 mod source;
 mod unready;

@@ -76,3 +76,59 @@ proptest! {
         prop_assert!(vault.open_sealed(&sealed[..at]).is_err());
     }
 }
+
+#[test]
+fn what_is_sealed_for_a_place_opens_there_alone_and_with_this_key_alone() {
+    let vault = Vault::with_key(&[3; 32]);
+    let sealed = vault.seal_for(&["acme", "login", "password"], "hunter2");
+    assert_eq!(vault.open_for(&["acme", "login", "password"], &sealed).unwrap(), "hunter2");
+    assert_ne!(vault.seal_for(&["acme", "login", "password"], "hunter2"), sealed);
+    for elsewhere in [
+        &["globex", "login", "password"][..],
+        &["acme", "other", "password"],
+        &["acme", "login", "token"],
+        &["acme", "loginp", "assword"],
+        &["acme", "login", "password", ""],
+        &["acmelogin", "password"],
+        &[],
+    ] {
+        assert!(matches!(vault.open_for(elsewhere, &sealed), Err(VaultError::OtherPlace)), "{elsewhere:?}");
+    }
+    let other = Vault::with_key(&[4; 32]).open_for(&["acme", "login", "password"], &sealed);
+    assert!(matches!(other, Err(VaultError::OtherKey)));
+    // Neither kind of text is taken for the other one.
+    assert!(matches!(vault.open_sealed(&sealed), Err(VaultError::Version(2))));
+    assert!(matches!(vault.open_for(&[], &vault.seal("text")), Err(VaultError::Version(1))));
+}
+
+#[test]
+fn a_key_file_that_is_missing_is_said_to_be_and_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.key");
+    assert!(matches!(Vault::open_existing(&path), Err(VaultError::Missing(_))));
+    assert!(!path.exists());
+    let sealed = Vault::open(&path).unwrap().seal("text");
+    assert_eq!(Vault::open_existing(&path).unwrap().open_sealed(&sealed).unwrap(), "text");
+}
+
+proptest! {
+    #[test]
+    fn any_change_to_a_text_sealed_for_a_place_or_to_the_place_is_noticed(
+        text in ".{0,80}",
+        place in prop::collection::vec(".{0,8}", 0..4),
+        other in prop::collection::vec(".{0,8}", 0..4),
+        at in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let vault = Vault::with_key(&[3; 32]);
+        let (place, other): (Vec<&str>, Vec<&str>) =
+            (place.iter().map(String::as_str).collect(), other.iter().map(String::as_str).collect());
+        let mut sealed = vault.seal_for(&place, &text);
+        prop_assert_eq!(vault.open_for(&place, &sealed).unwrap(), text);
+        prop_assert_eq!(vault.open_for(&other, &sealed).is_ok(), place == other);
+        let at = at.index(sealed.len());
+        sealed[at] ^= 1 << bit;
+        prop_assert!(vault.open_for(&place, &sealed).is_err());
+        prop_assert!(vault.open_for(&place, &sealed[..at]).is_err());
+    }
+}

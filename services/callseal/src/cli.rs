@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     announcement, asking::AskArgs, deletion, deliveries, demo, explain, hold, journal, key, load, log, login,
-    one_resource::OneResourceArgs, rules, test_target, up, verify, why, witness,
+    one_resource::OneResourceArgs, rules, seal_secret, test_target, up, verify, why, witness,
 };
 
 /// Records calls that can be proven.
@@ -62,6 +62,8 @@ enum Command {
     Delete(deletion::DeleteArgs),
     /// Writes, reads back and removes a test file on a storage target.
     TestTarget(test_target::TestTargetArgs),
+    /// Seals the values of Secrets in files of the configuration, or one value from standard input.
+    SealSecret(seal_secret::SealSecretArgs),
     /// Signs a user in to Microsoft, for a OneDrive target that works in that user's name.
     Login(login::LoginArgs),
     /// Makes the table of a journal.
@@ -98,6 +100,7 @@ impl Cli {
             Command::Hold(command) => block_on(hold::run(command)),
             Command::Delete(args) => block_on(deletion::run(args)),
             Command::TestTarget(args) => block_on(async { Ok(test_target::run(args).await) }),
+            Command::SealSecret(args) => seal_secret::run(&args),
             Command::Login(args) => block_on(async { Ok(login::run(args).await) }),
             Command::JournalInit(args) => block_on(async { Ok(journal::init(args).await) }),
             Command::JournalCheck(args) => block_on(async { Ok(journal::check(args).await) }),

@@ -16,6 +16,7 @@ pub mod login;
 pub mod one_resource;
 pub mod remote_archive;
 pub mod rules;
+pub mod seal_secret;
 mod terminal;
 pub mod test_target;
 pub mod up;

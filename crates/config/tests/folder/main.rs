@@ -5,4 +5,6 @@ mod documentation;
 mod files;
 mod loading;
 mod refused;
+mod rewriting;
+mod sealed;
 mod watching;
