@@ -2,13 +2,16 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use domain::resources::SmbEncryption;
 use harness::{cable::Cable, samba::SHARE, small_disk::SmallDisk, wait};
 use targets::{Content, ErrorKind, Outcome, Smb, Target};
 
 use crate::{
     another_client,
     content::{Breaking, bytes, content_of, unfinished},
-    described, server, with,
+    described, server,
+    tap::Tap,
+    with,
 };
 
 #[tokio::test]
@@ -151,4 +154,28 @@ async fn a_source_that_breaks_leaves_no_file_and_no_broken_connection() {
         fs::remove_file(samba.share().join("a.wav")).unwrap();
     }
     assert_eq!(cable.connections(), 1);
+}
+
+#[tokio::test]
+async fn answers_that_come_twice_confuse_nobody_and_each_file_is_there_once_and_whole() {
+    for encryption in [SmbEncryption::Off, SmbEncryption::Required] {
+        let dir = tempfile::tempdir().unwrap();
+        let samba = server(dir.path()).await;
+        let tap = Tap::to(samba.port()).await;
+        let target = with(described(&samba), |target| {
+            target.port = tap.port();
+            target.encryption = encryption;
+        });
+        target.test().await.unwrap();
+        tap.repeat_answers(true);
+        for (name, length) in [("small.wav", 200_000), ("long.wav", 6_000_000)] {
+            let content = content_of(length);
+            let put = target.put("2026", name, &content).await.unwrap();
+            assert_eq!(put.outcome, Outcome::Stored, "{encryption:?} {name}");
+            target.verify("2026", name, content.size(), content.sha256()).await.unwrap();
+            assert_eq!(fs::read(samba.share().join("2026").join(name)).unwrap(), bytes(length));
+        }
+        assert!(tap.repeated() > 10, "{}", tap.repeated());
+        assert_eq!(fs::read_dir(samba.share().join("2026")).unwrap().count(), 2);
+    }
 }

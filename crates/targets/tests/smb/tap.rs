@@ -1,9 +1,13 @@
 //! Somebody on the way who reads along, and who may change what passes by.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    pin::pin,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 
@@ -13,6 +17,10 @@ struct Heard {
     bytes: Vec<u8>,
     /// After how many further bytes one is changed.
     change_after: Option<usize>,
+    /// Each answer of the server comes twice.
+    twice: bool,
+    /// Answers that came twice.
+    repeated: usize,
 }
 
 /// Forwards TCP connections of a free port of loopback to another one.
@@ -51,11 +59,21 @@ impl Tap {
     pub fn change_a_byte_after(&self, bytes: usize) {
         self.heard.lock().unwrap().change_after = Some(bytes);
     }
+
+    /// From now on each answer of the server comes twice, or no longer does.
+    pub fn repeat_answers(&self, twice: bool) {
+        self.heard.lock().unwrap().twice = twice;
+    }
+
+    /// How many answers have come twice.
+    pub fn repeated(&self) -> usize {
+        self.heard.lock().unwrap().repeated
+    }
 }
 
 async fn carry(client: TcpStream, server: TcpStream, heard: Arc<Mutex<Heard>>) {
     let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
+    let (from_server, mut to_server) = server.into_split();
     let up = async {
         let mut block = vec![0; 64 * 1024];
         while let Ok(read @ 1..) = from_client.read(&mut block).await {
@@ -67,7 +85,29 @@ async fn carry(client: TcpStream, server: TcpStream, heard: Arc<Mutex<Heard>>) {
     };
     tokio::select! {
         () = up => {}
-        _ = copy(&mut from_server, &mut to_client) => {}
+        _ = answer(from_server, &mut to_client, &heard) => {}
+    }
+}
+
+/// Passes on what the server says, one message after the other: each has its length in front of it
+/// ([MS-SMB2] 2.1).
+async fn answer(
+    from: impl AsyncRead,
+    to: &mut (impl AsyncWrite + Unpin),
+    heard: &Mutex<Heard>,
+) -> io::Result<()> {
+    let mut from = pin!(from);
+    loop {
+        let length = from.read_u32().await?;
+        let mut message = length.to_be_bytes().to_vec();
+        message.resize(4 + (length & 0x00FF_FFFF) as usize, 0);
+        from.read_exact(&mut message[4..]).await?;
+        let times = {
+            let mut heard = heard.lock().unwrap();
+            heard.repeated += usize::from(heard.twice);
+            1 + usize::from(heard.twice)
+        };
+        to.write_all(&message.repeat(times)).await?;
     }
 }
 
