@@ -6,6 +6,7 @@ use async_nats::jetstream::{
     self, AckKind,
     consumer::{PullConsumer, pull},
     message::PublishMessage,
+    stream::LastRawMessageErrorKind,
 };
 use futures::StreamExt;
 use prost::Message;
@@ -78,19 +79,36 @@ impl SealedConsumer {
         }
     }
 
-    async fn attach(&self) -> Result<pull::Stream, BusError> {
-        let stream = self.bus.jetstream().get_stream_no_info(streams::SEALED).await;
-        let stream = stream.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
-        let consumer: PullConsumer = match stream.get_consumer(&self.name).await {
-            Ok(consumer) => consumer,
-            Err(_) => {
-                self.bus.ensure_sealed_consumer(&self.name).await?;
-                stream
-                    .get_consumer(&self.name)
-                    .await
-                    .map_err(|e| BusError::jetstream("read the stream SEALED", e))?
+    /// Announcements that were handed out already and may not have been acknowledged, in order of sealing: a
+    /// reader that was killed has left them, and the server hands them out again only when their time to be
+    /// acknowledged has passed, after newer ones. Each still comes by [`next`](Self::next), to be answered.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn handed_out(&self) -> Result<Vec<RecordingSealed>, BusError> {
+        let (stream, consumer) = self.consumer().await?;
+        let info = consumer.get_info().await;
+        let info = info.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
+        if info.num_ack_pending == 0 {
+            return Ok(Vec::new());
+        }
+        let newest = info.delivered.stream_sequence;
+        // A reader has far fewer at hand.
+        let oldest = newest.saturating_sub(streams::MAX_ACK_PENDING).max(info.ack_floor.stream_sequence) + 1;
+        let mut found = Vec::new();
+        for sequence in oldest..=newest {
+            match stream.get_raw_message(sequence).await {
+                // What cannot be read is dealt with where it can be answered.
+                Ok(message) => found.extend(RecordingSealed::decode(message.payload)),
+                Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => {}
+                Err(error) => return Err(BusError::jetstream("read the stream SEALED", error)),
             }
-        };
+        }
+        Ok(found)
+    }
+
+    async fn attach(&self) -> Result<pull::Stream, BusError> {
+        let (_, consumer) = self.consumer().await?;
         consumer
             .stream()
             .max_messages_per_batch(BATCH)
@@ -99,6 +117,19 @@ impl SealedConsumer {
             .messages()
             .await
             .map_err(|e| BusError::jetstream("read the stream SEALED", e))
+    }
+
+    /// The stream, and the consumer, made when it is missing.
+    async fn consumer(&self) -> Result<(jetstream::stream::Stream<()>, PullConsumer), BusError> {
+        let stream = self.bus.jetstream().get_stream_no_info(streams::SEALED).await;
+        let stream = stream.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
+        if let Ok(consumer) = stream.get_consumer(&self.name).await {
+            return Ok((stream, consumer));
+        }
+        self.bus.ensure_sealed_consumer(&self.name).await?;
+        let consumer = stream.get_consumer(&self.name).await;
+        let consumer = consumer.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
+        Ok((stream, consumer))
     }
 
     async fn decode(&self, message: jetstream::Message) -> Option<Delivery> {
@@ -132,8 +163,8 @@ async fn bury(bus: &Bus, message: &jetstream::Message, sequence: u64, reason: &s
     }
 }
 
-/// One announcement, to be answered with `ack`, `retry_in` or `dead_letter`. Dropped without an
-/// answer, or answered too late, it comes again.
+/// One announcement, to be answered with `ack` or `dead_letter`. Dropped without an answer, or answered too
+/// late, it comes again.
 pub struct Delivery {
     /// The sealed recording.
     pub message: RecordingSealed,
@@ -157,13 +188,6 @@ impl Delivery {
     /// Error: the server did not confirm; it may come again.
     pub async fn ack(self) -> Result<(), BusError> {
         self.raw.double_ack().await.map_err(|e| BusError::jetstream("note an acknowledgement", e))
-    }
-
-    /// Deliver it again, not before `pause` has passed.
-    pub async fn retry_in(self, pause: Duration) {
-        if let Err(error) = self.raw.ack_with(AckKind::Nak(Some(pause))).await {
-            debug!(%error, "the delivery comes again by its time limit");
-        }
     }
 
     /// It can never be handled: keeps it in the stream DEAD with the reason, then acknowledges it.

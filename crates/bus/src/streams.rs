@@ -37,7 +37,7 @@ const SEALED_MAX_BYTES: i64 = 256 << 20;
 const DEAD_MAX_BYTES: i64 = 128 << 20;
 /// A delivery that is neither acknowledged nor refused comes again after this long.
 const ACK_WAIT: Duration = Duration::from_secs(60);
-const MAX_ACK_PENDING: i64 = 1_000;
+pub(crate) const MAX_ACK_PENDING: u64 = 1_000;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 impl Bus {
@@ -123,7 +123,7 @@ impl Bus {
             ack_wait: ACK_WAIT,
             // Poison goes to DEAD by our own hand; the server's limit would only hide a message.
             max_deliver: -1,
-            max_ack_pending: MAX_ACK_PENDING,
+            max_ack_pending: MAX_ACK_PENDING as i64,
             ..pull::Config::default()
         };
         self.jetstream()

@@ -2,6 +2,9 @@
 //!
 //! A message is acknowledged when its orders are committed. Crash before: it is delivered again.
 //! Crash between: it is delivered again, and found to be on the list.
+//!
+//! The list has the order of sealing: one message is taken in after the other, however long that takes, and
+//! what an earlier process had at hand when it was killed comes before anything new.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -98,25 +101,39 @@ pub(crate) async fn run(
 /// One message after the other: what is not taken in yet waits in NATS, not here.
 async fn consume(role: Role, bus: &Bus, list: &WorkList, intake: &impl Intake) -> Result<(), BusError> {
     let mut sealed = bus.sealed(role.service).await?;
+    for left in sealed.handed_out().await? {
+        // What is wrong with it is said when it can be answered.
+        let _ = patiently(list, intake, &left).await;
+    }
     loop {
         let delivery = sealed.next().await?;
         let recording = delivery.message.recording_id.clone();
-        let answered = match take_in(list, intake, &delivery.message, Timestamp::now()).await {
+        let answered = match patiently(list, intake, &delivery.message).await {
             Ok(()) => delivery.ack().await,
-            Err(NotTaken::Poison(poison)) => {
+            Err(poison) => {
                 tracing::error!(recording, reason = poison.0, "a sealed recording cannot be taken in");
                 delivery.dead_letter(&poison.0).await
-            }
-            Err(NotTaken::Later(error)) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(recording, %error, cause, "a sealed recording is taken in later");
-                delivery.retry_in(RETRY).await;
-                Ok(())
             }
         };
         if let Err(error) = answered {
             // It comes again and is found to be on the list.
             tracing::debug!(recording, %error, "an answer did not get through");
+        }
+    }
+}
+
+/// Takes it in; while the state database does not take it, later ones wait.
+async fn patiently(list: &WorkList, intake: &impl Intake, sealed: &RecordingSealed) -> Result<(), Poison> {
+    loop {
+        match take_in(list, intake, sealed, Timestamp::now()).await {
+            Ok(()) => return Ok(()),
+            Err(NotTaken::Poison(poison)) => return Err(poison),
+            Err(NotTaken::Later(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let recording = &sealed.recording_id;
+                tracing::warn!(recording, %error, cause, "a sealed recording is taken in later");
+                tokio::time::sleep(RETRY).await;
+            }
         }
     }
 }

@@ -74,6 +74,29 @@ async fn rows_come_in_the_order_of_sealing_though_the_database_fails_and_the_jou
 }
 
 #[tokio::test]
+async fn what_a_journal_had_at_hand_when_it_died_is_written_before_anything_newer() {
+    let server = Postgres::start().await.unwrap();
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    sqlx::query(TABLE).execute(&pool).await.unwrap();
+    pool.close().await;
+    let world = World::new(&remote(&server)).await;
+    let mut sealed = Vec::new();
+    for _ in 0..20 {
+        sealed.push(world.seal(&["remote"]).await.base_file_name);
+    }
+    // It has taken in one, and was handed the others.
+    let mut journal = world.journal(&["--fail-at", "taken-in"]);
+    wait::until("the journal to die", PATIENCE, || std::future::ready(journal.ended().unwrap()))
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        sealed.push(world.seal(&["remote"]).await.base_file_name);
+    }
+    let _journal = world.journal(&[]);
+    assert_eq!(until_there_are(&server, 40).await, sealed);
+}
+
+#[tokio::test]
 async fn a_row_that_a_trigger_chokes_on_is_set_aside_and_the_others_keep_their_order() {
     let server = Postgres::start().await.unwrap();
     let pool = PgPool::connect(&server.url()).await.unwrap();
