@@ -69,7 +69,7 @@ impl Archive {
     ) -> Result<Result<(), Refusal>, ArchiveError> {
         let (tenant, recording) = (&deletion.tenant, deletion.recording);
         let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, tenant).await?;
+        Self::guard(&mut tx, tenant.as_str()).await?;
         let Some((kept, _)) = Self::kept_in(&mut tx, tenant, recording).await? else {
             return Ok(Err(Refusal::Unknown));
         };
@@ -124,7 +124,7 @@ impl Archive {
         now: Timestamp,
     ) -> Result<(), ArchiveError> {
         let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, &deletion.tenant).await?;
+        Self::guard(&mut tx, deletion.tenant.as_str()).await?;
         sqlx::query(
             "UPDATE archive_deletions SET state = 'done', done_at = $1, problem = '' WHERE deletion = $2",
         )

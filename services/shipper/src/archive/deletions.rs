@@ -69,7 +69,7 @@ impl Archive {
             (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
         };
         let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, tenant).await?;
+        Self::guard(&mut tx, tenant.as_str()).await?;
         // All that stands against it now is said now; what counts is the look when it is confirmed.
         if let Err(refusal) = self.look(&mut tx, (tenant, recording), Ground::Request, policy, now).await? {
             return Ok(Err(refusal));
@@ -95,7 +95,7 @@ impl Archive {
         let Some((tenant, recording)) = whose(&mut tx, id).await? else {
             return Ok(Err(Refusal::NoSuchRequest));
         };
-        Self::guard(&mut tx, &tenant).await?;
+        Self::guard(&mut tx, tenant.as_str()).await?;
         // After the guard: nobody else changes it now.
         let row = sqlx::query(
             "SELECT requested_by FROM archive_deletions WHERE deletion = $1 AND state = 'requested'",
@@ -153,7 +153,7 @@ impl Archive {
         now: Timestamp,
     ) -> Result<Result<(), Refusal>, ArchiveError> {
         let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, tenant).await?;
+        Self::guard(&mut tx, tenant.as_str()).await?;
         let found = self.look(&mut tx, (tenant, recording), Ground::Retention, policy, now).await?;
         let (kept, scope) = match found {
             Ok(found) => found,

@@ -95,7 +95,7 @@ impl Archive {
         };
         let (kind, what, from, to) = over.columns();
         let mut tx = self.db.begin_write().await?;
-        Self::guard(&mut tx, tenant).await?;
+        Self::guard(&mut tx, tenant.as_str()).await?;
         let (hold,): (i64,) = sqlx::query_as(
             "INSERT INTO archive_holds (tenant, kind, what, from_at, to_at, reason, placed_by, placed_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING hold",
@@ -158,12 +158,17 @@ impl Archive {
         now: Timestamp,
     ) -> Result<Result<proto::Hold, Refusal>, ArchiveError> {
         let mut tx = self.db.begin_write().await?;
-        let row = sqlx::query(
-            "SELECT tenant, release_by FROM archive_holds WHERE hold = $1 AND released_at IS NULL",
-        )
-        .bind(hold)
-        .fetch_optional(&mut *tx)
-        .await?;
+        let whose: Option<(String,)> = sqlx::query_as("SELECT tenant FROM archive_holds WHERE hold = $1")
+            .bind(hold)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some((tenant,)) = whose else { return Ok(Err(Refusal::NoSuchHold)) };
+        Self::guard(&mut tx, &tenant).await?;
+        // After the guard: nobody else releases it now.
+        let row = sqlx::query("SELECT release_by FROM archive_holds WHERE hold = $1 AND released_at IS NULL")
+            .bind(hold)
+            .fetch_optional(&mut *tx)
+            .await?;
         let Some(row) = row else { return Ok(Err(Refusal::NoSuchHold)) };
         let Some(first) = row.try_get::<Option<String>, _>("release_by")? else {
             return Ok(Err(Refusal::ReleaseNotAsked));
@@ -186,7 +191,6 @@ impl Archive {
         if released.rows_affected() == 0 {
             return Ok(Err(Refusal::NoSuchHold));
         }
-        let tenant: String = row.try_get("tenant")?;
         // What waited for this hold is looked at again at once.
         sqlx::query(
             "UPDATE archive_recordings SET next_look_at = $1 WHERE tenant = $2 AND deleted_at IS NULL \

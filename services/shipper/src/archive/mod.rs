@@ -35,7 +35,6 @@ mod tests;
 mod troubles;
 
 use delivery::{DeliveryError, WorkList};
-use domain::TenantId;
 use jiff::Timestamp;
 use sql::{Database, SqlError, Transaction};
 
@@ -168,14 +167,15 @@ impl Archive {
         Ok(Self { db, list })
     }
 
-    /// Lets no two transactions look at holds and deletions of a tenant and change them at the same time.
+    /// Lets no two transactions look at holds and deletions of a tenant and change them at the same time. What
+    /// changes several rows of a tenant comes by here first, so that no two wait for each other's rows.
     /// On SQLite one write transaction excludes the others anyway.
-    async fn guard(tx: &mut Transaction, tenant: &TenantId) -> Result<(), ArchiveError> {
+    async fn guard(tx: &mut Transaction, tenant: &str) -> Result<(), ArchiveError> {
         sqlx::query(
             "INSERT INTO archive_guards (tenant, changes) VALUES ($1, 1) \
              ON CONFLICT (tenant) DO UPDATE SET changes = archive_guards.changes + 1",
         )
-        .bind(tenant.as_str())
+        .bind(tenant)
         .execute(&mut **tx)
         .await?;
         Ok(())

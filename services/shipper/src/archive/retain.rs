@@ -145,6 +145,7 @@ impl Archive {
         changed.extend(gone.iter().map(|tenant| tenant.as_str()));
         for tenant in changed {
             let mut tx = self.db.begin_write().await?;
+            Self::guard(&mut tx, tenant).await?;
             sqlx::query(
                 "UPDATE archive_recordings SET next_look_at = $1 WHERE tenant = $2 AND deleted_at IS NULL \
                  AND keep_until > 0 AND keep_until <= $1 AND next_look_at > $1",

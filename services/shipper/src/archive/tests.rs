@@ -1,9 +1,10 @@
 //! What depends on the clock, with the time as an argument; and what two transactions do at once.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use delivery::{Backoff, WorkList};
 use domain::{RecordingId, TenantId};
+use harness::{postgres::Postgres, wait};
 use jiff::{SignedDuration, Timestamp};
 use sql::Database;
 use tempfile::TempDir;
@@ -32,12 +33,18 @@ fn at(hours: i64) -> Timestamp {
 impl Bench {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let state = format!("sqlite:{}", dir.path().join("s.sqlite").display());
+        Self::over(dir, &state).await
+    }
+
+    /// With its state in this database.
+    async fn over(dir: TempDir, state: &str) -> Self {
         let config = dir.path().join("config");
         fs::create_dir(&config).unwrap();
         fs::write(config.join("a.yaml"), TENANT).unwrap();
         let stop = CancellationToken::new();
         let policy = Policy::new(config::watch(&config, stop.clone()).unwrap());
-        let db = Database::open(&format!("sqlite:{}", dir.path().join("s.sqlite").display())).await.unwrap();
+        let db = Database::open(state).await.unwrap();
         let list = WorkList::open(db, Backoff::default()).await.unwrap();
         let archive = Archive::open(list).await.unwrap();
         let tenant = "acme".parse().unwrap();
@@ -173,6 +180,68 @@ async fn a_deletion_is_in_one_pair_of_hands_until_its_time_is_over() {
     let mut tx = bench.archive.db.begin_write().await.unwrap();
     let sealed = RecordingSealed::default();
     assert!(!bench.archive.add_in(&mut tx, &bench.tenant, id, &sealed, at(5)).await.unwrap());
+}
+
+/// Whether so many transactions of the server wait for a row that another one has.
+async fn wait_for_rows(bench: &Bench, how_many: i64) -> bool {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let (waiting,): (i64,) = sqlx::query_as(waiting).fetch_one(bench.archive.db.pool()).await.unwrap();
+    waiting >= how_many
+}
+
+#[tokio::test]
+async fn a_hold_is_released_once_and_by_one_of_two_people_while_a_deletion_of_its_tenant_is_noted() {
+    let postgres = Postgres::start().await.unwrap();
+    let state = format!("{}?schema=shipper", postgres.url());
+    let bench = Bench::over(tempfile::tempdir().unwrap(), &state).await;
+    let (archive, pool) = (&bench.archive, bench.archive.db.pool());
+    for _ in 0..3 {
+        let id = bench.kept_until(-1).await;
+        archive.mark_due(&bench.tenant, id, &bench.policy, at(0)).await.unwrap().unwrap();
+    }
+    let [first, ..] = &bench.claimed(0).await[..] else { panic!("nothing was marked") };
+    // All of it waits for a later look, so that a release has them all looked at again.
+    let later = at(5).as_millisecond();
+    sqlx::query("UPDATE archive_recordings SET next_look_at = $1").bind(later).execute(pool).await.unwrap();
+    let over = Over::Rule("desk".parse().unwrap());
+    let placed = archive.place_hold(&bench.tenant, &over, ("proceedings", "carla"), at(0)).await.unwrap();
+    let hold = i64::try_from(placed.unwrap().0.hold).unwrap();
+    archive.ask_release(hold, ("settled", "anna"), at(0)).await.unwrap().unwrap();
+
+    // A deletion is noted as done, as `deletion_done` does it, one statement after the other.
+    let mut noting = archive.db.begin_write().await.unwrap();
+    Archive::guard(&mut noting, "acme").await.unwrap();
+    sqlx::query("UPDATE archive_deletions SET state = 'done' WHERE deletion = $1")
+        .bind(first.id)
+        .execute(&mut *noting)
+        .await
+        .unwrap();
+    let noted = async {
+        wait::until("both people to wait for it", Duration::from_secs(60), || async {
+            wait_for_rows(&bench, 2).await.then_some(())
+        })
+        .await
+        .unwrap();
+        // One that had the recordings and waited for the deletion would be waited for here.
+        sqlx::query("UPDATE archive_recordings SET deleted_at = 1 WHERE recording = $1")
+            .bind(first.recording.to_string())
+            .execute(&mut *noting)
+            .await?;
+        noting.commit().await
+    };
+    let (noted, berta, dora) = tokio::join!(
+        noted,
+        archive.confirm_release(hold, "berta", at(1)),
+        archive.confirm_release(hold, "dora", at(1))
+    );
+    noted.unwrap();
+    let outcomes = [berta.unwrap(), dora.unwrap()];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(Refusal::NoSuchHold))), "{outcomes:?}");
+    let looked_at_again = "SELECT count(*) FROM archive_recordings WHERE next_look_at = $1";
+    let (again,): (i64,) =
+        sqlx::query_as(looked_at_again).bind(at(1).as_millisecond()).fetch_one(pool).await.unwrap();
+    assert_eq!(again, 2, "those that are left are looked at again at once");
 }
 
 /// A configuration with a target `archive` at which deletion is what this word says.
