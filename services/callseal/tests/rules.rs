@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output},
 };
@@ -23,7 +24,10 @@ fn resource(kind: &str, tenant: &str, name: &str, spec: &str) -> String {
 }
 
 fn configure(dir: &Path, resources: &[String]) {
-    fs::write(dir.join("resources.yaml"), resources.concat()).unwrap();
+    let file = dir.join("resources.yaml");
+    fs::write(&file, resources.concat()).unwrap();
+    // There may be a Secret in it.
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn two_tenants() -> Vec<String> {

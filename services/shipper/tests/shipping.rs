@@ -68,6 +68,33 @@ async fn a_recording_reaches_both_targets_with_the_certificate_and_then_leaves_s
     }
 }
 
+#[tokio::test]
+async fn f81_an_sftp_target_whose_private_key_is_sealed_is_delivered_to_and_no_file_or_log_shows_it() {
+    let ssh_dir = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(ssh_dir.path()).await.unwrap();
+    let world = World::new("").await;
+    let vault = vault::Vault::open(&world.path("data/vault.key")).unwrap();
+    let login = config::rewrite::SecretAt {
+        line: 2,
+        tenant: "acme".parse().unwrap(),
+        name: "login".parse().unwrap(),
+    };
+    let plain = sftp(&sshd, &sshd.host_key("ed25519").unwrap());
+    let configuration = config::rewrite::seal_values(&plain, &[login], &vault, None).unwrap();
+    assert_eq!(configuration.sealed, 1);
+    world.configure(&configuration.text);
+    assert!(!fs::read_to_string(world.path("config/resources.yaml")).unwrap().contains("PRIVATE KEY"));
+
+    let shipper = world.shipper(&[]);
+    let sealed = world.seal(&["remote"]).await;
+    until_gone(&world, &sealed).await;
+    assert!(files_below(&sshd.home().join("archive")).contains(&sealed.files[0].name));
+    let log = shipper.output();
+    shipper.stop(PATIENCE).unwrap();
+    let of_the_key = plain.lines().skip_while(|line| !line.contains("PRIVATE KEY")).nth(1).unwrap().trim();
+    assert!(!log.contains(of_the_key) && !log.contains("PRIVATE KEY"), "{log}");
+}
+
 /// Its storage gives back something else than it was given: whatever was put there counts for nothing.
 #[tokio::test]
 async fn what_reads_back_differently_is_brought_again_before_staging_is_emptied() {
