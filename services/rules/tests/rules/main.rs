@@ -4,6 +4,7 @@ mod access;
 mod calls;
 mod decide;
 mod grpc;
+mod incomplete;
 mod leg;
 mod members;
 mod outage;
