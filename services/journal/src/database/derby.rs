@@ -26,6 +26,11 @@ const FILLED: &str = "SELECT c.COLUMNNAME FROM SYS.SYSCOLUMNS c JOIN SYS.SYSTABL
      JOIN SYS.SYSSCHEMAS s ON t.SCHEMAID = s.SCHEMAID WHERE t.TABLENAME = ? AND s.SCHEMANAME = ? \
      AND (c.COLUMNDEFAULT IS NOT NULL OR c.AUTOINCREMENTVALUE IS NOT NULL)";
 
+/// Whether a table has an index of a name; the schema follows.
+const INDEX: &str = "SELECT c.CONGLOMERATENAME FROM SYS.SYSCONGLOMERATES c JOIN SYS.SYSTABLES t ON t.TABLEID = c.TABLEID \
+     JOIN SYS.SYSSCHEMAS s ON s.SCHEMAID = t.SCHEMAID WHERE t.TABLENAME = ? AND c.CONGLOMERATENAME = ? \
+     AND c.ISINDEX AND s.SCHEMANAME =";
+
 /// SQLSTATE of an object that is there already.
 const EXISTS: &str = "X0Y32";
 
@@ -161,10 +166,13 @@ impl Derby {
         // The table has no key: writers go one by one, from the look to the end of the transaction.
         let lock = format!("LOCK TABLE {} IN EXCLUSIVE MODE", self.table.quoted());
         connection.execute_immediate(&lock).await?;
+        let hint = self.hint(connection).await?;
+        let insert = connection.prepare(&self.table.insert(1)).await?;
         let mut written = 0;
         for rows in rows.chunks(ROWS_AT_ONCE) {
             let names: Vec<drda::Value> = rows.iter().map(|row| row.base_file_name.as_str().into()).collect();
-            let there = connection.query(&self.table.look(rows.len()), &names, usize::MAX).await?;
+            let there =
+                connection.query(&self.table.look_with(rows.len(), &hint), &names, usize::MAX).await?;
             let mut seen: HashSet<&str> =
                 there.iter().filter_map(|row| row.text(0)).map(|name| name.trim_end_matches(' ')).collect();
             // One that comes twice in the same breath counts once.
@@ -174,12 +182,27 @@ impl Derby {
                 .map(|row| self.table.values(row).map(bound).collect())
                 .collect();
             if !new.is_empty() {
-                let insert = connection.prepare(&self.table.insert(1)).await?;
                 written += connection.execute_batch(&insert, &new).await?;
-                connection.close(insert);
             }
         }
+        connection.close(insert);
         Ok(written)
+    }
+
+    /// Tells the planner to look by the index, where there is the one that we make: Derby keeps the plan that
+    /// it made while the table was small, which reads all of it, for a hundred looks.
+    /// (<https://db.apache.org/derby/docs/10.14/tuning/ctunoptimzoverride.html>)
+    async fn hint(&self, connection: &mut Connection) -> Result<String, DrdaError> {
+        let (table, index) = (self.table.name().to_ascii_uppercase(), self.table.index_of_names());
+        let index = index.to_ascii_uppercase();
+        let (schema, table) = match table.split_once('.') {
+            Some((schema, table)) => (format!("'{schema}'"), table),
+            None => ("CURRENT SCHEMA".to_owned(), table.as_str()),
+        };
+        let there = format!("{INDEX} {schema}");
+        let there = connection.query(&there, &[table.into(), index.as_str().into()], 1).await?;
+        // It ends with the line.
+        Ok(there.first().map(|_| format!("--DERBY-PROPERTIES index={index}\n")).unwrap_or_default())
     }
 
     /// The columns that there are; none if there is no table.

@@ -23,6 +23,11 @@ pub enum Value<'a> {
     Number(i64),
 }
 
+/// Short enough for every database, and the same each time.
+fn index_of(table: &str, column: Column) -> String {
+    format!("{}_{}", &table[..table.len().min(40)], column.name)
+}
+
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Value(‹sensitive›)")
@@ -117,18 +122,26 @@ impl Table {
         let mut all = vec![dialect.create(&self.quoted, &columns)];
         let name = self.plain.rsplit('.').next().unwrap_or(&self.plain);
         for column in [BASE_FILE_NAME, TIME] {
-            // Short enough for every database, and the same each time.
-            let index = format!("{}_{}", &name[..name.len().min(40)], column.name);
-            all.extend(dialect.index(&index, &self.quoted, column));
+            all.extend(dialect.index(&index_of(name, column), &self.quoted, column));
         }
         all
     }
 
+    /// What [`create`](Self::create) calls the index by which [`look`](Self::look) is quick.
+    pub fn index_of_names(&self) -> String {
+        index_of(self.plain.rsplit('.').next().unwrap_or(&self.plain), BASE_FILE_NAME)
+    }
+
     /// Which of `count` base file names there are; each of them is a parameter.
     pub fn look(&self, count: usize) -> String {
+        self.look_with(count, "")
+    }
+
+    /// The same with a word to the planner behind the table's name.
+    pub fn look_with(&self, count: usize, hint: &str) -> String {
         let names = self.parameters(1, count);
         let column = self.dialect.compared(BASE_FILE_NAME);
-        format!("SELECT {column} FROM {} j WHERE {column} IN ({names})", self.quoted)
+        format!("SELECT {column} FROM {} j {hint}WHERE {column} IN ({names})", self.quoted)
     }
 
     /// Inserts `count` rows; the values of one after those of the other are the parameters.

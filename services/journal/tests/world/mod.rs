@@ -59,8 +59,7 @@ impl World {
         Process::start("journal", self.dir.path(), &mut command).unwrap()
     }
 
-    /// Waits until the journal has taken in so many. An announcement that is under way to one that is killed comes
-    /// again a minute later.
+    /// Waits until the journal has taken in so many.
     pub async fn until_all_are_on_the_list(&self, count: i64) {
         let url = format!("sqlite:{}", self.path("state.sqlite").display());
         let list = sqlx::SqlitePool::connect(&url).await.unwrap();
