@@ -64,7 +64,11 @@ async fn measure() -> anyhow::Result<()> {
     let mut clients = Vec::new();
     for name in ["here", "there"] {
         let service = Service::new("rules");
-        let options = Options { config: config.clone(), api: ApiAddress(Some("127.0.0.1:0".parse()?)) };
+        let options = Options {
+            config: config.clone(),
+            vault_key: config.join("vault.key"),
+            api: ApiAddress(Some("127.0.0.1:0".parse()?)),
+        };
         let bus = Bus::connect(BusOptions::new(nats.url(), name)).await?;
         let rules = Rules::start(options, bus, service.clone()).await?;
         let address = rules.api_address().ok_or_else(|| anyhow::anyhow!("no API"))?;
