@@ -140,7 +140,11 @@ impl Bucket {
 
     /// What locks an object that is written now.
     fn locked_by(&self, content: &Content) -> Extra {
-        let Some(until) = content.kept_until() else { return Extra::default() };
+        // A recording that was long on its way may have nothing left to be kept for, and stores refuse a lock
+        // that has ended.
+        let Some(until) = content.kept_until().filter(|until| *until > Timestamp::now()) else {
+            return Extra::default();
+        };
         match self.kind {
             Kind::S3 { lock: Some(lock) } => {
                 let mode = match lock.mode {

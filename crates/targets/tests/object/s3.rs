@@ -194,6 +194,12 @@ async fn a_locked_recording_is_removed_by_nobody_before_its_time() {
             assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
             target.verify("calls", &name, content.size(), content.sha256()).await.unwrap();
         }
+        // One that was so long on its way that its time is over is stored all the same.
+        let (name, content) = (format!("{mode:?} late.wav"), content_of(10));
+        let over = content.clone().keep_until(Timestamp::now() - SignedDuration::from_secs(1));
+        target.put("calls", &name, &over).await.unwrap();
+        target.verify("calls", &name, content.size(), content.sha256()).await.unwrap();
+        target.remove("calls", &name).await.unwrap();
     }
 }
 
