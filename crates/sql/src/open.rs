@@ -224,7 +224,8 @@ mod tests {
         let (file, copy) = (dir.path().join("s.sqlite"), dir.path().join("copy.sqlite"));
         let open = async || Database::open(&format!("sqlite:{}", file.display())).await.unwrap();
         let count = async |db: &Database| {
-            let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM n").fetch_one(db.pool()).await.unwrap();
+            let (count,): (i64,) =
+                sqlx::query_as("SELECT count(*) FROM n").fetch_one(db.pool()).await.unwrap();
             count
         };
         let add = async |db: &Database| {
