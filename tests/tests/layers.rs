@@ -6,8 +6,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// The crates from the lowest up, as in docs/ARCHITECTURE.md. A crate may use those above it here.
 const LAYERS: &[&str] = &[
-    "domain", "policy", "siprec", "media", "evidence", "wire", "bus", "vault", "config", "keys", "attest", "sql",
-    "tunnel", "mail", "drda", "targets", "delivery", "runtime",
+    "domain", "policy", "siprec", "media", "evidence", "wire", "bus", "vault", "config", "keys", "attest",
+    "sql", "tunnel", "mail", "drda", "targets", "delivery", "runtime",
 ];
 
 /// Services: they use crates, never each other.
