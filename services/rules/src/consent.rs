@@ -1,5 +1,7 @@
 //! Keeps what people answered: for the call itself, which is decided by it, and as an event.
 
+use std::time::Duration;
+
 use bus::{Bus, BusError};
 use domain::{Consent, ConsentOutcome, ConsentSource, TenantId};
 use wire::{
@@ -8,6 +10,10 @@ use wire::{
 };
 
 use crate::{in_force::InForce, legs::Legs, state::Calls};
+
+/// How long the next leg of a call may take to say how it stands, after a refusal: prompt ones are told at
+/// once, and one on a node that has much to do is heard as well.
+const BY_AND_BY: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(5)];
 
 /// Where answers are kept and told.
 #[derive(Clone)]
@@ -53,12 +59,28 @@ impl Answers {
         if consent.source != ConsentSource::RecordedCall {
             self.bus.event(answered(tenant, call_id, consent, rule));
         }
+        // First: what was decided before and is still under way counts no longer.
+        self.legs.decide_again(tenant, call_id);
         if consent.outcome == ConsentOutcome::Denied {
-            self.legs.refused(tenant, call_id);
-        } else {
-            self.legs.decide_again(tenant, call_id);
+            let (answers, tenant, call_id) = (self.clone(), tenant.clone(), call_id.to_owned());
+            tokio::spawn(async move { answers.end_what_rested_on_consent(&tenant, &call_id).await });
         }
         Ok(())
+    }
+
+    /// Somebody refused to be recorded: ends those recordings that rest on consent. Nobody waits for it.
+    async fn end_what_rested_on_consent(&self, tenant: &TenantId, call_id: &str) {
+        for further in BY_AND_BY {
+            let recordings = self.legs.resting_on_consent(further, tenant, call_id).await;
+            // Whoever has agreed in the meantime is recorded again. What cannot be read has not.
+            let known = self.calls.consent_of(tenant, call_id).await.ok().flatten();
+            if known.is_some_and(|known| known.outcome != ConsentOutcome::Denied) {
+                return;
+            }
+            for recording in recordings {
+                self.legs.end_by_refusal(tenant, call_id, &recording).await;
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::ApiError;
 
 /// How long the first leg may take to answer.
 const FIRST: Duration = Duration::from_secs(4);
-/// How long further legs may take after the first.
+/// How long further legs may take after the first while somebody waits for what they say.
 const FURTHER: Duration = Duration::from_millis(300);
 
 /// Asks and tells live legs.
@@ -34,10 +34,20 @@ impl Legs {
         only: Option<&str>,
         what: What,
     ) -> Result<Vec<CallControlled>, ApiError> {
-        let recording_id = only.unwrap_or_default().to_owned();
-        let message = CallControl { what: Some(what), recording_id };
         // One leg is one answer: nobody to wait for after it.
         let further = if only.is_some() { Duration::ZERO } else { FURTHER };
+        self.tell_within(further, (tenant, call_id), only, what).await
+    }
+
+    async fn tell_within(
+        &self,
+        further: Duration,
+        (tenant, call_id): (&TenantId, &str),
+        only: Option<&str>,
+        what: What,
+    ) -> Result<Vec<CallControlled>, ApiError> {
+        let recording_id = only.unwrap_or_default().to_owned();
+        let message = CallControl { what: Some(what), recording_id };
         match self.0.ask_all(&subjects::control(tenant, call_id), &message, FIRST, further).await {
             Ok(legs) => Ok(legs),
             Err(BusError::NoResponder { .. }) => {
@@ -50,25 +60,27 @@ impl Legs {
         }
     }
 
-    /// Somebody refused to be recorded: has the legs decided again, and ends those recordings that rest
-    /// on consent. Nobody waits for it.
-    pub fn refused(&self, tenant: &TenantId, call_id: &str) {
-        // First: what was decided before and is still under way counts no longer.
-        self.decide_again(tenant, call_id);
-        let (legs, tenant, call_id) = (self.clone(), tenant.clone(), call_id.to_owned());
-        tokio::spawn(async move {
-            let described = legs.tell(&tenant, &call_id, None, What::Describe(Describe {})).await;
-            for leg in described.unwrap_or_default().iter().filter(|leg| rests_on_consent(leg)) {
-                let by = StoppedBy { way: "a refusal of consent".to_owned(), user: String::new() };
-                let stop = What::Stop(Stop { by: Some(by) });
-                match legs.tell(&tenant, &call_id, Some(&leg.recording_id), stop).await {
-                    Ok(_) => tracing::info!(recording = leg.recording_id, "stopped: consent was refused"),
-                    Err(error) => {
-                        tracing::warn!(recording = leg.recording_id, %error, "goes on though consent was refused");
-                    }
-                }
-            }
-        });
+    /// The recordings of a call that run and rest on consent, of the legs that answer while each follows the
+    /// one before within `further`.
+    pub async fn resting_on_consent(
+        &self,
+        further: Duration,
+        tenant: &TenantId,
+        call_id: &str,
+    ) -> Vec<String> {
+        let describe = What::Describe(Describe {});
+        let described = self.tell_within(further, (tenant, call_id), None, describe).await;
+        let described = described.unwrap_or_default().into_iter();
+        described.filter(rests_on_consent).map(|leg| leg.recording_id).collect()
+    }
+
+    /// Ends a recording because somebody refused to be recorded.
+    pub async fn end_by_refusal(&self, tenant: &TenantId, call_id: &str, recording: &str) {
+        let by = StoppedBy { way: "a refusal of consent".to_owned(), user: String::new() };
+        match self.tell(tenant, call_id, Some(recording), What::Stop(Stop { by: Some(by) })).await {
+            Ok(_) => tracing::info!(recording, "stopped: consent was refused"),
+            Err(error) => tracing::warn!(recording, %error, "goes on though consent was refused"),
+        }
     }
 
     /// Has every leg of a call decided again, if there is one; nobody waits for it. A leg listens

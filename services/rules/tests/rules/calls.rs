@@ -1,5 +1,7 @@
 //! What is told of one call: overrides (F-16) and answers (F-20 … F-24).
 
+use std::time::Duration;
+
 use bus::{
     kv::Bucket,
     subjects::{RULES_STORE_CONSENT, call_token},
@@ -173,14 +175,19 @@ async fn what_is_stored_and_not_understood_is_not_taken_for_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_refuses_while_being_recorded_with_consent_is_recorded_no_longer() {
     let world = World::start().await;
-    let mut leg = Leg::recorded(&world.bus, outbound("25", ID), Class::Consent).await;
+    let prompt = Leg::recorded(&world.bus, outbound("25", ID), Class::Consent).await;
+    // Longer than anybody waits for a second leg to answer.
+    let late = Duration::from_millis(500);
+    let late = Leg::recorded_late(&world.bus, outbound("25", ID), Class::Consent, late).await;
     assert_eq!(world.api("PUT", &format!("{PATH}/consent"), r#"{"outcome": "denied"}"#).await.0, 200);
-    let stop = loop {
-        // It is also decided again.
-        if let call_control::What::Stop(stop) = leg.next_wish().await {
-            break stop;
-        }
-    };
-    assert_eq!(stop.by.unwrap().way, "a refusal of consent");
+    for mut leg in [prompt, late] {
+        let stop = loop {
+            // It is also decided again.
+            if let call_control::What::Stop(stop) = leg.next_wish().await {
+                break stop;
+            }
+        };
+        assert_eq!(stop.by.unwrap().way, "a refusal of consent");
+    }
     world.stop().await;
 }

@@ -28,20 +28,31 @@ impl Drop for Leg {
 impl Leg {
     /// A leg that is not recorded.
     pub async fn answers(bus: &Bus, facts: CallFacts) -> Self {
-        Self::stands(bus, facts, CallStanding::NotRecorded, None).await
+        Self::stands(bus, facts, CallStanding::NotRecorded, None, Duration::ZERO).await
     }
 
     /// A leg that is recorded in this class, by a rule called "advice".
     pub async fn recorded(bus: &Bus, facts: CallFacts, class: Class) -> Self {
-        Self::stands(bus, facts, CallStanding::Recorded, Some(class)).await
+        Self::stands(bus, facts, CallStanding::Recorded, Some(class), Duration::ZERO).await
+    }
+
+    /// The same on a node that has much to do: it answers `late` by so much.
+    pub async fn recorded_late(bus: &Bus, facts: CallFacts, class: Class, late: Duration) -> Self {
+        Self::stands(bus, facts, CallStanding::Recorded, Some(class), late).await
     }
 
     /// A leg that was recorded in this class until it was stopped.
     pub async fn stopped(bus: &Bus, facts: CallFacts, class: Class) -> Self {
-        Self::stands(bus, facts, CallStanding::Stopped, Some(class)).await
+        Self::stands(bus, facts, CallStanding::Stopped, Some(class), Duration::ZERO).await
     }
 
-    async fn stands(bus: &Bus, facts: CallFacts, standing: CallStanding, class: Option<Class>) -> Self {
+    async fn stands(
+        bus: &Bus,
+        facts: CallFacts,
+        standing: CallStanding,
+        class: Option<Class>,
+        late: Duration,
+    ) -> Self {
         let recording_id = domain::RecordingId::new().to_string();
         let (wished, wishes) = mpsc::unbounded_channel();
         let mut state = CallControlled {
@@ -61,6 +72,7 @@ impl Leg {
                     continue;
                 }
                 let what = asked.request.what.clone().unwrap();
+                tokio::time::sleep(late).await;
                 obey(&mut state, &what);
                 asked.answer(&state).await;
                 if !matches!(what, What::Describe(_)) {
@@ -76,7 +88,7 @@ impl Leg {
         };
         // Another leg of the call may listen already, and does not answer for this one.
         let asked = async || {
-            let at_once = Duration::from_millis(500);
+            let at_once = late + Duration::from_millis(500);
             bus.ask_all::<_, CallControlled>(&subject, &describe, at_once, Duration::ZERO).await.ok()
         };
         harness::wait::until("the leg to listen", PATIENCE, asked).await.unwrap();
