@@ -156,7 +156,8 @@ impl MariaDb {
     fn command(&self, program: &str) -> anyhow::Result<Command> {
         let program = programs::installed(&[program], "mariadb-server")?;
         let mut command = Command::new(program);
-        command.current_dir(self.dir.path()).env("HOME", self.dir.path());
+        // A server that starts removes every other server's temporary tables from the folder it has for them.
+        command.current_dir(self.dir.path()).env("HOME", self.dir.path()).env("TMPDIR", self.dir.path());
         SERVER.runs(&mut command)?;
         Ok(command)
     }

@@ -1,9 +1,10 @@
 //! Request and reply, and events.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bus::{BusError, subjects};
 use futures::StreamExt;
+use prost::Message;
 use tokio_util::sync::CancellationToken;
 use wire::{
     event_v1::{Event, Fault, Ringing, event::What},
@@ -54,10 +55,10 @@ async fn a_request_is_answered_also_by_a_service_that_is_just_starting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_handed_over_to_a_service_that_stops_is_answered() {
-    const MANY: usize = 400;
+    const MANY: u64 = 400;
     let nats = Nats::start();
-    let (asking, serving) = (nats.bus().await, nats.bus().await);
-    let (may_answer, gate) = tokio::sync::watch::channel(false);
+    let serving = nats.bus().await;
+    let (may_answer, gate) = tokio::sync::watch::channel(true);
     let shutdown = CancellationToken::new();
     let service = |subject: &'static str, waits: bool| {
         let (bus, shutdown, gate) = (serving.clone(), shutdown.clone(), gate.clone());
@@ -73,19 +74,28 @@ async fn what_was_handed_over_to_a_service_that_stops_is_answered() {
         tokio::spawn(async move { bus.serve(subject, "test", shutdown, answer).await })
     };
     let (slow, quick) = (service("rpc.slow", true), service("rpc.quick", false));
-    let ask_for = async |subject| asking.request::<_, DecideResponse>(subject, &ask(), LONG).await;
-    ask_for("rpc.quick").await.unwrap();
+    let asking = async_nats::connect(nats.url()).await.unwrap();
+    let ask_for = |subject: &'static str| {
+        let (asking, payload) = (asking.clone(), ask().encode_to_vec().into());
+        async move {
+            let request = async_nats::Request::new().payload(payload).timeout(Some(LONG));
+            asking.send_request(subject, request).await
+        }
+    };
+    for subject in ["rpc.slow", "rpc.quick"] {
+        // Until it listens.
+        while ask_for(subject).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    may_answer.send_replace(false);
     // More than are worked on at a time, so that some wait within the service.
-    let waiting: Vec<_> = (0..MANY)
-        .map(|_| {
-            let bus = asking.clone();
-            tokio::spawn(
-                async move { bus.request::<_, DecideResponse>("rpc.slow", &ask(), LONG).await.map(drop) },
-            )
-        })
-        .collect();
+    let statistics = asking.statistics();
+    let before = statistics.out_messages.load(Ordering::Relaxed);
+    let waiting: Vec<_> = (0..MANY).map(|_| tokio::spawn(ask_for("rpc.slow"))).collect();
+    let asked = || statistics.out_messages.load(Ordering::Relaxed) - before >= MANY;
+    until("all to be asked", asked).await;
     // What both connections carry comes in order: when this is answered all of those are there.
-    until("all to be asked", || waiting.iter().all(|one| !one.is_finished())).await;
     ask_for("rpc.quick").await.unwrap();
     shutdown.cancel();
     soon("the quick one to end", quick).await.unwrap().unwrap();
