@@ -38,6 +38,13 @@ async fn a_witness_cosigns_and_recordings_go_on_marked_while_it_is_away() -> any
     scene.settled().await?;
     wait_until_cosigned(&scene, true).await?;
     verified_with(&scene, &key, true).await?;
+    // An auditor who knows of two is content with one, or is not.
+    let elsewhere = scene.path("another-witness");
+    std::fs::create_dir(&elsewhere)?;
+    let another = Witness::key(&elsewhere, "another.example/callseal")?;
+    let of_two = ["--witness", &key, "--witness", &another, "--witness-quorum"];
+    scene.verify(&[&of_two[..], &["1"]].concat())?.good()?;
+    scene.verify(&[&of_two[..], &["2"]].concat())?.wrong(&["1 of the 2 witnesses", "another.example/callseal"])?;
 
     witness.kill_hard()?;
     scene.call().await?;
