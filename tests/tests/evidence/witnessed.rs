@@ -44,7 +44,9 @@ async fn a_witness_cosigns_and_recordings_go_on_marked_while_it_is_away() -> any
     let another = Witness::key(&elsewhere, "another.example/callseal")?;
     let of_two = ["--witness", &key, "--witness", &another, "--witness-quorum"];
     scene.verify(&[&of_two[..], &["1"]].concat())?.good()?;
-    scene.verify(&[&of_two[..], &["2"]].concat())?.wrong(&["1 of the 2 witnesses", "another.example/callseal"])?;
+    scene
+        .verify(&[&of_two[..], &["2"]].concat())?
+        .wrong(&["1 of the 2 witnesses", "another.example/callseal"])?;
 
     witness.kill_hard()?;
     scene.call().await?;
