@@ -9,6 +9,9 @@ use crate::Transaction;
 /// Connections to a SQLite file besides the one that writes transactions.
 const SQLITE_READERS: u32 = 8;
 
+/// How long a transaction may wait for its own process before PostgreSQL takes it back, with all its locks.
+const LONGEST_IDLE_MS: u32 = 60_000;
+
 /// Which server keeps the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -92,6 +95,9 @@ impl Database {
             .after_connect(move |connection, _| {
                 let schema = after_connect.clone();
                 Box::pin(async move {
+                    // A replica that is frozen in the middle of a transaction keeps no other waiting for ever.
+                    let set = format!("SET idle_in_transaction_session_timeout = {LONGEST_IDLE_MS}");
+                    sqlx::query(sqlx::AssertSqlSafe(set)).execute(&mut *connection).await?;
                     if let Some(schema) = schema {
                         let set = format!("SET search_path TO \"{schema}\"");
                         sqlx::query(sqlx::AssertSqlSafe(set)).execute(&mut *connection).await?;
