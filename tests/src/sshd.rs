@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use domain::resources::{SshAuth, SshServer};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, User, geteuid},
@@ -68,6 +69,20 @@ impl Sshd {
     /// It cannot be read.
     pub fn client_key(&self) -> anyhow::Result<String> {
         Ok(fs::read_to_string(self.dir.join("client"))?)
+    }
+
+    /// How a tunnel or a target is told of this server: its Ed25519 host key pinned, the client's key as login.
+    ///
+    /// # Errors
+    /// A key cannot be read, or the system does not know this user.
+    pub fn described(&self) -> anyhow::Result<SshServer> {
+        Ok(SshServer {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            user: self.user()?,
+            auth: SshAuth::Key { private_key: self.client_key()?.into(), passphrase: None },
+            host_keys: vec![self.host_key("ed25519")?],
+        })
     }
 
     /// Makes a further key of `kind` (`ed25519`, `ecdsa-384`) with a passphrase, lets it in, and returns

@@ -60,8 +60,8 @@ impl Legs {
         }
     }
 
-    /// The recordings of a call that run and rest on consent, of the legs that answer while each follows the
-    /// one before within `further`.
+    /// The recordings of a call that run and rest on consent, of the legs that answer no later than `further`
+    /// after the first.
     pub async fn resting_on_consent(
         &self,
         further: Duration,

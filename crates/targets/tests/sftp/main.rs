@@ -10,19 +10,12 @@ mod tunnel;
 
 use std::path::Path;
 
-use domain::resources::{SftpTarget, SshAuth, SshServer};
+use domain::resources::{SftpTarget, SshServer};
 use harness::sshd::Sshd;
 use targets::Sftp;
 
 fn described(sshd: &Sshd, path: &str) -> SftpTarget {
-    let server = SshServer {
-        host: "127.0.0.1".into(),
-        port: sshd.port(),
-        user: sshd.user().unwrap(),
-        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-        host_keys: vec![sshd.host_key("ed25519").unwrap()],
-    };
-    SftpTarget { server, tunnel: None, path: path.into() }
+    SftpTarget { server: sshd.described().unwrap(), tunnel: None, path: path.into() }
 }
 
 /// The target with something changed about its server.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use domain::resources::{SmbEncryption, SshAuth, SshServer, SshTunnel};
+use domain::resources::{SmbEncryption, SshServer, SshTunnel};
 use harness::sshd::Sshd;
 use targets::{ErrorKind, Outcome, Smb, Target};
 
@@ -12,13 +12,7 @@ use crate::{
 };
 
 fn hop(sshd: &Sshd) -> SshServer {
-    SshServer {
-        host: "127.0.0.1".into(),
-        port: sshd.port(),
-        user: sshd.user().unwrap(),
-        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-        host_keys: vec![sshd.host_key("ed25519").unwrap()],
-    }
+    sshd.described().unwrap()
 }
 
 #[tokio::test]

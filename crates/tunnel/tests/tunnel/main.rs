@@ -5,19 +5,13 @@ mod ways;
 
 use std::path::Path;
 
-use domain::resources::{SshAuth, SshServer, SshTunnel};
+use domain::resources::{SshServer, SshTunnel};
 use harness::sshd::Sshd;
 use tokio::net::TcpListener;
 use tunnel::Tunnel;
 
 fn described(sshd: &Sshd) -> SshServer {
-    SshServer {
-        host: "127.0.0.1".into(),
-        port: sshd.port(),
-        user: sshd.user().unwrap(),
-        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-        host_keys: vec![sshd.host_key("ed25519").unwrap()],
-    }
+    sshd.described().unwrap()
 }
 
 async fn servers(dir: &Path, number: usize) -> Vec<Sshd> {

@@ -5,7 +5,7 @@ use std::fs;
 use callseal_journal::database::ErrorKind;
 use domain::{
     RecordingId,
-    resources::{DatabaseTls, JournalDatabase, SqlServerEncryption, SshAuth, SshServer, SshTunnel},
+    resources::{DatabaseTls, JournalDatabase, SqlServerEncryption, SshServer, SshTunnel},
 };
 use harness::{
     derby::Derby,
@@ -21,13 +21,7 @@ use crate::{
 };
 
 fn hop(sshd: &Sshd) -> SshServer {
-    SshServer {
-        host: "127.0.0.1".into(),
-        port: sshd.port(),
-        user: sshd.user().unwrap(),
-        auth: SshAuth::Key { private_key: sshd.client_key().unwrap().into(), passphrase: None },
-        host_keys: vec![sshd.host_key("ed25519").unwrap()],
-    }
+    sshd.described().unwrap()
 }
 
 #[tokio::test]
