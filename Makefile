@@ -53,7 +53,7 @@ soak:
 	target/release/bench verify --recordings 100000
 	target/release/bench ship --recordings 2000 --kilobytes 100
 	target/release/bench ship --recordings 10000 --kilobytes 1000
-	ROWS=100000 $(CARGO) test --package callseal-journal --test backlog -- --nocapture thousands_of_rows
+	ROWS=100000 $(CARGO) test --release --package callseal-journal --test backlog -- --nocapture thousands_of_rows
 	ALL_CUTS=1 $(CARGO) test --package callseal-journal --test databases a_cut_connection
 	ALL_CUTS=1 $(CARGO) test --package drda --test derby a_connection_cut
 	ALL_DAMAGES=1 $(CARGO) nextest run --package evidence --filterset 'binary(verify_sh)'

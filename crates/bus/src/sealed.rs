@@ -8,14 +8,15 @@ use async_nats::jetstream::{
     message::PublishMessage,
     stream::LastRawMessageErrorKind,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use prost::Message;
 use tracing::{debug, warn};
 use wire::recording_v1::RecordingSealed;
 
 use crate::{Bus, BusError, store::ACK_TIMEOUT, streams, subjects};
 
-const BATCH: usize = 32;
+/// What a reader has at hand before it is asked for.
+const BATCH: usize = 256;
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -79,6 +80,26 @@ impl SealedConsumer {
         }
     }
 
+    /// The next announcements, the oldest first: one at least, for which it waits as [`next`](Self::next) does,
+    /// and those that are here already, up to `most`. Can be cancelled as well.
+    ///
+    /// # Errors
+    /// As those of [`next`](Self::next).
+    pub async fn next_some(&mut self, most: usize) -> Result<Vec<Delivery>, BusError> {
+        let mut some = vec![self.next().await?];
+        while some.len() < most {
+            // What is wrong with the stream, the next call meets again.
+            let Some(Some(Some(Ok(message)))) = self.open.as_mut().map(|open| open.next().now_or_never())
+            else {
+                break;
+            };
+            some.extend(self.decode(message).await);
+        }
+        // One that comes again may come after a newer one.
+        some.sort_by_key(|delivery| delivery.sequence);
+        Ok(some)
+    }
+
     /// Announcements that were handed out already and may not have been acknowledged, in order of sealing: a
     /// reader that was killed has left them, and the server hands them out again only when their time to be
     /// acknowledged has passed, after newer ones. Each still comes by [`next`](Self::next), to be answered.
@@ -86,15 +107,25 @@ impl SealedConsumer {
     /// # Errors
     /// The bus is away.
     pub async fn handed_out(&self) -> Result<Vec<RecordingSealed>, BusError> {
+        self.not_acknowledged(0, u64::MAX).await
+    }
+
+    /// Those among them with a sequence after `after` and before `before`: what other readers of the same
+    /// name have at hand.
+    ///
+    /// # Errors
+    /// The bus is away.
+    pub async fn not_acknowledged(&self, after: u64, before: u64) -> Result<Vec<RecordingSealed>, BusError> {
         let (stream, consumer) = self.consumer().await?;
         let info = consumer.get_info().await;
         let info = info.map_err(|e| BusError::jetstream("read the stream SEALED", e))?;
         if info.num_ack_pending == 0 {
             return Ok(Vec::new());
         }
-        let newest = info.delivered.stream_sequence;
-        // A reader has far fewer at hand.
-        let oldest = newest.saturating_sub(streams::MAX_ACK_PENDING).max(info.ack_floor.stream_sequence) + 1;
+        let newest = info.delivered.stream_sequence.min(before.saturating_sub(1));
+        // Readers have fewer at hand.
+        let oldest = newest.saturating_sub(streams::MAX_ACK_PENDING);
+        let oldest = oldest.max(info.ack_floor.stream_sequence).max(after) + 1;
         let mut found = Vec::new();
         for sequence in oldest..=newest {
             match stream.get_raw_message(sequence).await {

@@ -3,14 +3,17 @@
 //! A message is acknowledged when its orders are committed. Crash before: it is delivered again.
 //! Crash between: it is delivered again, and found to be on the list.
 //!
-//! The list has the order of sealing: one message is taken in after the other, however long that takes, and
-//! what an earlier process had at hand when it was killed comes before anything new.
+//! The list has the order of sealing: what is announced together is taken in together, in one transaction,
+//! however long that takes, and what an earlier process had at hand when it was killed comes before anything
+//! new. Where a list is [in order](crate::WorkList::in_order), so does what another replica has at hand now:
+//! both take it in, and the list has it once.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use bus::{Bus, BusError};
+use bus::{Bus, BusError, Delivery};
 use domain::{RecordingId, ResourceName, TenantId};
+use futures::future;
 use jiff::Timestamp;
 use sql::Transaction;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,9 @@ use crate::{DeliveryError, Destination, NewOrder, Role, WorkList};
 
 /// Pause when the state database does not take an order.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// So many announcements are taken in in one transaction, if they are there.
+const MOST_TOGETHER: usize = 256;
 
 /// A sealed recording, as it was announced.
 #[derive(Debug, Clone, Copy)]
@@ -64,20 +70,6 @@ pub trait Intake: Send + Sync + 'static {
     fn taken_in(&self, announced: Announced<'_>, orders: Option<usize>);
 }
 
-#[derive(Debug, thiserror::Error)]
-enum NotTaken {
-    #[error(transparent)]
-    Poison(#[from] Poison),
-    #[error(transparent)]
-    Later(#[from] DeliveryError),
-}
-
-impl From<sql::SqlError> for NotTaken {
-    fn from(error: sql::SqlError) -> Self {
-        Self::Later(error.into())
-    }
-}
-
 /// Takes in until `shutdown`.
 pub(crate) async fn run(
     role: Role,
@@ -98,75 +90,124 @@ pub(crate) async fn run(
     }
 }
 
-/// One message after the other: what is not taken in yet waits in NATS, not here.
+/// One batch after the other: what is not taken in yet waits in NATS, not here.
 async fn consume(role: Role, bus: &Bus, list: &WorkList, intake: &impl Intake) -> Result<(), BusError> {
     let mut sealed = bus.sealed(role.service).await?;
-    for left in sealed.handed_out().await? {
-        // What is wrong with it is said when it can be answered.
-        let _ = patiently(list, intake, &left).await;
+    let left = sealed.handed_out().await?;
+    for some in left.chunks(MOST_TOGETHER) {
+        // What is wrong with one is said when it can be answered.
+        let _ = patiently(list, intake, &some.iter().collect::<Vec<_>>()).await;
     }
+    let mut seen = 0;
     loop {
-        let delivery = sealed.next().await?;
-        let recording = delivery.message.recording_id.clone();
-        let answered = match patiently(list, intake, &delivery.message).await {
-            Ok(()) => delivery.ack().await,
-            Err(poison) => {
-                tracing::error!(recording, reason = poison.0, "a sealed recording cannot be taken in");
-                delivery.dead_letter(&poison.0).await
-            }
+        let deliveries = sealed.next_some(MOST_TOGETHER).await?;
+        let mut with_others = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let gap = list.in_order && delivery.sequence > seen + 1;
+            let others =
+                if gap { sealed.not_acknowledged(seen, delivery.sequence).await? } else { Vec::new() };
+            seen = seen.max(delivery.sequence);
+            with_others.push((others, delivery));
+        }
+        let in_order =
+            with_others.iter().flat_map(|(others, delivery)| others.iter().chain([&delivery.message]));
+        let mut outcomes = patiently(list, intake, &in_order.collect::<Vec<_>>()).await.into_iter();
+        let answers = with_others.into_iter().filter_map(|(others, delivery)| {
+            // What another replica has at hand, that one answers.
+            outcomes.nth(others.len()).map(|outcome| answer(delivery, outcome))
+        });
+        future::join_all(answers).await;
+    }
+}
+
+/// Answers an announcement once it is taken in, or can never be.
+async fn answer(delivery: Delivery, outcome: Result<(), Poison>) {
+    let recording = delivery.message.recording_id.clone();
+    let answered = match outcome {
+        Ok(()) => delivery.ack().await,
+        Err(poison) => {
+            tracing::error!(recording, reason = poison.0, "a sealed recording cannot be taken in");
+            delivery.dead_letter(&poison.0).await
+        }
+    };
+    if let Err(error) = answered {
+        // It comes again and is found to be on the list.
+        tracing::debug!(recording, %error, "an answer did not get through");
+    }
+}
+
+/// Takes them in, in their order; while the state database does not take them, later ones wait. Of each,
+/// whether it can be taken in at all.
+async fn patiently(
+    list: &WorkList,
+    intake: &impl Intake,
+    together: &[&RecordingSealed],
+) -> Vec<Result<(), Poison>> {
+    let announced: Vec<_> = together.iter().map(|sealed| Readable::new(intake, sealed)).collect();
+    let readable: Vec<_> = announced.iter().filter_map(|announced| announced.as_ref().ok()).collect();
+    while let Err(error) = take_in(list, intake, &readable, Timestamp::now()).await {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let recordings = readable.len();
+        tracing::warn!(recordings, %error, cause, "sealed recordings are taken in later");
+        tokio::time::sleep(RETRY).await;
+    }
+    announced.into_iter().map(|announced| announced.map(drop)).collect()
+}
+
+/// An announcement that can be taken in.
+struct Readable<'a> {
+    tenant: TenantId,
+    recording: RecordingId,
+    sealed: &'a RecordingSealed,
+    orders: Vec<NewOrder>,
+}
+
+impl<'a> Readable<'a> {
+    fn new(intake: &impl Intake, sealed: &'a RecordingSealed) -> Result<Self, Poison> {
+        let invalid = |error: domain::InvalidId| Poison(error.to_string());
+        let tenant: TenantId = sealed.tenant.parse().map_err(invalid)?;
+        let recording: RecordingId = sealed.recording_id.parse().map_err(invalid)?;
+        let (names, payload) = intake.orders(sealed)?;
+        // A destination that a rule names twice gets it once.
+        let names: BTreeSet<ResourceName> =
+            names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(invalid)?;
+        let order = |name| NewOrder {
+            destination: Destination { tenant: tenant.clone(), name },
+            recording,
+            payload: payload.clone(),
         };
-        if let Err(error) = answered {
-            // It comes again and is found to be on the list.
-            tracing::debug!(recording, %error, "an answer did not get through");
-        }
+        let orders = names.into_iter().map(order).collect();
+        Ok(Self { tenant, recording, sealed, orders })
+    }
+
+    fn announced(&self) -> Announced<'_> {
+        Announced { tenant: &self.tenant, recording: self.recording, sealed: self.sealed }
     }
 }
 
-/// Takes it in; while the state database does not take it, later ones wait.
-async fn patiently(list: &WorkList, intake: &impl Intake, sealed: &RecordingSealed) -> Result<(), Poison> {
-    loop {
-        match take_in(list, intake, sealed, Timestamp::now()).await {
-            Ok(()) => return Ok(()),
-            Err(NotTaken::Poison(poison)) => return Err(poison),
-            Err(NotTaken::Later(error)) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                let recording = &sealed.recording_id;
-                tracing::warn!(recording, %error, cause, "a sealed recording is taken in later");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-    }
-}
-
-/// Stores a recording's orders in one transaction. A repeat changes nothing.
+/// Stores the orders of all of them in one transaction. A repeat changes nothing.
 async fn take_in(
     list: &WorkList,
     intake: &impl Intake,
-    sealed: &RecordingSealed,
+    together: &[&Readable<'_>],
     now: Timestamp,
-) -> Result<(), NotTaken> {
-    let invalid = |error: domain::InvalidId| Poison(error.to_string());
-    let tenant: TenantId = sealed.tenant.parse().map_err(invalid)?;
-    let recording: RecordingId = sealed.recording_id.parse().map_err(invalid)?;
-    let (names, payload) = intake.orders(sealed)?;
-    // A destination that a rule names twice gets it once.
-    let names: BTreeSet<ResourceName> =
-        names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(invalid)?;
-    let order = |name| NewOrder {
-        destination: Destination { tenant: tenant.clone(), name },
-        recording,
-        payload: payload.clone(),
-    };
-    let orders: Vec<NewOrder> = names.into_iter().map(order).collect();
-
-    let announced = Announced { tenant: &tenant, recording, sealed };
-    let mut tx = list.database().begin_write().await?;
-    let new = intake.store_in(&mut tx, announced, now).await?;
-    if new {
-        list.enqueue_in(&mut tx, &orders, now).await?;
+) -> Result<(), DeliveryError> {
+    if together.is_empty() {
+        return Ok(());
     }
-    tx.commit().await.map_err(DeliveryError::from)?;
+    let mut new = Vec::with_capacity(together.len());
+    let mut tx = list.database().begin_write().await?;
+    for one in together {
+        let is_new = intake.store_in(&mut tx, one.announced(), now).await?;
+        if is_new {
+            list.enqueue_in(&mut tx, &one.orders, now).await?;
+        }
+        new.push(is_new);
+    }
+    tx.commit().await?;
     list.announce();
-    intake.taken_in(announced, new.then_some(orders.len()));
+    for (one, is_new) in together.iter().zip(new) {
+        intake.taken_in(one.announced(), is_new.then_some(one.orders.len()));
+    }
     Ok(())
 }

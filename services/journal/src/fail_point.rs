@@ -5,7 +5,7 @@ use runtime::fail_point::FailPoints;
 static POINTS: FailPoints = FailPoints::new(STEPS);
 
 /// Every place, in the order in which a recording passes them.
-pub const STEPS: &[&str] = &["taken-in", "row-written", "noted-done"];
+pub const STEPS: &[&str] = &["announced", "taken-in", "row-written", "noted-done"];
 
 /// Lets the process abort when it reaches `step`. Once a process.
 ///

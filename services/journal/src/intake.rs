@@ -10,6 +10,7 @@ pub struct Announcements;
 
 impl Intake for Announcements {
     fn orders<'a>(&self, sealed: &'a RecordingSealed) -> Result<(&'a [String], Vec<u8>), Poison> {
+        fail_point::reached("announced");
         let row = sealed.row.as_ref().ok_or_else(|| Poison("it has no journal row".to_owned()))?;
         Ok((&sealed.journals, row.encode_to_vec()))
     }

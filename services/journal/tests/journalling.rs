@@ -112,7 +112,7 @@ async fn postgresql_stopped_and_started_again_has_each_row_once_and_the_fault_is
 
 #[tokio::test]
 async fn a_crash_after_any_step_loses_no_row_and_writes_none_twice() {
-    for step in ["taken-in", "row-written", "noted-done"] {
+    for step in ["announced", "taken-in", "row-written", "noted-done"] {
         let world = World::new(LOCAL).await;
         let row = world.seal(&["local"]).await;
         let mut journal = world.journal(&["--fail-at", step]);

@@ -84,8 +84,8 @@ async fn what_a_journal_had_at_hand_when_it_died_is_written_before_anything_newe
     for _ in 0..20 {
         sealed.push(world.seal(&["remote"]).await.base_file_name);
     }
-    // It has taken in one, and was handed the others.
-    let mut journal = world.journal(&["--fail-at", "taken-in"]);
+    // It was handed them, and has taken in none.
+    let mut journal = world.journal(&["--fail-at", "announced"]);
     wait::until("the journal to die", PATIENCE, || std::future::ready(journal.ended().unwrap()))
         .await
         .unwrap();
@@ -94,6 +94,27 @@ async fn what_a_journal_had_at_hand_when_it_died_is_written_before_anything_newe
     }
     let _journal = world.journal(&[]);
     assert_eq!(until_there_are(&server, 40).await, sealed);
+}
+
+#[tokio::test]
+async fn rows_come_in_the_order_of_sealing_though_replicas_share_the_announcements_and_one_dies() {
+    let server = Postgres::start().await.unwrap();
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    sqlx::query(TABLE).execute(&pool).await.unwrap();
+    pool.close().await;
+    let world = World::new(&remote(&server)).await;
+    let state = format!("{}?schema=state", server.url());
+    let [dying, _second, _third] = [(); 3].map(|()| world.journal_with(&state, &[]));
+    let mut sealed = Vec::new();
+    for _ in 0..300 {
+        sealed.push(world.seal(&["remote"]).await.base_file_name);
+    }
+    until_there_are(&server, 20).await;
+    dying.kill_hard().unwrap();
+    for _ in 0..300 {
+        sealed.push(world.seal(&["remote"]).await.base_file_name);
+    }
+    assert_eq!(until_there_are(&server, 600).await, sealed);
 }
 
 #[tokio::test]

@@ -50,12 +50,17 @@ impl World {
 
     /// Starts the journal; it retries after 0.1 s, at least each second.
     pub fn journal(&self, further: &[&str]) -> Process {
+        self.journal_with(&format!("sqlite:{}", self.path("state.sqlite").display()), further)
+    }
+
+    /// The same with this state database.
+    pub fn journal_with(&self, state: &str, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-journal"));
         command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
         command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self.nats.url()).arg("--config").arg(self.path("config"));
         command.arg("--data").arg(self.dir.path()).args(further);
-        command.arg("--state").arg(format!("sqlite:{}", self.path("state.sqlite").display()));
+        command.args(["--state", state]);
         Process::start("journal", self.dir.path(), &mut command).unwrap()
     }
 
