@@ -48,6 +48,11 @@ impl Running {
         let mut sshd = Sshd::start(&dir.path().join("sshd")).await.unwrap();
         configure(dir.path(), &[TENANT, ARCHIVE, &vault(&sshd)]);
         sshd.stop().unwrap();
+        Self::start_in(dir, sshd).await
+    }
+
+    /// The same with what is configured in `dir`.
+    async fn start_in(dir: TempDir, sshd: Sshd) -> Self {
         let mut up = Up::start_with(dir.path(), "up", &[], SOON).unwrap();
         let nats = up.ready().await.unwrap().nats;
         let bus = Bus::connect(BusOptions::new(&nats, "test")).await.unwrap();
@@ -226,4 +231,23 @@ async fn what_a_deleted_target_was_owed_waits_is_given_up_by_name_and_what_is_no
     let said = running.until_says("sweep", &[], "no target has it").await;
     assert!(said.starts_with(&format!("{given_up} acme since 20")), "{said}");
     assert!(running.staging(&given_up).exists());
+}
+
+#[tokio::test]
+async fn a_target_gets_its_recordings_by_a_login_that_lies_sealed_in_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = Sshd::start(&dir.path().join("sshd")).await.unwrap();
+    configure(dir.path(), &[TENANT, ARCHIVE, &vault(&sshd)]);
+    let (config, data) = (dir.path().join("config"), dir.path().join("data"));
+    let file = config.join("resources.yaml");
+    let mut seal = Command::new(env!("CARGO_BIN_EXE_callseal"));
+    seal.arg("seal-secret").arg("--config").arg(&config).arg("--data").arg(&data).arg(&file);
+    let output = seal.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("sealedData") && !text.contains("PRIVATE KEY"), "{text}");
+
+    let running = Running::start_in(dir, sshd).await;
+    let id = running.seal(&["vault"]).await;
+    running.shipment(&id, "vault", is("done")).await;
 }

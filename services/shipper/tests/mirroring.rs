@@ -3,7 +3,7 @@
 mod published;
 mod world;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use harness::{installation::http_get, ports, process::Process, sshd::Sshd, wait};
 use published::{CHANGE, Log, audited};
@@ -87,6 +87,30 @@ async fn an_archive_gets_the_log_and_the_means_to_check_it_and_is_whole_at_each_
     wait::until("the time stamp", PATIENCE, || async { stamped.exists().then_some(()) }).await.unwrap();
     assert!(stamped.with_extension("").exists());
     shipper.stop(PATIENCE).unwrap();
+}
+
+#[tokio::test]
+async fn the_log_keeps_to_the_bytes_a_second_of_its_target_both_ways() {
+    const RATE: u64 = 20_000;
+    let slow = ARCHIVE.replace("spec: {", &format!("spec: {{transfer: {{bytesPerSecond: {RATE}}}, "));
+    let world = World::new(&format!("{slow}{RULE}")).await;
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    let _shipper = mirroring(&world, &[]);
+    log.grow(1);
+    let archive = world.path("data/archive");
+    until_audited(&archive, "acme", 1).await;
+    log.grow(1_023);
+    let begun = Instant::now();
+    until_audited(&archive, "acme", 1_024).await;
+    let took = begun.elapsed().as_secs_f64();
+    let bundles: u64 = (0..4)
+        .map(|number| archive.join(format!("log/acme/tile/entries/{number:03}")))
+        .map(|path| fs::metadata(path).unwrap().len())
+        .sum();
+    // A quarter second's bytes may go at once; what is read back counts as well.
+    let least = 2.0 * bundles as f64 / RATE as f64 - 0.25;
+    assert!(least > 1.0, "{bundles} bytes are too few to tell");
+    assert!(took >= least, "{bundles} bytes there and back in {took:.2} s, not in {least:.2} s");
 }
 
 #[tokio::test]
