@@ -101,6 +101,9 @@ test() {
   demo
   debian /usr/bin/pkcs11-tool opensc
   debian /usr/sbin/sshd openssh-server
+  debian /usr/bin/sftp openssh-client
+  # Uploads to the Microsoft Graph that the tests play as one who is not us.
+  debian /usr/bin/rclone rclone
   debian /usr/sbin/smbd samba
   debian /usr/bin/smbclient smbclient
   # Judges logins of Windows.
@@ -114,6 +117,7 @@ test() {
   debian /usr/bin/sipp sip-tester
   debian /usr/bin/rtpengine rtpengine-daemon
   debian /usr/bin/soxi sox
+  debian /usr/bin/lame lame
   debian /usr/bin/espeak-ng espeak-ng
   debian /usr/bin/sqlite3 sqlite3
   # Other shells and another awk that verify.sh must run on: of small Linux systems, of the BSDs and macOS.
@@ -149,8 +153,6 @@ test() {
 # The programs that `make bench` measures Callseal beside.
 bench() {
   test
-  debian /usr/bin/sftp openssh-client
-  debian /usr/bin/rclone rclone
 }
 
 # The fuzzer: libFuzzer is C++ and comes with its crate.

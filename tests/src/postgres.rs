@@ -1,6 +1,6 @@
 //! A real PostgreSQL server with a cluster of its own in a temporary folder.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
@@ -63,6 +63,14 @@ impl Postgres {
     /// A URL with user and password.
     pub fn url(&self) -> String {
         format!("postgres://{}:{}@127.0.0.1:{}/{}", Self::USER, Self::PASSWORD, self.port, Self::DATABASE)
+    }
+
+    /// Gives the server a folder, for a tablespace.
+    ///
+    /// # Errors
+    /// The folder cannot be given away.
+    pub fn owns(&self, folder: &Path) -> anyhow::Result<()> {
+        SERVER.owns(folder)
     }
 
     /// Starts the server on its port, after [`stop`](Self::stop) or [`crash`](Self::crash).

@@ -15,8 +15,8 @@ use wire::recording_v1::RecordingSealed;
 
 use crate::{Bus, BusError, store::ACK_TIMEOUT, streams, subjects};
 
-/// What a reader has at hand before it is asked for.
-const BATCH: usize = 256;
+/// What a reader has at hand before it is asked for: announcements may be long.
+const BATCH: usize = 32;
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);

@@ -24,8 +24,9 @@ use crate::{DeliveryError, Destination, NewOrder, Role, WorkList};
 /// Pause when the state database does not take an order.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// So many announcements are taken in in one transaction, if they are there.
-const MOST_TOGETHER: usize = 256;
+/// So many announcements are taken in in one transaction, if they are there. Some are long: those of long
+/// calls with many gaps.
+const MOST_TOGETHER: usize = 32;
 
 /// A sealed recording, as it was announced.
 #[derive(Debug, Clone, Copy)]

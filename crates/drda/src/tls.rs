@@ -16,7 +16,8 @@ use crate::{error::DrdaError, options::Tls, transport::Stream};
 /// Wraps `stream` in TLS as `tls` says, which is not [`Tls::Off`].
 ///
 /// # Errors
-/// The server offers none, or its certificate is not trusted.
+/// The server offers none, or its certificate is not trusted; or the connection ended meanwhile, which says
+/// nothing of either.
 pub async fn wrap(
     stream: Box<dyn Stream>,
     host: &str,
@@ -25,7 +26,14 @@ pub async fn wrap(
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| DrdaError::Options("the host is neither a name nor an address"))?;
     let config = config(tls).map_err(|error| DrdaError::Tls(io::Error::other(error)))?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(DrdaError::Tls)
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            // A server without TLS answers, though not in TLS.
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => DrdaError::Lost(error),
+            _ => DrdaError::Tls(error),
+        }
+    })
 }
 
 fn config(tls: &Tls) -> Result<ClientConfig, Error> {

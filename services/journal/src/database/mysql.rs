@@ -47,11 +47,12 @@ mod number {
     pub const NO_COLUMN: [u16; 3] = [1054, 1264, 1364];
     pub const DENIED: [u16; 3] = [1142, 1143, 1227];
     pub const READ_ONLY: [u16; 4] = [1036, 1290, 1792, 1836];
-    pub const FULL: [u16; 4] = [3, 1021, 1041, 1114];
+    pub const FULL: [u16; 3] = [3, 1021, 1114];
     pub const BUSY: [u16; 2] = [1205, 1213];
     /// `max_statement_time` of MariaDB, `max_execution_time` of MySQL; and killed by somebody.
     pub const TOO_LONG: [u16; 3] = [1317, 1969, 3024];
-    pub const NOT_READY: [u16; 6] = [1040, 1053, 1080, 1129, 1203, 1927];
+    /// Also out of memory.
+    pub const NOT_READY: [u16; 7] = [1040, 1041, 1053, 1080, 1129, 1203, 1927];
     /// Data too long, a character that the column's set lacks, and other data that does not fit.
     pub const ROW: [u16; 7] = [1062, 1265, 1292, 1366, 1406, 3819, 4025];
 }

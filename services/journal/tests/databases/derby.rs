@@ -13,6 +13,9 @@ use crate::{
     world::row,
 };
 
+/// Bytes that login and insert take together with TLS, at most.
+const TLS_LONGEST: u64 = 9_000;
+
 fn target(server: &Derby, table: &str, change: impl FnOnce(&mut DerbyJournal)) -> JournalTarget {
     let mut derby = described::derby(server.port());
     change(&mut derby);
@@ -79,7 +82,6 @@ async fn tables_that_old_systems_made_are_used_in_derby_or_it_is_said_why_not() 
 async fn a_cut_connection_to_a_derby_server_costs_no_row_and_doubles_none() {
     let server = Derby::start().await.unwrap();
     let cable = Cable::to(server.port()).await.unwrap();
-    // A cut in the middle of a login with TLS would be taken for a server without TLS.
     let through = || {
         open(&target(&server, "cut", |derby| {
             derby.server.port = cable.port();
@@ -87,6 +89,19 @@ async fn a_cut_connection_to_a_derby_server_costs_no_row_and_doubles_none() {
         }))
     };
     contract::a_cut_insert_is_there_once(&cable, through, &*table(&server, "cut")).await;
+}
+
+#[tokio::test]
+async fn a_cut_connection_with_tls_to_a_derby_server_costs_no_row_and_doubles_none() {
+    let server = Derby::start_with_tls().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let with = |port: u16| {
+        open(&target(&server, "cut", |derby| {
+            derby.server.port = port;
+            derby.tls = DatabaseTls::Require;
+        }))
+    };
+    contract::a_cut_insert_of(TLS_LONGEST, &cable, || with(cable.port()), &*with(server.port())).await;
 }
 
 #[tokio::test]

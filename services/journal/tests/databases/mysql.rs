@@ -5,13 +5,13 @@ use domain::{
     RecordingId,
     resources::{DatabaseTls, JournalDatabase, JournalTarget, MySqlJournal},
 };
-use harness::{cable::Cable, mariadb::MariaDb};
+use harness::{cable::Cable, mariadb::MariaDb, wait};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::{
     contract,
     described::{self, journal, open},
-    world::row,
+    world::{PATIENCE, row},
 };
 
 fn target(server: &MariaDb, table: &str, change: impl FnOnce(&mut MySqlJournal)) -> JournalTarget {
@@ -90,6 +90,69 @@ async fn a_cut_connection_to_a_mariadb_server_costs_no_row_and_doubles_none() {
     let cable = Cable::to(server.port()).await.unwrap();
     let through = || open(&target(&server, "cut", |mysql| mysql.server.port = cable.port()));
     contract::a_cut_insert_is_there_once(&cable, through, &*table(&server, "cut")).await;
+}
+
+#[tokio::test]
+async fn tables_that_old_systems_made_are_used_in_mariadb_or_it_is_said_why_not() {
+    let server = MariaDb::start().await.unwrap();
+    let columns = "basefilename varchar(200), direction text, time bigint, callid text, callername text, caller text, \
+                   callee text, setting text, signature text";
+    server
+        .sql(&format!(
+            "USE {}; CREATE TABLE old ({columns}, id int AUTO_INCREMENT PRIMARY KEY, note varchar(9) NOT NULL DEFAULT 'x', \
+             day date); CREATE TABLE demanding ({columns}, clerk varchar(9) NOT NULL); \
+             CREATE TABLE lacking (basefilename varchar(200), direction text)",
+            MariaDb::DATABASE
+        ))
+        .unwrap();
+    let old = table(&server, "old");
+    old.check().await.unwrap();
+    assert_eq!(old.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+    for (name, words) in
+        [("demanding", "wants a value in the column clerk"), ("lacking", "lacks the columns time, callid")]
+    {
+        let error = table(&server, name).check().await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Columns && error.to_string().contains(words), "{error}");
+    }
+}
+
+/// InnoDB sees a deadlock at once, and takes back whoever has changed less.
+#[tokio::test]
+async fn a_deadlock_in_mariadb_is_named_and_the_rows_are_written_once_afterwards() {
+    let server = MariaDb::start().await.unwrap();
+    let table_of_old = "CREATE TABLE keyed (basefilename varchar(200) PRIMARY KEY, direction text, time bigint, callid text, \
+                        callername text, caller text, callee text, setting text, signature text)";
+    server.sql(&format!("USE {}; {table_of_old}", MariaDb::DATABASE)).unwrap();
+    let url = format!(
+        "mysql://{}:{}@127.0.0.1:{}/{}",
+        MariaDb::USER,
+        MariaDb::PASSWORD,
+        server.port(),
+        MariaDb::DATABASE
+    );
+    let rows: Vec<_> = (0..20).map(|_| row(RecordingId::new())).collect();
+    let name = |number: usize| rows[number].base_file_name.clone();
+    let mut other = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN").await.unwrap();
+    let insert = "INSERT INTO keyed (basefilename) VALUES (?)";
+    for number in 0..1_000 {
+        sqlx::query(insert).bind(format!("other {number}")).execute(&mut other).await.unwrap();
+    }
+    sqlx::query(insert).bind(name(19)).execute(&mut other).await.unwrap();
+    let (journal, batch) = (table(&server, "keyed"), rows.clone());
+    let waiting = tokio::spawn(async move { (journal.insert(&batch).await, journal) });
+    wait::until("the journal to wait", PATIENCE, || {
+        let waits = server.sql("SELECT count(*) FROM information_schema.innodb_lock_waits");
+        std::future::ready(waits.ok().filter(|count| count.trim() != "0").map(drop))
+    })
+    .await
+    .unwrap();
+    sqlx::query(insert).bind(name(0)).execute(&mut other).await.unwrap();
+    let (outcome, journal) = waiting.await.unwrap();
+    let error = outcome.unwrap_err();
+    assert!(error.kind() == ErrorKind::Busy && !error.is_permanent(), "{error}");
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(journal.insert(&rows).await.unwrap(), 20);
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! A real PostgreSQL server.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use callseal_journal::database::{ErrorKind, JournalDb, Proven};
 use domain::{
     RecordingId,
     resources::{DatabaseTls, ExtraColumn, JournalDatabase, JournalTarget, PostgresJournal},
 };
-use harness::{cable::Cable, postgres::Postgres, wait};
+use harness::{cable::Cable, postgres::Postgres, small_disk::SmallDisk, wait};
 
 use crate::{
     contract,
@@ -119,6 +121,75 @@ async fn further_columns_are_written_where_they_are_asked_for() {
     table(&server, "wide").check().await.unwrap();
 }
 
+/// The one whose patience ends first is taken back: ours.
+#[tokio::test]
+async fn a_deadlock_in_postgresql_is_named_and_the_rows_are_written_once_afterwards() {
+    let server = Postgres::start().await.unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let journal = table(&server, "keyed");
+    journal.create_table().await.unwrap();
+    for statement in [
+        "CREATE UNIQUE INDEX ON keyed (basefilename)".to_owned(),
+        format!("ALTER ROLE {} SET deadlock_timeout = '2s'", Postgres::USER),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    }
+    let rows: Vec<_> = (0..20).map(|_| row(RecordingId::new())).collect();
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("SET LOCAL deadlock_timeout = '60s'").execute(&mut *other).await.unwrap();
+    let insert = "INSERT INTO keyed (basefilename) VALUES ($1)";
+    sqlx::query(insert).bind(&rows[19].base_file_name).execute(&mut *other).await.unwrap();
+    let (journal, batch) = (table(&server, "keyed"), rows.clone());
+    let waiting = tokio::spawn(async move { (journal.insert(&batch).await, journal) });
+    wait::until("the journal to wait", PATIENCE, || async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'callseal-journal' AND wait_event_type = 'Lock'";
+        let (waiting,): (i64,) = sqlx::query_as(waits).fetch_one(&pool).await.ok()?;
+        (waiting > 0).then_some(())
+    })
+    .await
+    .unwrap();
+    sqlx::query(insert).bind(&rows[0].base_file_name).execute(&mut *other).await.unwrap();
+    let (outcome, journal) = waiting.await.unwrap();
+    let error = outcome.unwrap_err();
+    assert!(error.kind() == ErrorKind::Busy && !error.is_permanent(), "{error}");
+    other.rollback().await.unwrap();
+    assert_eq!(journal.insert(&rows).await.unwrap(), 20);
+}
+
+#[tokio::test]
+async fn a_full_disk_of_postgresql_is_named_and_the_rows_follow_when_there_is_space() {
+    let server = Postgres::start().await.unwrap();
+    let dir = tempfile::Builder::new().prefix("callseal-full-").tempdir().unwrap();
+    let disk = SmallDisk::mount(&dir.path().join("disk"), 1 << 20).unwrap();
+    let folder = dir.path().join("disk/space");
+    std::fs::create_dir(&folder).unwrap();
+    server.owns(&folder).unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    let journal = table(&server, "small");
+    journal.create_table().await.unwrap();
+    for statement in [
+        format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()),
+        "ALTER TABLE small SET TABLESPACE small".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    }
+    let mut written = 0;
+    let (error, refused) = loop {
+        let batch: Vec<_> = (0..500).map(|_| row(RecordingId::new())).collect();
+        match journal.insert(&batch).await {
+            Ok(rows) => written += rows,
+            Err(error) => break (error, batch),
+        }
+    };
+    assert!(written > 0 && error.kind() == ErrorKind::Full, "after {written} rows: {error}");
+    assert!(error.to_string().contains("make space"), "{error}");
+    disk.resize(64 << 20).unwrap();
+    assert_eq!(journal.insert(&refused).await.unwrap(), 500);
+    let (rows,): (i64,) = sqlx::query_as("SELECT count(*) FROM small").fetch_one(&pool).await.unwrap();
+    assert_eq!(rows as u64, written + 500);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_secrets() {
     let mut server = Postgres::start().await.unwrap();
@@ -126,7 +197,17 @@ async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_se
     let wrong_password = with(&|postgres| postgres.server.password = Some("hunter2".into()));
     let wrong_database = with(&|postgres| postgres.server.database = "nowhere".into());
     let tls = with(&|postgres| postgres.tls = DatabaseTls::Require);
+    let expired = with(&|postgres| {
+        (postgres.server.user, postgres.server.password) = ("late".into(), Some("late".into()));
+    });
     let no_schema = with(&|postgres| postgres.schema = Some("nowhere".into()));
+    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
+    sqlx::query("CREATE USER late PASSWORD 'late' VALID UNTIL '2020-01-01'").execute(&pool).await.unwrap();
+    let error = expired.check().await.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::LoginRefused && error.to_string().contains("has it expired?"),
+        "{error}"
+    );
     for (journal, kind) in [
         (wrong_password, ErrorKind::LoginRefused),
         (wrong_database, ErrorKind::NoDatabase),
@@ -138,7 +219,6 @@ async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_se
         assert!(error.is_permanent() && !error.to_string().contains("hunter2"), "{error}");
     }
 
-    let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
     for statement in [
         "CREATE TABLE other (basefilename text, \"time\" bigint)",
         "CREATE TABLE narrow (basefilename varchar(9), direction text, \"time\" bigint, callid text, \

@@ -21,13 +21,17 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
                 "{server} does not take this kind of login, or not of this domain; allow SQL Server authentication on it, or name a user as DOMAIN\\user"
             ),
         ),
-        18_456 | 18_450 | 18_451 | 18_461 | 40_615 => (
+        18_456 | 18_450 => (
             ErrorKind::LoginRefused,
             format!(
                 "{server} refuses the login; check user, password, and whether it allows SQL Server logins"
             ),
         ),
-        911 | 4060 | 4063 => (
+        40_615 => (
+            ErrorKind::Denied,
+            format!("the firewall of {server} does not let this address in; add a rule for it there"),
+        ),
+        911 | 4060 | 4063 | 4064 => (
             ErrorKind::NoDatabase,
             format!("{server} has no database of this name, or none that this login may open"),
         ),
@@ -38,7 +42,7 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
             ErrorKind::Columns,
             format!("the table {table} on {server} lacks a column, or wants a value in another"),
         ),
-        206 | 245 | 306 | 402 | 8114 | 8115 => {
+        206 | 245 | 257 | 306 | 402 | 8114 | 8115 => {
             (ErrorKind::Columns, format!("the table {table} on {server} has a column of another type"))
         }
         2760 => (
@@ -61,7 +65,7 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
                 "the database on {server} is read-only: is it a secondary replica? Name the primary as host"
             ),
         ),
-        1205 | 1222 | 3635 | 3960 => {
+        1204 | 1205 | 1222 | 3635 | 3960 => {
             (ErrorKind::Busy, format!("other writers of the table {table} on {server} were in the way"))
         }
         1101 | 1105 | 9002 | 40_544 => (
@@ -75,7 +79,7 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
                 "the table {table} on {server} refuses the row (error {number}); look at lengths and constraints of its columns"
             ),
         ),
-        // Starting, ending, moving, out of memory or of connections.
+        // Starting, ending, moving, for administrators alone, out of memory or of connections.
         596
         | 701
         | 921
@@ -96,6 +100,8 @@ pub(super) fn by_number(number: u32, server: &str, table: &str) -> (ErrorKind, S
         | 10_928
         | 10_929
         | 18_401
+        | 18_451
+        | 18_461
         | 40_197
         | 40_501
         | 40_613
@@ -122,6 +128,10 @@ mod tests {
             (207, ErrorKind::Columns, "lacks a column"),
             (515, ErrorKind::Columns, "wants a value"),
             (402, ErrorKind::Columns, "another type"),
+            (257, ErrorKind::Columns, "another type"),
+            (40_615, ErrorKind::Denied, "add a rule"),
+            (18_461, ErrorKind::Unreachable, "not ready"),
+            (1204, ErrorKind::Busy, "in the way"),
             (229, ErrorKind::Denied, "grant SELECT and INSERT"),
             (262, ErrorKind::Denied, "grant CREATE TABLE"),
             (3906, ErrorKind::Denied, "Name the primary"),
