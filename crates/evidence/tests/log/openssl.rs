@@ -56,7 +56,9 @@ fn a_verifier_key_comes_back_and_one_with_another_hash_or_type_is_refused() {
             hash == hash.to_uppercase()
         );
         assert_eq!(LogKey::parse(&format!(" {vkey}")), Err(LogKeyError::Format));
-        assert_eq!(LogKey::parse(&vkey.replace(&hash, "")), Err(LogKeyError::Format));
+        // What is left may hold a "+" of Base64, and then looks like something else that is wrong.
+        assert!(LogKey::parse(&vkey.replace(&hash, "")).is_err());
+        assert_eq!(LogKey::parse(&key.name), Err(LogKeyError::Format));
         assert_eq!(
             LogPublicKey::from_typed_bytes(&[&[9], &key.public.to_typed_bytes()[1..]].concat()),
             Err(LogKeyError::Kind)
