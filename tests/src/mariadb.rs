@@ -68,6 +68,11 @@ impl MariaDb {
         self.port
     }
 
+    /// A URL with user and password.
+    pub fn url(&self) -> String {
+        format!("mysql://{}:{}@127.0.0.1:{}/{}", Self::USER, Self::PASSWORD, self.port, Self::DATABASE)
+    }
+
     /// The certificate (PEM) of the authority that made the server's, which is for `localhost` and `127.0.0.1`.
     pub fn ca(&self) -> &str {
         &self.ca

@@ -87,10 +87,12 @@ impl SealedConsumer {
     /// As those of [`next`](Self::next).
     pub async fn next_some(&mut self, most: usize) -> Result<Vec<Delivery>, BusError> {
         let mut some = vec![self.next().await?];
-        while some.len() < most {
-            // What is wrong with the stream, the next call meets again.
-            let Some(Some(Some(Ok(message)))) = self.open.as_mut().map(|open| open.next().now_or_never())
-            else {
+        while some.len() < most
+            && let Some(ready) = self.open.as_mut().and_then(|open| open.next().now_or_never())
+        {
+            let Some(Ok(message)) = ready else {
+                debug!(consumer = self.name, error = ?ready, "reading SEALED anew");
+                self.open = None;
                 break;
             };
             some.extend(self.decode(message).await);

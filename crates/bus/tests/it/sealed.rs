@@ -42,6 +42,35 @@ async fn each_consumer_gets_each_recording_once_even_if_it_comes_later_than_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn announcements_that_are_there_come_together_in_their_order_and_what_another_reader_has_is_seen() {
+    let nats = Nats::start();
+    let bus = nats.bus().await;
+    let all: Vec<_> = (0..40).map(|_| sealed()).collect();
+    for one in &all {
+        bus.publish_sealed(one).await.unwrap();
+    }
+    let mut reader = bus.sealed("journal").await.unwrap();
+    let (mut read, mut most) = (Vec::new(), 0);
+    while read.len() < all.len() {
+        let some = soon("the next ones", reader.next_some(7)).await.unwrap();
+        most = most.max(some.len());
+        read.extend(some);
+    }
+    assert!((2..=7).contains(&most), "{most} at once");
+    let messages: Vec<_> = read.iter().map(|delivery| &delivery.message).collect();
+    assert_eq!(messages, all.iter().collect::<Vec<_>>());
+
+    let other = bus.sealed("journal").await.unwrap();
+    let (after, before) = (read[9].sequence, read[13].sequence);
+    assert_eq!(other.not_acknowledged(after, before).await.unwrap(), all[10..13]);
+    assert_eq!(other.not_acknowledged(after, after + 1).await.unwrap(), []);
+    for delivery in read.drain(..12) {
+        delivery.ack().await.unwrap();
+    }
+    assert_eq!(other.not_acknowledged(after, before).await.unwrap(), all[12..13]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_goes_on_after_a_restart_of_the_server_and_gets_again_what_it_did_not_acknowledge() {
     let mut nats = Nats::start();
     let bus = nats.bus().await;

@@ -94,6 +94,7 @@ pub async fn is_read_page_by_page(journal: &dyn JournalDb) {
         row.time_unix_ms -= row.time_unix_ms % 5000;
         row.direction = if number % 2 == 0 { "in" } else { "out" }.into();
         row.caller = format!("+49703{number:06}");
+        row.callee = format!("+49221{number:06}");
         row.setting = format!("rule {}", number % 10);
     }
     for batch in rows.chunks(500) {
@@ -127,8 +128,10 @@ pub async fn is_read_page_by_page(journal: &dyn JournalDb) {
     })
     .await;
     asked(Query { direction: Some("out".into()), ..all.clone() }, &|row| row.direction == "out").await;
-    let party = Some("+49703004711".to_owned());
-    asked(Query { caller_or_callee: party, ..all.clone() }, &|row| row.caller == "+49703004711").await;
+    for party in ["+49703004711", "+49221000815"] {
+        let query = Query { caller_or_callee: Some(party.to_owned()), ..all.clone() };
+        asked(query, &|row| row.caller == party || row.callee == party).await;
+    }
     asked(Query { rule: Some("rule 3".into()), direction: Some("out".into()), ..all }, &|row| {
         row.setting == "rule 3"
     })

@@ -68,14 +68,7 @@ async fn a_mariadb_server_keeps_the_contract_whatever_its_own_settings() {
     assert_eq!(lasting.read(&Query::newest(9)).await.unwrap(), []);
 
     server.sql("SET GLOBAL max_statement_time = 0.3").unwrap();
-    let url = format!(
-        "mysql://{}:{}@127.0.0.1:{}/{}",
-        MariaDb::USER,
-        MariaDb::PASSWORD,
-        server.port(),
-        MariaDb::DATABASE
-    );
-    let mut holder = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let mut holder = sqlx::MySqlConnection::connect(&server.url()).await.unwrap();
     holder.execute("LOCK TABLES padded WRITE").await.unwrap();
     let (journal, row) = (table(&server, "padded"), [row(RecordingId::new())]);
     let error = journal.insert(&row).await.unwrap_err();
@@ -123,16 +116,9 @@ async fn a_deadlock_in_mariadb_is_named_and_the_rows_are_written_once_afterwards
     let table_of_old = "CREATE TABLE keyed (basefilename varchar(200) PRIMARY KEY, direction text, time bigint, callid text, \
                         callername text, caller text, callee text, setting text, signature text)";
     server.sql(&format!("USE {}; {table_of_old}", MariaDb::DATABASE)).unwrap();
-    let url = format!(
-        "mysql://{}:{}@127.0.0.1:{}/{}",
-        MariaDb::USER,
-        MariaDb::PASSWORD,
-        server.port(),
-        MariaDb::DATABASE
-    );
     let rows: Vec<_> = (0..20).map(|_| row(RecordingId::new())).collect();
     let name = |number: usize| rows[number].base_file_name.clone();
-    let mut other = sqlx::MySqlConnection::connect(&url).await.unwrap();
+    let mut other = sqlx::MySqlConnection::connect(&server.url()).await.unwrap();
     other.execute("BEGIN").await.unwrap();
     let insert = "INSERT INTO keyed (basefilename) VALUES (?)";
     for number in 0..1_000 {
