@@ -63,8 +63,8 @@ async fn thousands_of_rows_are_written_once_each_after_an_outage_and_take_no_mem
     let grown = most_resident_kib(&running) - before;
     println!("{rows} rows sealed in {sealed:.1?}, written in {:.1?} after the outage", begun.elapsed());
     println!("{before} KiB after 500 rows, {grown} KiB more after {rows} more");
-    // 5,000 take 5 MB on the bus, and several times that in memory; 100,000 fill the caches of the state
-    // database, 2 MB for each of nine connections, and take no more than that.
+    // 5,000 take 5 MB on the bus, and several times that in memory; 100,000 take
+    // 100 MB there, and the memory stops growing long before that.
     let limit = if rows > ROWS { 48 } else { 24 };
     assert!(grown < limit * 1024, "{grown} KiB more");
 }
