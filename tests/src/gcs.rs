@@ -44,6 +44,7 @@ struct State {
     sessions: BTreeMap<String, Session>,
     generations: u64,
     seen: Vec<String>,
+    silent_when_complete: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -113,6 +114,11 @@ impl Gcs {
     /// All upload sessions have run out.
     pub fn forget_sessions(&self) {
         self.world.lock().sessions.clear();
+    }
+
+    /// Whether an upload that completes gets no answer: the object is there, and the connection lives.
+    pub fn keep_silent_when_complete(&self, silent: bool) {
+        self.world.lock().silent_when_complete = silent;
     }
 
     /// All requests since the last call: method, name, and `Content-Range` if there is one.
