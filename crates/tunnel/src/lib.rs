@@ -34,8 +34,8 @@ pub use survey::shown_keys;
 /// How long connecting, logging in, and opening a channel may take each.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a server may be silent, or take nothing in, before it is taken for dead: a line of 1 Mbit/s
-/// needs 16 s for what OpenSSH takes in unasked.
+/// How long a server may be silent, or take nothing in, before it is taken for dead. A line of 20 kB/s that is
+/// full for longer still shows signs of life: OpenSSH makes room for more at every hundred kilobytes.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// Connects to `host` at `port`: through the tunnel, or without one as TCP does, Nagle's algorithm

@@ -1,6 +1,8 @@
 //! The shipper and a drive of Microsoft 365, as the harness plays it.
 
 #[allow(dead_code, reason = "other tests use more of it")]
+mod published;
+#[allow(dead_code, reason = "other tests use more of it")]
 mod world;
 
 use std::fs;
@@ -9,6 +11,7 @@ use harness::{
     graph::{CLIENT, Graph, Instead, LABEL, SECRET, TENANT, USER, USER_DRIVE},
     wait,
 };
+use published::Log;
 use wire::event_v1::event::What;
 use world::{PATIENCE, World};
 
@@ -79,4 +82,29 @@ async fn a_shipper_killed_in_mid_upload_goes_on_where_it_was_and_labels_the_reco
         assert_eq!(stored.label.as_deref(), Some(LABEL), "{ending}");
     }
     assert_eq!(graph.unfinished(), 0);
+}
+
+#[tokio::test]
+async fn f75_a_login_that_nobody_made_is_told_as_soon_as_a_rule_names_the_drive() {
+    let dir = tempfile::tempdir().unwrap();
+    let graph = Graph::start(dir.path()).await.unwrap();
+    let mut world = world(&graph).await;
+    world.configure(&format!(
+        "---\nkind: StorageTarget\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: drive, namespace: acme}}\n\
+         spec: {{oneDrive: {{login: {{user: {{tenantId: {TENANT}, clientId: {CLIENT}, account: main}}}}, drive: {{user: {USER}}}}}}}\n\
+         ---\nkind: RecordingRule\napiVersion: callseal.io/v1alpha1\nmetadata: {{name: all, namespace: acme}}\n\
+         spec: {{order: 1, profile: legalDuty, scope: all, targets: [drive]}}\n"
+    ));
+    let mut log = Log::new(&world.path("staging"), "acme", 1);
+    log.grow(1);
+    let _shipper = world.shipper(&["--archive-log-every", "0.05"]);
+    // No recording was made yet: the first one must not be what finds it out.
+    let fault = world
+        .event("the missing login", |what| match what {
+            What::Fault(fault) => Some(fault),
+            _ => None,
+        })
+        .await;
+    assert!(fault.problem.contains("callseal login --config"), "{}", fault.problem);
+    assert!(graph.signed_in().is_empty());
 }

@@ -1,12 +1,16 @@
 //! Who waits until more may be sent, and what it waits for is gone.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use domain::resources::SshTunnel;
+use harness::cable::Cable;
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 use tunnel::{Stream, Tunnel};
@@ -104,5 +108,58 @@ async fn a_server_of_the_tunnel_that_falls_silent_is_taken_for_dead_by_who_sends
         hops[silent].start_again().await.unwrap();
         let again = tunnel.connect("127.0.0.1", echo().await).await.unwrap();
         comes_back(again, 1 << 20).await;
+    }
+}
+
+/// The port of a server that takes in what comes and says how much it was when nothing more comes.
+async fn counting() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut all = Vec::new();
+                client.read_to_end(&mut all).await?;
+                client.write_u64(all.len() as u64).await
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_slow_line_that_is_full_for_longer_than_a_silence_is_not_taken_for_a_dead_one() {
+    // With the silence of every day these would be 20 kB/s, and each connection has a window's worth to send.
+    const SILENCE: Duration = Duration::from_secs(4);
+    const RATE: u32 = 150_000;
+    const EACH: usize = 400_000;
+    let dir = tempfile::tempdir().unwrap();
+    let hops = servers(dir.path(), 2).await;
+    let sink = counting().await;
+    // Before the first server, and between the two.
+    for slow in [0, 1] {
+        let mut hops: Vec<_> = hops.iter().map(described).collect();
+        let cable = Cable::to(hops[slow].port).await.unwrap();
+        hops[slow].port = cable.port();
+        let tunnel = Tunnel::with_silence(SshTunnel { hops }, SILENCE);
+        let mut near = Vec::new();
+        for _ in 0..4 {
+            near.push(tunnel.connect("127.0.0.1", sink).await.unwrap());
+        }
+        cable.slow(Some(RATE));
+        let begun = Instant::now();
+        let sending: JoinSet<io::Result<u64>> = near
+            .into_iter()
+            .map(|mut near| async move {
+                near.write_all(&vec![7; EACH]).await?;
+                near.shutdown().await?;
+                near.read_u64().await
+            })
+            .collect();
+        for arrived in sending.join_all().await {
+            assert_eq!(arrived.expect("taken for dead"), EACH as u64);
+        }
+        assert!(begun.elapsed() > SILENCE * 2, "the line was full for {:?} only", begun.elapsed());
+        assert_eq!(cable.connections(), 1);
     }
 }
