@@ -17,6 +17,10 @@ pub struct RulesArgs {
     /// Folder of resources: YAML files, sub-folders for tenants.
     #[arg(long, env = "CALLSEAL_CONFIG", value_name = "DIR")]
     config: PathBuf,
+    /// File with the key that opens sealed values of Secrets. Without it nothing is said of targets and
+    /// journals whose login is sealed.
+    #[arg(long, env = "CALLSEAL_VAULT_KEY", value_name = "FILE")]
+    vault_key: Option<PathBuf>,
     /// Only the rules of this tenant.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
@@ -52,7 +56,10 @@ pub fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn list(args: &RulesArgs) -> anyhow::Result<(Loaded, String)> {
-    let loaded = config::load(&args.config)?;
+    let loaded = match &args.vault_key {
+        Some(key) => config::load_with_key(&args.config, key)?,
+        None => config::load(&args.config)?,
+    };
     let tenants = tenants(&loaded, args.tenant.as_deref())?;
     let texts: Vec<String> = tenants.into_iter().map(|tenant| rules_of(tenant, args)).collect();
     let text = texts.join("\n");

@@ -137,6 +137,16 @@ fn f75_a_rule_that_names_an_incomplete_target_is_warned_of_with_what_is_missing(
 
     configure(dir.path(), &[resources.concat(), rule(false)]);
     assert_eq!(said(&rules(dir.path(), &[]).stderr, dir.path()), "", "a disabled rule chooses nothing");
+
+    // A sealed login says nothing without its key.
+    configure(dir.path(), &[resources.concat(), rule(true)]);
+    let data = tempfile::tempdir().unwrap();
+    let mut seal = Command::new(env!("CARGO_BIN_EXE_callseal"));
+    seal.arg("seal-secret").arg("--config").arg(dir.path()).arg("--data").arg(data.path());
+    assert!(seal.arg(dir.path().join("resources.yaml")).output().unwrap().status.success());
+    assert_eq!(said(&rules(dir.path(), &[]).stderr, dir.path()), "");
+    let key = data.path().join("vault.key").display().to_string();
+    assert_eq!(said(&rules(dir.path(), &["--vault-key", &key]).stderr, dir.path()), warned);
 }
 
 #[test]
