@@ -1,8 +1,12 @@
 //! A folder of this machine.
 
+mod aside;
+
 use std::{
-    fs, io,
+    fs,
+    io::{self, Seek as _, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,25 +15,34 @@ use nix::{
     errno::Errno,
     fcntl::{AT_FDCWD, RenameFlags, renameat2},
 };
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
+use self::aside::Aside;
 use crate::{
     Content, ErrorKind, Kind, Listed, TargetError,
-    content::{BLOCK, Reader},
+    blocks::Blocks,
+    content::Reader,
     files::{Files, Published},
-    pump::pump,
 };
+
+/// So long one call may take: syncing a large file to a slow disk takes minutes.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
 
 /// A local folder as a target (F-72).
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
+    aside: Aside,
 }
 
 impl Folder {
     /// A target in the folder `root`, which is made when missing.
-    pub const fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub fn new(root: PathBuf) -> Self {
+        Self::answering_within(root, ANSWERS_WITHIN)
+    }
+
+    /// The same, taken for unreachable when a call to its file system takes longer than `limit`.
+    pub fn answering_within(root: PathBuf, limit: Duration) -> Self {
+        Self { root, aside: Aside::new(limit) }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -42,8 +55,7 @@ impl Folder {
         doing: &'static str,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, TargetError> {
-        let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
-        done.map_err(|error| self.fault(doing, error))
+        self.aside.run(work).await.map_err(|error| self.fault(doing, error))
     }
 
     fn fault(&self, doing: &str, error: io::Error) -> TargetError {
@@ -89,10 +101,9 @@ impl Files for Folder {
     }
 
     async fn read(&self, path: &str) -> Result<Reader, TargetError> {
-        let mut file =
-            tokio::fs::File::open(self.path(path)).await.map_err(|error| self.unreadable(error))?;
-        file.set_max_buf_size(BLOCK);
-        Ok(Box::pin(file))
+        let path = self.path(path);
+        let file = self.aside("reading from", move || fs::File::open(path)).await?;
+        Ok(self.aside.read(file))
     }
 
     async fn entries(&self, folder: &str) -> Result<Vec<Listed>, TargetError> {
@@ -101,15 +112,19 @@ impl Files for Folder {
     }
 
     async fn write(&self, path: &str, content: &Content, offset: u64) -> Result<(), TargetError> {
-        let failed = |error| self.fault("writing to", error);
-        let mut options = tokio::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(false).open(self.path(path)).await.map_err(failed)?;
-        file.set_max_buf_size(BLOCK);
-        file.seek(io::SeekFrom::Start(offset)).await.map_err(failed)?;
-        pump(content, offset, &mut file, failed).await?;
-        file.flush().await.map_err(failed)?;
-        file.sync_all().await.map_err(failed)
+        const DOING: &str = "writing to";
+        let path = self.path(path);
+        let open = move || {
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            file.seek(io::SeekFrom::Start(offset))?;
+            Ok(file)
+        };
+        let mut file = self.aside(DOING, open).await?;
+        let mut blocks = Blocks::open(content, offset).await?;
+        while let Some(block) = blocks.next().await? {
+            file = self.aside(DOING, move || file.write_all(&block).map(|()| file)).await?;
+        }
+        self.aside(DOING, move || file.sync_all()).await
     }
 
     async fn publish(&self, from: &str, to: &str) -> Result<Published, TargetError> {

@@ -7,6 +7,7 @@
 //! File names hold phone numbers, so they stand in no error text and in no log above debug level:
 //! the caller adds the recording id.
 
+mod blocks;
 mod content;
 mod dispatch;
 mod email;
@@ -18,7 +19,6 @@ mod names;
 mod object;
 pub mod one_drive;
 mod pace;
-mod pump;
 mod script;
 pub mod sftp;
 mod smb;

@@ -23,8 +23,8 @@ use object_store::{
 use tokio_util::io::StreamReader;
 
 use crate::{
-    Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified, content::measure,
-    files::MOST_ASIDE, names, pump::Blocks,
+    Content, Digest, ErrorKind, Listed, Method, Put, Reader, Target, TargetError, Verified, blocks::Blocks,
+    content::measure, files::MOST_ASIDE, names,
 };
 use fault::{LOCKED, Refusal};
 use line::{Answer, Ended, Extra};

@@ -29,10 +29,10 @@ use tunnel::Tunnel;
 
 use crate::{
     Content, Kind, Listed, TargetError,
+    blocks::Blocks,
     content::Reader,
     files::{Files, Published, Seen},
     names,
-    pump::Blocks,
 };
 use chains::{Taken, rename, write_new};
 use connection::Connection;

@@ -2,10 +2,14 @@
 
 mod content;
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use content::{Breaking, bytes, content_of, listed, replaced_while_read, unfinished};
-use harness::small_disk::SmallDisk;
+use harness::{small_disk::SmallDisk, wait};
+use nix::{sys::stat::Mode, unistd::mkfifo};
 use targets::{Content, ErrorKind, Folder, Outcome, Target};
 
 #[tokio::test]
@@ -180,4 +184,39 @@ async fn a_folder_is_listed_with_sizes_and_without_what_is_unfinished() {
     std::os::unix::fs::symlink(dir.path(), dir.path().join("calls/round")).unwrap();
     std::os::unix::fs::symlink("a b+c.wav", dir.path().join("calls/link.wav")).unwrap();
     listed(&target).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_hangs_is_unreachable_costs_a_few_threads_and_goes_on_when_it_answers() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+    let dir = tempfile::tempdir().unwrap();
+    let target = Folder::answering_within(dir.path().into(), LIMIT);
+    let (none, some) = (content_of(0), content_of(1000));
+    target.put("", "first.wav", &some).await.unwrap();
+    // Whoever opens a pipe into which nobody writes waits, as at a mount whose server is gone.
+    let pipe = dir.path().join("a.wav");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let before = threads();
+    let mut waited = Vec::new();
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let error = target.verify("", "a.wav", none.size(), none.sha256()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(error.to_string().contains("does not answer"), "{error}");
+        waited.push(begun.elapsed() >= LIMIT);
+    }
+    assert_eq!(waited.iter().filter(|waited| **waited).count(), 4, "{waited:?}");
+    assert!(threads() <= before + 5, "{} threads, {before} before", threads());
+    let refused = target.put("", "b.wav", &some).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unreachable);
+
+    // All that wait find the end of it.
+    drop(fs::OpenOptions::new().write(true).open(&pipe).unwrap());
+    wait::until("the folder to be used again", LIMIT * 100, async || {
+        target.put("", "b.wav", &some).await.ok().filter(|put| put.outcome == Outcome::Stored)
+    })
+    .await
+    .unwrap();
+    target.verify("", "b.wav", some.size(), some.sha256()).await.unwrap();
 }

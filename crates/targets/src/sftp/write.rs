@@ -6,7 +6,7 @@ use futures::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::channel::OpenFile;
-use crate::{Content, TargetError, pump::Blocks};
+use crate::{Content, TargetError, blocks::Blocks};
 
 /// Writes under way at once: with OpenSSH 4 MiB, of which it takes half in before it wants to be asked (its
 /// window), and the other half is on its way when it does.

@@ -1,39 +1,21 @@
-//! Content flows from its source into an opened file, held against size and hash on the way.
+//! Content flows from its source block by block, held against size and hash on the way.
 
 use std::io;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    sync::mpsc,
-};
+use tokio::{io::AsyncReadExt as _, sync::mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Content, Digest, Reader, TargetError, content::BLOCK};
-
-/// Writes `content` from `offset` to its end. A short or long source is a fault of the source, and
-/// so is a wrong hash where all of it was seen (`offset` 0). `failed` says a write fault in the
-/// words of the target.
-pub(crate) async fn pump<W: AsyncWrite + Unpin + Send>(
-    content: &Content,
-    offset: u64,
-    into: &mut W,
-    failed: impl Fn(io::Error) -> TargetError,
-) -> Result<(), TargetError> {
-    let mut blocks = Blocks::open(content, offset).await?;
-    while let Some(block) = blocks.next().await? {
-        into.write_all(&block).await.map_err(&failed)?;
-    }
-    Ok(())
-}
 
 /// Content longer than this is read and hashed by a task of its own, ahead of whoever sends it.
 const LONG: u64 = 1 << 20;
 /// How many blocks that task is ahead.
 const AHEAD: usize = 4;
 
-/// Content block by block, held against size and hash as by [`pump`].
+/// Content block by block. A short or long source is a fault of the source, and so is a wrong hash where all of it
+/// was seen (offset 0).
 pub(crate) struct Blocks(Way);
 
 enum Way {
