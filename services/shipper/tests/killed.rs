@@ -6,7 +6,9 @@ mod world;
 
 use std::{collections::BTreeMap, fs};
 
+use domain::resources::{AzureBlobAccess, AzureBlobTarget};
 use harness::{
+    azurite::{ACCOUNT, Azurite},
     gcs::{BUCKET, Gcs},
     graph::{CLIENT, Graph, SECRET, TENANT, USER, USER_DRIVE},
     moto::Moto,
@@ -14,6 +16,8 @@ use harness::{
     wait,
 };
 use sha2::{Digest as _, Sha256};
+use targets::{ObjectStorage, Target as _};
+use tokio::io::AsyncReadExt as _;
 use wire::recording_v1::RecordingSealed;
 use world::{PATIENCE, World, files_below};
 
@@ -129,6 +133,37 @@ async fn a_shipper_killed_at_any_step_leaves_each_file_whole_and_once_in_a_bucke
         }
         let uploads = moto.s3("GET", "/acme-archive?uploads", &[], b"").await.unwrap();
         assert!(!String::from_utf8(uploads).unwrap().contains("<UploadId>"), "an upload is left behind");
+        of_the_recording(sealed, all)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shipper_killed_at_any_step_leaves_each_file_whole_and_once_in_a_container_of_azure() {
+    let dir = tempfile::tempdir().unwrap();
+    let azurite = Azurite::start(dir.path()).await.unwrap();
+    azurite.make_container("archive").unwrap();
+    let endpoint = format!("http://127.0.0.1:{}/{ACCOUNT}", azurite.port());
+    let spec = format!(
+        "azureBlob: {{account: {ACCOUNT}, container: archive, endpoint: \"{endpoint}\", \
+         accessKey: {{secretRef: {{name: login, key: key}}}}}}"
+    );
+    let archive = ObjectStorage::azure_blob(&AzureBlobTarget {
+        account: ACCOUNT.into(),
+        container: "archive".into(),
+        prefix: String::new(),
+        endpoint: Some(endpoint),
+        access: AzureBlobAccess::Key(Azurite::key().into()),
+        lock: false,
+    });
+    dies_at_every_step(&target(&spec, &Azurite::key()), &[], &STEPS, async |sealed| {
+        let mut all = Lying::new();
+        for blob in archive.list("").await.unwrap() {
+            let mut content = Vec::new();
+            let mut reader = archive.open("", &blob.name).await.unwrap().unwrap();
+            reader.read_to_end(&mut content).await.unwrap();
+            all.insert(blob.name, content);
+        }
         of_the_recording(sealed, all)
     })
     .await;
