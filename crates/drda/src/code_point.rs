@@ -1,4 +1,11 @@
-//! Code points by their DDM names (DDM, "DDM Code Points"), and the few values that go with them.
+//! Code points by their DDM names, and the few values that go with them.
+//!
+//! What each consists of stands under its name in DDM ch. 3 (Terms, in alphabetical order); when it flows, in DRDA
+//! ch. 4 (Processing Flows and Commands), in the order of the groups below: attributes and manager levels, login,
+//! access to the database, statements, queries, and the end of a unit of work. The data that `SQLDTA`, `SQLDARD`,
+//! `SQLCARD`, `QRYDSC` and `QRYDTA` carry is described in DRDA ch. 5 by FD:OCA.
+
+// Attributes and manager levels: DRDA ch. 4; DDM ch. 3, `EXCSAT`, `MGRLVLLS`.
 
 /// EXCSAT, Exchange Server Attributes: the first command of a conversation.
 pub const EXCSAT: u16 = 0x1041;
@@ -25,6 +32,8 @@ pub const UNICODEMGR: u16 = 0x1C08;
 /// EXCSATRD, Server Attributes Reply Data.
 pub const EXCSATRD: u16 = 0x1443;
 
+// Login: DRDA ch. 4; DDM ch. 3, `ACCSEC`, `SECCHK`, `USRIDPWD`.
+
 /// ACCSEC, Access Security: agree on how to log in.
 pub const ACCSEC: u16 = 0x106D;
 /// SECMEC, Security Mechanism.
@@ -43,6 +52,8 @@ pub const PASSWORD: u16 = 0x11A1;
 pub const SECCHKRM: u16 = 0x1219;
 /// SECCHKCD, Security Check Code.
 pub const SECCHKCD: u16 = 0x11A4;
+
+// Access to the database: DRDA ch. 4; DDM ch. 3, `ACCRDB`, `TYPDEF`, `TYPDEFOVR`.
 
 /// ACCRDB, Access RDB: open the database.
 pub const ACCRDB: u16 = 0x2001;
@@ -72,6 +83,8 @@ pub const RDBNFNRM: u16 = 0x2211;
 pub const RDBATHRM: u16 = 0x22CB;
 /// RDBAFLRM, RDB Access Failed.
 pub const RDBAFLRM: u16 = 0x221A;
+
+// Statements: DRDA ch. 4, and ch. 5 for what they carry; DDM ch. 3, `PRPSQLSTT`, `EXCSQLSTT`, `EXCSQLIMM`.
 
 /// PKGNAMCSN, Package Name, Consistency Token and Section Number: which prepared statement.
 pub const PKGNAMCSN: u16 = 0x2113;
@@ -112,6 +125,8 @@ pub const RDBUPDRM: u16 = 0x2218;
 /// SQLERRRM, SQL Error Condition; a SQLCARD follows.
 pub const SQLERRRM: u16 = 0x2213;
 
+// Queries: DRDA ch. 4, and ch. 5 for what they carry; DDM ch. 3, `OPNQRY`, `QRYBLK`, `CNTQRY`.
+
 /// OPNQRY, Open Query.
 pub const OPNQRY: u16 = 0x200C;
 /// QRYBLKSZ, Query Block Size.
@@ -137,6 +152,8 @@ pub const ENDQRYRM: u16 = 0x220B;
 /// QRYNOPRM, Query Not Open.
 pub const QRYNOPRM: u16 = 0x2202;
 
+// End of a unit of work: DRDA ch. 4; DDM ch. 3, `RDBCMM`, `RDBRLLBCK`.
+
 /// RDBCMM, RDB Commit Unit of Work.
 pub const RDBCMM: u16 = 0x200E;
 /// RDBRLLBCK, RDB Rollback Unit of Work.
@@ -147,6 +164,8 @@ pub const ENDUOWRM: u16 = 0x220C;
 pub const UOWDSP: u16 = 0x2115;
 /// ABNUOWRM, Abnormal End of Unit of Work; a SQLCARD follows.
 pub const ABNUOWRM: u16 = 0x220D;
+
+// In no book.
 
 /// PBSD, Piggy-Backed Session Data: Derby's own, of isolation level and schema.
 pub const PBSD: u16 = 0xC000;
