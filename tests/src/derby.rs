@@ -1,6 +1,11 @@
 //! A real Apache Derby network server with its databases in a temporary folder.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
@@ -160,6 +165,11 @@ impl Derby {
     /// It does not run.
     pub fn crash(&mut self) -> anyhow::Result<()> {
         self.process.take().context("Derby does not run")?.kill_hard()
+    }
+
+    /// The folder that the database lies in.
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join(Self::DATABASE)
     }
 
     /// Carries out statements by Derby's own `ij`, over the network; what it prints. Each ends by a

@@ -55,6 +55,23 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// Starts another server that follows this one and takes no changes of its own (a hot standby).
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn standby(&self) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("callseal-pg-").tempdir()?;
+        let mut standby = Self { dir, port: ports::claim()?, process: None };
+        SERVER.owns(standby.dir.path())?;
+        let mut copy = standby.command("pg_basebackup")?;
+        copy.env("PGPASSWORD", Self::PASSWORD).args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        copy.args(["-U", Self::USER, "--checkpoint=fast", "--no-sync", "--write-recovery-conf", "-D"]);
+        let made = copy.arg(standby.dir.path().join("data")).output()?;
+        ensure!(made.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&made.stderr));
+        standby.start_again().await?;
+        Ok(standby)
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -122,6 +122,8 @@ pub const EXTDTA: u16 = 0x146C;
 pub const SQLCARD: u16 = 0x2408;
 /// RDBUPDRM, RDB Update Reply Message: the first change of a transaction.
 pub const RDBUPDRM: u16 = 0x2218;
+/// CMDCHKRM, Command Check: Derby's for what ends the session, such as a full disk; a SQLCARD follows then.
+pub const CMDCHKRM: u16 = 0x1254;
 /// SQLERRRM, SQL Error Condition; a SQLCARD follows.
 pub const SQLERRRM: u16 = 0x2213;
 
@@ -174,7 +176,6 @@ pub const PBSD: u16 = 0xC000;
 pub const CONVERSATION_FAULTS: &[(u16, &str)] = &[
     (0x1232, "AGNPRMRM"),
     (0x121C, "CMDATHRM"),
-    (0x1254, "CMDCHKRM"),
     (0x1250, "CMDNSPRM"),
     (0x220A, "DSCINVRM"),
     (0x220E, "DTAMCHRM"),

@@ -149,12 +149,7 @@ impl Connection {
     /// Takes a turn; each reply with the number of the command that it answers.
     pub(crate) async fn exchange(&mut self, chain: Chain) -> Result<Vec<(u16, Reply)>, DrdaError> {
         let answer = self.transport.turn(chain, self.answer_timeout).await?;
-        let mut replies = Vec::new();
-        for dss in answer {
-            let read = Reply::read_all(&dss).inspect_err(|_| self.transport.give_up())?;
-            replies.extend(read.into_iter().map(|reply| (dss.correlation, reply)));
-        }
-        Ok(replies)
+        Ok(Reply::read_answer(&answer).inspect_err(|_| self.transport.give_up())?)
     }
 
     /// How many rows were touched; keeps warnings, and remembers that a transaction has ended.

@@ -38,11 +38,7 @@ pub async fn log_in(
 
 async fn turn(transport: &mut Transport, chain: Chain, options: &Options) -> Result<Vec<Reply>, DrdaError> {
     let answer = transport.turn(chain, options.connect_timeout).await?;
-    let mut replies = Vec::new();
-    for dss in answer {
-        replies.extend(Reply::read_all(&dss)?);
-    }
-    Ok(replies)
+    Ok(Reply::read_answer(&answer)?.into_iter().map(|(_, reply)| reply).collect())
 }
 
 fn agree(replies: Vec<Reply>) -> Result<Charset, DrdaError> {

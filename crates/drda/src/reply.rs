@@ -55,11 +55,35 @@ pub enum Reply {
     },
     /// ABNUOWRM: the transaction was rolled back; a SQLCARD says why.
     UnitLost,
+    /// CMDCHKRM: the command failed, and the session with it; a SQLCARD says why, unless this client made a mistake.
+    Refused,
     /// What changes nothing for us: RDBUPDRM, SQLERRRM, PBSD, types of what follows.
     Notice,
 }
 
 impl Reply {
+    /// Reads all objects of an answer, each with the number of the command that it answers.
+    ///
+    /// # Errors
+    /// One is damaged or unknown, or reports that this client made a mistake.
+    pub fn read_answer(answer: &[Dss]) -> Result<Vec<(u16, Self)>, ProtocolFault> {
+        let mut replies = Vec::new();
+        let mut refused = false;
+        for dss in answer {
+            for reply in Self::read_all(dss)? {
+                match reply {
+                    Self::Refused => refused = true,
+                    reply => replies.push((dss.correlation, reply)),
+                }
+            }
+        }
+        let says_why = |(_, reply): &(u16, Self)| matches!(reply, Self::Card(Card::Fault(_)));
+        if refused && !replies.iter().any(says_why) {
+            return Err(ProtocolFault::Reported("CMDCHKRM"));
+        }
+        Ok(replies)
+    }
+
     /// Reads all objects of a structure.
     ///
     /// # Errors
@@ -96,6 +120,7 @@ impl Reply {
             // UOWDSP: 1 committed, 2 rolled back.
             ENDUOWRM => Self::UnitEnded { committed: byte(content, UOWDSP)? == 1 },
             ABNUOWRM => Self::UnitLost,
+            CMDCHKRM => Self::Refused,
             RDBUPDRM | SQLERRRM | PBSD | TYPDEFNAM | TYPDEFOVR => Self::Notice,
             other => {
                 let reported = CONVERSATION_FAULTS.iter().find(|(known, _)| *known == other);
@@ -133,4 +158,28 @@ fn mechanisms(content: &[u8]) -> Result<Vec<u16>, ProtocolFault> {
         }
     }
     Ok(mechanisms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer to the first command: objects of a code point and a content.
+    fn answer(objects: &[(u16, &[u8])]) -> Vec<Dss> {
+        let object = |(code_point, content): &(u16, &[u8])| {
+            let length = u16::try_from(content.len() + 4).unwrap();
+            [&length.to_be_bytes(), &code_point.to_be_bytes(), *content].concat()
+        };
+        vec![Dss { chained: false, correlation: 1, body: objects.iter().flat_map(object).collect() }]
+    }
+
+    #[test]
+    fn a_command_that_failed_is_a_fault_of_the_database_if_that_says_why_and_else_of_this_client() {
+        let severe: (u16, &[u8]) = (CMDCHKRM, &[0, 6, 0x11, 0x49, 0, 16]);
+        let error = Reply::read_answer(&answer(&[severe])).unwrap_err();
+        assert_eq!(error, ProtocolFault::Reported("CMDCHKRM"));
+        let done: (u16, &[u8]) = (SQLCARD, &[0xFF]);
+        assert_eq!(Reply::read_answer(&answer(&[severe, done])).unwrap_err(), error);
+        assert_eq!(Reply::read_answer(&answer(&[done])).unwrap().len(), 1);
+    }
 }

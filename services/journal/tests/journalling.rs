@@ -7,7 +7,7 @@ use std::path::Path;
 
 use callseal_journal::database::{self, JournalDb, Query};
 use domain::resources::{JournalDatabase, JournalTarget, SqliteJournal};
-use harness::{postgres::Postgres, wait};
+use harness::{installation::http_get, ports, postgres::Postgres, wait};
 use wire::{
     event_v1::{Fault, event::What},
     recording_v1::JournalRow,
@@ -93,7 +93,15 @@ async fn a_row_reaches_every_journal_of_its_recording_and_no_number_reaches_the_
 async fn postgresql_stopped_and_started_again_has_each_row_once_and_the_fault_is_told_once() {
     let mut server = Postgres::start().await.unwrap();
     let mut world = World::new(&remote(&server)).await;
-    let _journal = world.journal(&[]);
+    let port = ports::claim().unwrap();
+    let _journal = world.journal(&["--http", &format!("127.0.0.1:{port}")]);
+    let figure = async |line: &str| {
+        let (_, metrics) = http_get(port, "/metrics").await.unwrap();
+        let value = metrics.lines().find_map(|found| found.strip_prefix(line));
+        value.map_or(0.0, |value| value.trim().parse::<f64>().unwrap())
+    };
+    let unreachable = r#"callseal_journal_errors_total{journal="remote",kind="unreachable",tenant="acme"}"#;
+    let lag = r#"callseal_journal_lag_seconds{journal="remote",tenant="acme"}"#;
     let mut rows = vec![world.seal(&["remote"]).await];
     assert_eq!(world.event("journalled", journalled).await, "remote");
     server.crash().unwrap();
@@ -102,11 +110,16 @@ async fn postgresql_stopped_and_started_again_has_each_row_once_and_the_fault_is
     }
     let told = world.event("the fault", fault).await;
     assert!(told.r#where == "journal remote" && told.will_retry, "{told:?}");
+    assert!(figure(unreachable).await >= 1.0, "the metric counts the attempts that failed");
+    wait::until("the lag to be shown", PATIENCE, async || (figure(lag).await > 0.0).then_some(()))
+        .await
+        .unwrap();
     server.start_again().await.unwrap();
     for _ in 0..5 {
         // Faults in between: the server that starts may be called "not ready" once more.
         world.event("journalled", journalled).await;
     }
+    wait::until("the lag to end", PATIENCE, async || (figure(lag).await == 0.0).then_some(())).await.unwrap();
     assert_eq!(remote_rows(&server).await, names(&rows));
 }
 

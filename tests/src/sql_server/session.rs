@@ -243,7 +243,8 @@ impl Session {
         }
         if text.contains(" sp_getapplock ") {
             let [Value::Text(name)] = values else { return Err(Refusal::new(8178, "@P1 was not supplied.")) };
-            let got = self.lock(name).await?;
+            // By the number of the table, which is one however its name is written.
+            let got = self.lock(&name.to_lowercase()).await?;
             // The procedure has an end of its own before the rows come.
             answer.done(Done::Inside, done::MORE, 0);
             return Ok(Outcome {

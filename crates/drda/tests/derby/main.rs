@@ -2,6 +2,7 @@
 //! the other tests start, and this crate stands alone.
 
 #[path = "../../../../tests/src/derby.rs"]
+#[expect(dead_code, reason = "shared with the harness, which offers more")]
 mod derby;
 #[path = "../../../../tests/src/loopback_tls.rs"]
 mod loopback_tls;

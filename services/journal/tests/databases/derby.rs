@@ -1,16 +1,18 @@
 //! A real Apache Derby server.
 
+use std::{fs, process::Command};
+
 use callseal_journal::database::{ErrorKind, JournalDb, Query};
 use domain::{
     RecordingId,
     resources::{DatabaseTls, DerbyJournal, JournalDatabase, JournalTarget},
 };
-use harness::{cable::Cable, derby::Derby};
+use harness::{cable::Cable, derby::Derby, small_disk::SmallDisk, wait};
 
 use crate::{
     contract,
     described::{self, journal, open},
-    world::row,
+    world::{PATIENCE, row},
 };
 
 /// Bytes that login and insert take together with TLS, at most.
@@ -147,10 +149,79 @@ async fn a_derby_journal_with_tls_is_written_if_its_certificate_is_of_the_author
             derby.server.ca_certificate = ca.cloned();
         }))
     };
-    with(DatabaseTls::VerifyFull, Some(&ca)).create_table().await.unwrap();
+    contract::is_kept(&*with(DatabaseTls::VerifyFull, Some(&ca))).await;
     for tls in [DatabaseTls::Prefer, DatabaseTls::Require] {
         assert_eq!(with(tls, None).insert(&[row(RecordingId::new())]).await.unwrap(), 1);
     }
     let error = with(DatabaseTls::VerifyFull, None).insert(&[row(RecordingId::new())]).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("certificate"), "{error}");
+}
+
+/// Moves the database to a disk of so many bytes.
+async fn move_to_small_disk(server: &mut Derby, bytes: u64) -> SmallDisk {
+    server.stop().unwrap();
+    let (database, aside) = (server.database(), server.database().with_extension("aside"));
+    fs::rename(&database, &aside).unwrap();
+    let disk = SmallDisk::mount(&database, bytes).unwrap();
+    let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&database).status().unwrap();
+    assert!(copied.success(), "the database does not fit");
+    server.start_again().await.unwrap();
+    disk
+}
+
+#[tokio::test]
+async fn a_full_disk_of_derby_is_named_and_the_rows_follow_when_there_is_space() {
+    let mut server = Derby::start().await.unwrap();
+    let journal = table(&server, "small");
+    journal.create_table().await.unwrap();
+    let disk = move_to_small_disk(&mut server, 8 << 20).await;
+    let mut written = Vec::new();
+    let (error, refused) = loop {
+        let batch: Vec<_> = (0..500).map(|_| row(RecordingId::new())).collect();
+        match journal.insert(&batch).await {
+            Ok(rows) => {
+                assert_eq!(rows, 500);
+                written.extend(batch);
+            }
+            Err(error) => break (error, batch),
+        }
+    };
+    assert!(!written.is_empty(), "{error}");
+    assert!(error.kind() == ErrorKind::Full && error.to_string().contains("make space"), "{error}");
+    disk.resize(256 << 20).unwrap();
+    let count = wait::until("Derby to take rows again", PATIENCE, || async {
+        let rows = journal.insert(&refused).await.inspect_err(|error| eprintln!("still: {error}")).ok()?;
+        Some(rows)
+    });
+    count.await.unwrap();
+    written.extend(refused);
+    let mut names: Vec<_> = written.into_iter().map(|row| row.base_file_name).collect();
+    names.sort();
+    let mut kept: Vec<_> = journal
+        .read(&Query::newest(100_000))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.base_file_name)
+        .collect();
+    kept.sort();
+    assert!(kept == names, "{} rows, {} written", kept.len(), names.len());
+}
+
+#[tokio::test]
+async fn who_may_only_read_in_derby_is_told_so() {
+    let reader = "derby.user.reader=reader\nderby.database.readOnlyAccessUsers=reader";
+    let server = Derby::start_with(reader).await.unwrap();
+    table(&server, "calls").create_table().await.unwrap();
+    let journal = open(&target(&server, "calls", |derby| {
+        (derby.server.user, derby.server.password) = ("reader".into(), Some("reader".into()));
+        derby.schema = Some(Derby::USER.into());
+    }));
+    journal.check().await.unwrap();
+    for error in
+        [journal.probe().await.unwrap_err(), journal.insert(&[row(RecordingId::new())]).await.unwrap_err()]
+    {
+        assert!(error.kind() == ErrorKind::Denied && error.is_permanent(), "{error}");
+        assert!(error.to_string().contains("read"), "{error}");
+    }
 }

@@ -1,12 +1,16 @@
 //! A real MariaDB server.
 
-use callseal_journal::database::{ErrorKind, JournalDb, Proven, Query};
+use std::os::unix::fs::PermissionsExt as _;
+
+use callseal_journal::database::{ErrorKind, JournalDb, JournalError, Proven, Query};
 use domain::{
     RecordingId,
     resources::{DatabaseTls, JournalDatabase, JournalTarget, MySqlJournal},
 };
-use harness::{cable::Cable, mariadb::MariaDb, wait};
+use harness::{cable::Cable, mariadb::MariaDb, small_disk::SmallDisk, wait};
 use sqlx::{Connection as _, Executor as _};
+use tempfile::TempDir;
+use wire::recording_v1::JournalRow;
 
 use crate::{
     contract,
@@ -206,4 +210,62 @@ async fn what_is_wrong_with_a_mariadb_journal_is_said_in_words_and_without_secre
     assert!(error.kind() == ErrorKind::Unreachable && !error.is_permanent(), "{error}");
     server.start_again().await.unwrap();
     assert_eq!(journal.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+}
+
+/// A table on a disk of its own, and that disk.
+fn table_on_small_disk(server: &MariaDb, dir: &TempDir) -> (Box<dyn JournalDb>, SmallDisk) {
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let place = dir.path().join("disk");
+    let disk = SmallDisk::mount(&place, 2 << 20).unwrap();
+    let columns = "basefilename varchar(200) PRIMARY KEY, direction text, time bigint, callid text, callername text, \
+                   caller text, callee text, setting text, signature text";
+    let make = format!("CREATE TABLE small ({columns}) DATA DIRECTORY = '{}'", place.display());
+    server.sql(&format!("USE {}; {make}", MariaDb::DATABASE)).unwrap();
+    (table(server, "small"), disk)
+}
+
+/// Writes so many rows at a time until it fails: how many were written, why not more, and which were not.
+async fn fill(journal: &dyn JournalDb, at_once: usize) -> (u64, JournalError, Vec<JournalRow>) {
+    let mut written = 0;
+    loop {
+        let batch: Vec<_> = (0..at_once).map(|_| row(RecordingId::new())).collect();
+        match journal.insert(&batch).await {
+            Ok(rows) => written += rows,
+            Err(error) => return (written, error, batch),
+        }
+    }
+}
+
+fn rows_of_small(server: &MariaDb) -> u64 {
+    let rows = server.sql(&format!("SELECT count(*) FROM {}.small", MariaDb::DATABASE)).unwrap();
+    rows.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_of_mariadb_is_named_and_the_rows_follow_when_there_is_space() {
+    let server = MariaDb::start().await.unwrap();
+    let dir = tempfile::Builder::new().prefix("callseal-full-").tempdir().unwrap();
+    let (journal, disk) = table_on_small_disk(&server, &dir);
+    let (written, error, refused) = fill(&*journal, 5).await;
+    assert!(written > 0 && error.kind() == ErrorKind::Full, "after {written} rows: {error}");
+    assert!(error.to_string().contains("make space"), "{error}");
+    disk.resize(64 << 20).unwrap();
+    assert_eq!(journal.insert(&refused).await.unwrap(), 5);
+    assert_eq!(rows_of_small(&server), written + 5);
+}
+
+/// InnoDB needs space to take many rows back as well, and ends the server when it finds none.
+#[tokio::test]
+async fn a_mariadb_that_ends_itself_for_want_of_space_has_each_row_once_when_it_is_back() {
+    let mut server = MariaDb::start().await.unwrap();
+    let dir = tempfile::Builder::new().prefix("callseal-full-").tempdir().unwrap();
+    let (journal, disk) = table_on_small_disk(&server, &dir);
+    let (written, error, refused) = fill(&*journal, 500).await;
+    assert!(matches!(error.kind(), ErrorKind::Full | ErrorKind::Unreachable), "{error}");
+    disk.resize(64 << 20).unwrap();
+    if server.sql("SELECT 1").is_err() {
+        server.start_again().await.unwrap();
+    }
+    assert_eq!(journal.insert(&refused).await.unwrap(), 500);
+    assert_eq!(rows_of_small(&server), written + 500);
 }

@@ -262,3 +262,20 @@ async fn what_is_wrong_with_a_postgresql_journal_is_said_in_words_and_without_se
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     assert!(!error.is_permanent());
 }
+
+#[tokio::test]
+async fn a_standby_of_postgresql_is_said_to_be_read_only_and_takes_rows_once_it_is_promoted() {
+    let primary = Postgres::start().await.unwrap();
+    table(&primary, "calls").create_table().await.unwrap();
+    let standby = primary.standby().await.unwrap();
+    let journal = table(&standby, "calls");
+    journal.check().await.unwrap();
+    let row = [row(RecordingId::new())];
+    for error in [journal.probe().await.unwrap_err(), journal.insert(&row).await.unwrap_err()] {
+        assert!(error.kind() == ErrorKind::Denied && error.is_permanent(), "{error}");
+        assert!(error.to_string().contains("read-only"), "{error}");
+    }
+    let pool = sqlx::PgPool::connect(&standby.url()).await.unwrap();
+    sqlx::query("SELECT pg_promote()").execute(&pool).await.unwrap();
+    assert_eq!(journal.insert(&row).await.unwrap(), 1);
+}

@@ -1,6 +1,9 @@
 //! Rows in Microsoft SQL Server, as far as the tests' own server is one (`harness::sql_server`).
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use callseal_journal::database::{ErrorKind, JournalDb, Query};
 use domain::{
@@ -37,7 +40,13 @@ async fn a_sql_server_keeps_the_contract() {
     contract::is_kept(&*open(&target(&server, "kept", |journal| journal.schema = Some("other".into()))))
         .await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
-    contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+    // Its names are the same in capitals and small letters: so is its lock.
+    let opened = AtomicUsize::new(0);
+    let names = ["shared", "Shared", "SHARED"];
+    contract::many_writers_write_each_row_once(|| {
+        table(&server, names[opened.fetch_add(1, Ordering::Relaxed) % names.len()])
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -57,7 +57,10 @@ impl World {
     pub fn journal_with(&self, state: &str, further: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callseal-journal"));
         command.arg(format!("--calls-max-bytes={CALLS_MAX_BYTES}"));
-        command.args(["--http", "127.0.0.1:0", "--retry-after", "0.1", "--retry-at-least-every", "1"]);
+        if !further.contains(&"--http") {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
+        command.args(["--retry-after", "0.1", "--retry-at-least-every", "1"]);
         command.arg("--nats").arg(self.nats.url()).arg("--config").arg(self.path("config"));
         command.arg("--data").arg(self.dir.path()).args(further);
         command.args(["--state", state]);

@@ -37,8 +37,8 @@ pub(super) enum Failure {
     Broken(Broken),
     /// No answer in time.
     Late,
-    /// Another writer has the table.
-    NotLocked,
+    /// The table's lock was not given: what `sp_getapplock` returned.
+    NotLocked(i64),
     /// The table has changed the name of a row.
     Changed,
     /// Nobody tells the port of the instance.

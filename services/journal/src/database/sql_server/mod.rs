@@ -37,9 +37,14 @@ const COLUMNS: &str = "SELECT c.name, CASE WHEN c.is_nullable = 0 AND c.default_
 const OLD_TEXT: &str = "SELECT COUNT(*) FROM sys.columns c WHERE c.object_id = OBJECT_ID(@P1) \
      AND c.name = N'basefilename' AND c.system_type_id IN (35, 99)";
 
-/// Writers of one table go one by one, from the look to the end of the transaction: the table has no key.
-const LOCK: &str = "DECLARE @got int; EXEC @got = sp_getapplock @Resource = @P1, @LockMode = 'Exclusive', \
-     @LockOwner = 'Transaction', @LockTimeout = 20000; SELECT @got";
+/// Writers of one table go one by one, from the look to the end of the transaction: the table has no key. The lock
+/// is named after the number of the table, which is one however its name is written.
+const LOCK: &str = "DECLARE @got int, @what nvarchar(255) = CONCAT(N'callseal ', OBJECT_ID(@P1)); \
+     EXEC @got = sp_getapplock @Resource = @what, @LockMode = 'Exclusive', @LockOwner = 'Transaction', \
+     @LockTimeout = 20000; SELECT @got";
+
+/// What `sp_getapplock` returns when it was called wrongly.
+const NO_LOCK: i64 = -999;
 
 /// Somebody else has made the table, or its index, at the same time.
 const EXISTS: [u32; 2] = [2714, 1913];
@@ -99,9 +104,16 @@ impl SqlServer {
         let (kind, sentence) = match failure {
             Failure::Way(error) => return way::fault(error),
             Failure::Late => (ErrorKind::Unreachable, format!("{server} does not answer in time")),
-            Failure::NotLocked => (
+            // Timed out, cancelled, victim of a deadlock.
+            Failure::NotLocked(-3..=-1) => (
                 ErrorKind::Busy,
                 format!("another writer of the table {table} on {server} does not let go of it"),
+            ),
+            Failure::NotLocked(code) => (
+                ErrorKind::Other,
+                format!(
+                    "{server} gives no lock by sp_getapplock (it returns {code}); may this user execute it?"
+                ),
             ),
             Failure::Changed => (ErrorKind::Row, format!("the table {table} on {server} {CHANGED}")),
             Failure::NoInstance => (
@@ -191,10 +203,11 @@ impl SqlServer {
     /// Writes within a transaction, which is not committed yet.
     async fn insert_new(&self, connection: &mut Connection, rows: &[JournalRow]) -> Result<u64, Failure> {
         let table = self.comparable(connection).await?;
-        let name = Value::Text(format!("callseal {}", self.table.name()).into());
+        let name = Value::Text(self.table.quoted().into());
         // 0 and 1: it is ours; below 0: it is not, and why.
-        if number(&connection.query(LOCK, vec![name]).await?).is_none_or(|got| got < 0) {
-            return Err(Failure::NotLocked);
+        let got = number(&connection.query(LOCK, vec![name]).await?).unwrap_or(NO_LOCK);
+        if got < 0 {
+            return Err(Failure::NotLocked(got));
         }
         let mut written = 0;
         for rows in rows.chunks(ROWS_AT_ONCE) {
