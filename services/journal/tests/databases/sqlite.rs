@@ -2,7 +2,9 @@
 
 use callseal_journal::database::{self, ErrorKind, JournalDb};
 
-use crate::{contract, described::sqlite};
+use domain::RecordingId;
+
+use crate::{contract, described::sqlite, world::row};
 
 fn open(path: &str, base: &std::path::Path) -> Box<dyn JournalDb> {
     database::open(&sqlite(path), base).unwrap()
@@ -32,4 +34,26 @@ async fn what_is_wrong_with_a_sqlite_journal_is_said_in_words() {
     let error = open("other.sqlite", dir.path()).check().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Columns, "{error}");
     assert!(error.to_string().contains("lacks the columns direction, time"), "{error}");
+}
+
+#[tokio::test]
+async fn tables_that_old_systems_made_are_used_in_a_sqlite_file_or_it_is_said_why_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let columns = "basefilename varchar(200), direction text, time bigint, callid text, callername text, caller text, \
+                   callee text, setting text, signature text";
+    for (file, more) in [
+        ("old.sqlite", "id INTEGER PRIMARY KEY, note text NOT NULL DEFAULT 'x', day date"),
+        ("demanding.sqlite", "clerk text NOT NULL"),
+    ] {
+        let url = format!("sqlite:{}?mode=rwc", dir.path().join(file).display());
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        let make = format!("CREATE TABLE recordings ({columns}, {more})");
+        sqlx::query(sqlx::AssertSqlSafe(make)).execute(&pool).await.unwrap();
+    }
+    let old = open("old.sqlite", dir.path());
+    old.check().await.unwrap();
+    assert_eq!(old.insert(&[row(RecordingId::new())]).await.unwrap(), 1);
+    let error = open("demanding.sqlite", dir.path()).check().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Columns, "{error}");
+    assert!(error.to_string().contains("wants a value in the column clerk"), "{error}");
 }
