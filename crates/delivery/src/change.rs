@@ -8,21 +8,26 @@ use jiff::Timestamp;
 use crate::{DeliveryError, Destination, HANDED_OVER, WorkList};
 
 impl WorkList {
-    /// Orphans the waiting orders of destinations that are not in the configuration any more.
-    /// Running ones are left to their workers, and taken the next time. Returns those destinations
-    /// that had any.
+    /// Orphans the waiting orders of destinations that were not in the configuration any more at `seen`: those
+    /// that came before it. What came since may be of a destination that is back. Running ones are left to their
+    /// workers, and taken the next time. Returns those destinations that had any.
     ///
     /// # Errors
     /// The database cannot be used.
-    pub async fn orphan(&self, gone: &BTreeSet<Destination>) -> Result<Vec<Destination>, DeliveryError> {
+    pub async fn orphan(
+        &self,
+        gone: &BTreeSet<Destination>,
+        seen: Timestamp,
+    ) -> Result<Vec<Destination>, DeliveryError> {
         let mut orphaned = Vec::new();
         for destination in gone {
             let changed = sqlx::query(
                 "UPDATE delivery_orders SET state = 'orphaned' \
-                 WHERE tenant = $1 AND destination = $2 AND state = 'queued'",
+                 WHERE tenant = $1 AND destination = $2 AND state = 'queued' AND enqueued_at < $3",
             )
             .bind(destination.tenant.as_str())
             .bind(destination.name.as_str())
+            .bind(seen.as_millisecond())
             .execute(self.db.pool())
             .await?;
             if changed.rows_affected() > 0 {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use config::Watched;
+use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +92,7 @@ impl<W: Work> Engine<W> {
         let mut look_over =
             LookOver::new(self.list.clone(), self.options, self.metrics.clone(), self.config.clone());
         while !shutdown.is_cancelled() {
+            let seen = Timestamp::now();
             let wanted = existing.borrow_and_update().clone();
             running.retain(|destination, running| {
                 let keep = wanted.contains_key(destination);
@@ -123,7 +125,7 @@ impl<W: Work> Engine<W> {
                     running.workers.push(soon);
                 }
             }
-            match look_over.look(&wanted).await {
+            match look_over.look(&wanted, seen).await {
                 Ok(notices) => notices.into_iter().for_each(|notice| self.work.notice(notice)),
                 Err(error) => tracing::warn!(%error, "the work list could not be looked over"),
             }

@@ -104,6 +104,10 @@ async fn consume(role: Role, bus: &Bus, list: &WorkList, intake: &impl Intake) -
         let deliveries = sealed.next_some(MOST_TOGETHER).await?;
         let mut with_others = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
+            if delivery.attempt == 1 && delivery.sequence <= seen {
+                // NATS has lost the stream, and counts from the beginning.
+                seen = 0;
+            }
             let gap = list.in_order && delivery.sequence > seen + 1;
             let others =
                 if gap { sealed.not_acknowledged(seen, delivery.sequence).await? } else { Vec::new() };

@@ -42,15 +42,16 @@ impl LookOver {
         Self { list, options, metrics, config, missing, told, told_incomplete, forget_next }
     }
 
-    /// Looks once; `wanted` is what the configuration knows. Returns what people should hear.
+    /// Looks once; `wanted` is what the configuration knew at `seen`, or later. Returns what people should hear.
     pub(crate) async fn look(
         &mut self,
         wanted: &BTreeMap<Destination, Terms>,
+        seen: Timestamp,
     ) -> Result<Vec<Notice>, DeliveryError> {
         let now = Instant::now();
         let mut notices = Vec::new();
         let gone = self.gone(&wanted.keys().cloned().collect(), now).await?;
-        for destination in self.list.orphan(&gone).await? {
+        for destination in self.list.orphan(&gone, seen).await? {
             tracing::warn!(%destination, "is not in the configuration any more: its open orders are kept");
             notices.push(Notice::Orphaned { destination });
         }
@@ -151,7 +152,7 @@ mod tests {
             let config = config::watch(&folder, CancellationToken::new()).unwrap();
             let metrics = Metrics::register("test", &Registry::new()).unwrap();
             let mut look_over = LookOver::new(list.clone(), options, metrics, Some(config));
-            let orphaned = look_over.look(&BTreeMap::new()).await.unwrap();
+            let orphaned = look_over.look(&BTreeMap::new(), Timestamp::MAX).await.unwrap();
             let orphaned = orphaned.iter().filter(|notice| matches!(notice, Notice::Orphaned { .. })).count();
             assert_eq!(orphaned, orphans, "{text}");
         }

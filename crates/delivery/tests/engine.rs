@@ -367,7 +367,10 @@ async fn files_shipments_and_a_persons_word_are_kept_on_postgresql_as_well() {
     assert_eq!(list.verified_files(&order).await.unwrap().len(), 1);
     list.failed(&order, &Fault::passing("is down"), now, 0.0).await.unwrap();
     assert_eq!(list.retry_recording(order.recording, now).await.unwrap(), 1);
-    assert_eq!(list.orphan(&BTreeSet::from([destination("archive")])).await.unwrap().len(), 1);
+    assert_eq!(
+        list.orphan(&BTreeSet::from([destination("archive")]), Timestamp::MAX).await.unwrap().len(),
+        1
+    );
     assert_eq!(list.abandon(&destination("archive"), "by jane", now).await.unwrap().len(), 2);
     let asked = Asked { recording: Some(order.recording), ..Asked::default() };
     let shown = list.shipments(&asked).await.unwrap().shipments;

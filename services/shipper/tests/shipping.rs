@@ -97,6 +97,30 @@ async fn f81_an_sftp_target_whose_private_key_is_sealed_is_delivered_to_and_no_f
 
 /// Its storage gives back something else than it was given: whatever was put there counts for nothing.
 #[tokio::test]
+async fn a_file_of_somebody_else_is_kept_the_recordings_own_stands_beside_it_and_somebody_is_told() {
+    let mut world = World::new(ARCHIVE).await;
+    let sealed = world.prepare(&["archive"]);
+    let folder = world.path("data/archive/calls/2026/07/02");
+    fs::create_dir_all(&folder).unwrap();
+    let name = &sealed.files[0].name;
+    fs::write(folder.join(name), "somebody else's").unwrap();
+    let _shipper = world.shipper(&[]);
+    world.bus.publish_sealed(&sealed).await.unwrap();
+    let told = world.event("the alarm", fault).await;
+    assert_eq!(told.r#where, "target archive");
+    assert!(
+        told.problem.contains("a different file of the same name stands there already"),
+        "{}",
+        told.problem
+    );
+    until_gone(&world, &sealed).await;
+    assert_eq!(fs::read(folder.join(name)).unwrap(), b"somebody else's");
+    let beside = folder.join(name.replace(".wav", " (2).wav"));
+    let stored = fs::read(beside).unwrap();
+    assert_eq!(Sha256::digest(stored).to_vec(), sealed.files[0].sha256);
+}
+
+#[tokio::test]
 async fn what_reads_back_differently_is_brought_again_before_staging_is_emptied() {
     // All of it is read back within three seconds.
     let slow = ARCHIVE.replace("spec: {", "spec: {transfer: {bytesPerSecond: 100000}, ");

@@ -134,32 +134,32 @@ async fn a_slow_line_that_is_full_for_longer_than_a_silence_is_not_taken_for_a_d
     const RATE: u32 = 150_000;
     const EACH: usize = 400_000;
     let dir = tempfile::tempdir().unwrap();
-    let hops = servers(dir.path(), 2).await;
+    let servers = servers(dir.path(), 2).await;
     let sink = counting().await;
     // Before the first server, and between the two.
-    for slow in [0, 1] {
-        let mut hops: Vec<_> = hops.iter().map(described).collect();
-        let cable = Cable::to(hops[slow].port).await.unwrap();
-        hops[slow].port = cable.port();
-        let tunnel = Tunnel::with_silence(SshTunnel { hops }, SILENCE);
-        let mut near = Vec::new();
-        for _ in 0..4 {
-            near.push(tunnel.connect("127.0.0.1", sink).await.unwrap());
-        }
-        cable.slow(Some(RATE));
-        let begun = Instant::now();
-        let sending: JoinSet<io::Result<u64>> = near
-            .into_iter()
-            .map(|mut near| async move {
-                near.write_all(&vec![7; EACH]).await?;
-                near.shutdown().await?;
-                near.read_u64().await
-            })
-            .collect();
-        for arrived in sending.join_all().await {
-            assert_eq!(arrived.expect("taken for dead"), EACH as u64);
-        }
-        assert!(begun.elapsed() > SILENCE * 2, "the line was full for {:?} only", begun.elapsed());
-        assert_eq!(cable.connections(), 1);
+    let cables = [Cable::to(servers[0].port()).await.unwrap(), Cable::to(servers[1].port()).await.unwrap()];
+    let mut hops: Vec<_> = servers.iter().map(described).collect();
+    for (hop, cable) in hops.iter_mut().zip(&cables) {
+        hop.port = cable.port();
     }
+    let tunnel = Tunnel::with_silence(SshTunnel { hops }, SILENCE);
+    let mut near = Vec::new();
+    for _ in 0..4 {
+        near.push(tunnel.connect("127.0.0.1", sink).await.unwrap());
+    }
+    cables.iter().for_each(|cable| cable.slow(Some(RATE)));
+    let begun = Instant::now();
+    let sending: JoinSet<io::Result<u64>> = near
+        .into_iter()
+        .map(|mut near| async move {
+            near.write_all(&vec![7; EACH]).await?;
+            near.shutdown().await?;
+            near.read_u64().await
+        })
+        .collect();
+    for arrived in sending.join_all().await {
+        assert_eq!(arrived.expect("taken for dead"), EACH as u64);
+    }
+    assert!(begun.elapsed() > SILENCE * 2, "the line was full for {:?} only", begun.elapsed());
+    assert!(cables.iter().all(|cable| cable.connections() == 1));
 }

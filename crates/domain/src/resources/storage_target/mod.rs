@@ -13,6 +13,7 @@ mod sftp;
 mod smb;
 mod transfer;
 mod windows;
+mod windows_name;
 
 use serde::Deserialize;
 
@@ -182,6 +183,10 @@ impl StorageTargetSpec {
         let dispatches = self.email.is_some() || self.script.is_some();
         if dispatches && !self.sub_folder.is_empty() {
             findings.add(spec.key("subFolder"), "is of no use with email and script: nothing is kept there");
+        }
+        // The other characters that Windows cannot have no kind takes.
+        if self.smb.is_some() && sub_folder::check(&self.sub_folder).is_ok() {
+            smb::check_levels(&self.sub_folder, &spec.key("subFolder"), findings);
         }
         let at = self.email.as_ref().and_then(|email| email.at.as_ref());
         let at = at.or_else(|| self.script.as_ref().and_then(|script| script.at.as_ref()));

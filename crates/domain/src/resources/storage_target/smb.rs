@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::windows_name;
 use crate::{
     Sensitive,
     resources::{
@@ -139,7 +140,21 @@ impl SmbSpec {
             findings.add(path.clone(), "must have / between its levels");
         } else if self.path.split('/').any(|level| matches!(level, "." | "..")) {
             findings.add(path.clone(), "must not have a level . or ..");
+        } else {
+            check_levels(&self.path, path, findings);
         }
+    }
+}
+
+/// Whether a server that runs Windows can have these folders.
+pub(super) fn check_levels(folders: &str, path: &FieldPath, findings: &mut Findings) {
+    let mut levels = folders.split('/').filter(|level| !level.is_empty());
+    if !levels.all(windows_name::is_possible) {
+        findings.add(
+            path.clone(),
+            "has a level that Windows cannot have: CON, NUL, COM1 and the like, one of \" * : < > ? |, or a blank or full \
+             stop at its end",
+        );
     }
 }
 
@@ -172,10 +187,15 @@ mod tests {
     }
 
     fn validate(smb: SmbSpec) -> Result<StorageTarget, Vec<String>> {
+        validate_below("", smb)
+    }
+
+    fn validate_below(sub_folder: &str, smb: SmbSpec) -> Result<StorageTarget, Vec<String>> {
         let mut secrets = Secrets::default();
         let values = [("password".to_owned(), "hunter2".into())].into();
         secrets.insert("login".parse().unwrap(), Secret { values, ..Secret::default() });
-        let spec = StorageTargetSpec { smb: Some(smb), ..StorageTargetSpec::default() };
+        let sub_folder = sub_folder.to_owned();
+        let spec = StorageTargetSpec { sub_folder, smb: Some(smb), ..StorageTargetSpec::default() };
         let target = spec.validate("archive".parse().unwrap(), &secrets);
         target.map_err(|errors| errors.iter().map(ToString::to_string).collect())
     }
@@ -209,6 +229,17 @@ mod tests {
         );
         let up = SmbSpec { path: "calls/../secret".into(), ..smb() };
         assert_eq!(validate(up).unwrap_err(), ["spec.smb.path: must not have a level . or .."]);
+        for bad in ["calls/aux", "calls./2026", "a:b"] {
+            let errors = validate(SmbSpec { path: bad.into(), ..smb() }).unwrap_err();
+            assert!(errors.len() == 1 && errors[0].starts_with("spec.smb.path: has a level"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_sub_folder_that_windows_cannot_have_is_refused_for_a_share() {
+        validate_below("$Y/$M/Gespräche", smb()).unwrap();
+        let errors = validate_below("$Y/con", smb()).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].starts_with("spec.subFolder: has a level"), "{errors:?}");
     }
 
     #[test]

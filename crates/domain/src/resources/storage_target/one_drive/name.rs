@@ -1,5 +1,7 @@
 //! Names that OneDrive and SharePoint take.
 
+use super::super::windows_name::is_device;
+
 /// Why a file or folder cannot be called so. Does not hold the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
@@ -39,12 +41,6 @@ pub fn check(name: &str) -> Result<(), InvalidName> {
         return Err(InvalidName::Long);
     }
     let lower = name.to_lowercase();
-    let device = lower.split('.').next().is_some_and(|stem| {
-        let port = |prefix| {
-            stem.strip_prefix(prefix).is_some_and(|n: &str| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
-        };
-        matches!(stem, "con" | "prn" | "aux" | "nul") || port("com") || port("lpt")
-    });
     let kept = matches!(lower.as_str(), ".lock" | "desktop.ini") || lower.contains("_vti_");
-    if device || kept || lower.starts_with("~$") { Err(InvalidName::Kept) } else { Ok(()) }
+    if is_device(name) || kept || lower.starts_with("~$") { Err(InvalidName::Kept) } else { Ok(()) }
 }
