@@ -16,6 +16,14 @@ pub(crate) fn flip(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Puts another letter of base64 in the place of the one in the middle.
+pub(crate) fn change_letter(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] = if bytes[middle] == b'B' { b'C' } else { b'B' };
+    fs::write(path, bytes).unwrap();
+}
+
 pub(crate) fn swap(a: &Path, b: &Path) {
     let (first, second) = (fs::read(a).unwrap(), fs::read(b).unwrap());
     fs::write(a, second).unwrap();

@@ -1,6 +1,6 @@
 //! Files of a recording.
 
-use crate::deeds::{flip, swap};
+use crate::deeds::{change_letter, flip, swap};
 use crate::logged::{seal, write};
 use crate::scene::whole;
 use crate::signed::{info, recording, run};
@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "a byte of the signature",
-        |copy| flip(&copy.file(3, Section::Signature)),
+        |copy| change_letter(&copy.file(3, Section::Signature)),
         "signature does not fit to the hash list",
     ),
     (
