@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use callseal_journal::database::{ErrorKind, JournalDb, Place, Proven, Query};
-use domain::RecordingId;
+use callseal_journal::database::{ErrorKind, JournalDb, JournalError, Place, Proven, Query};
+use domain::{
+    RecordingId,
+    resources::{ExtraColumn, JournalTarget},
+};
 use futures::future::join_all;
 use harness::{cable::Cable, wait};
+use tokio::task::JoinHandle;
 use wire::recording_v1::JournalRow;
 
-use crate::world::row;
+use crate::{described::open, world::row};
 
 /// Texts that databases have stumbled over.
 const ODD: [&str; 7] = [
@@ -198,6 +202,58 @@ pub async fn a_cut_insert_of(
     }
     assert!(cut > 0 && (cut as usize) < all.len(), "{cut} of {} were cut: too short or too long", all.len());
     assert_eq!(sorted(beside.read(&Query::newest(10_000)).await.unwrap()), sorted(all));
+}
+
+/// A batch on its way over a line so slow that whatever happens within the next seconds happens in its middle.
+pub async fn slow_batch(cable: &Cable, through: Box<dyn JournalDb>) -> (SlowBatch, Vec<JournalRow>) {
+    through.create_table().await.unwrap();
+    let rows = rows(500);
+    let batch = rows.clone();
+    cable.slow(Some(20_000));
+    let writing = tokio::spawn(async move { through.insert(&batch).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!writing.is_finished(), "the batch is shorter than a second of the line");
+    (writing, rows)
+}
+
+pub type SlowBatch = JoinHandle<Result<u64, JournalError>>;
+
+/// Its server has died and is back: nothing of the batch is lost, and nothing is there twice.
+pub async fn is_written_once(
+    batch: (SlowBatch, Vec<JournalRow>),
+    cable: &Cable,
+    through: Box<dyn JournalDb>,
+) {
+    let (writing, rows) = batch;
+    let error = writing.await.unwrap().unwrap_err();
+    assert!(!error.is_permanent(), "{error}");
+    cable.slow(None);
+    wait::until("the batch to be written", Duration::from_secs(60), || async {
+        through.insert(&rows).await.ok()
+    })
+    .await
+    .unwrap();
+    assert_eq!(sorted(through.read(&Query::newest(10_000)).await.unwrap()), sorted(rows));
+}
+
+/// A table with all further columns is made, written, and used without them as well.
+pub async fn further_columns_are_written(target: &JournalTarget) {
+    let wide = open(&JournalTarget { extra_columns: ExtraColumn::ALL.into(), ..target.clone() });
+    wide.create_table().await.unwrap();
+    wide.check().await.unwrap();
+    let mut rows = rows(2);
+    for row in &mut rows {
+        row.recording_id = RecordingId::new().to_string();
+        row.tenant = "acme".into();
+        (row.duration_ms, row.sha256, row.interrupted) =
+            (61_234, "ab".repeat(32), "the recorder stopped".into());
+    }
+    assert_eq!(wide.insert(&rows[..1]).await.unwrap(), 1);
+    assert_eq!(wide.insert(&rows[..1]).await.unwrap(), 0);
+    let usual = open(target);
+    usual.check().await.unwrap();
+    assert_eq!(usual.insert(&rows).await.unwrap(), 1);
+    assert_eq!(usual.read(&Query::newest(9)).await.unwrap().len(), 2);
 }
 
 /// Bytes that login and insert of one row take together, at most.

@@ -35,6 +35,7 @@ async fn a_derby_server_keeps_the_contract_and_ij_reads_what_was_written() {
     contract::is_kept(&*open(&target(&server, "kept", |derby| derby.schema = Some("other".into())))).await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
     contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+    contract::further_columns_are_written(&target(&server, "wide", |_| {})).await;
     let said = server.ij("SELECT callername FROM kept; SELECT COUNT(*) FROM pages;").unwrap();
     for text in ["Jürgen Müßig-Öztürk", "📞 Анна 李雷", "O'Brien; \"DROP TABLE\" -- /*", "10000"]
     {
@@ -224,4 +225,15 @@ async fn who_may_only_read_in_derby_is_told_so() {
         assert!(error.kind() == ErrorKind::Denied && error.is_permanent(), "{error}");
         assert!(error.to_string().contains("read"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_derby_server_killed_in_mid_batch_has_each_row_once_when_it_is_back() {
+    let mut server = Derby::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let through = target(&server, "killed", |derby| derby.server.port = cable.port());
+    let batch = contract::slow_batch(&cable, open(&through)).await;
+    server.crash().unwrap();
+    server.start_again().await.unwrap();
+    contract::is_written_once(batch, &cable, open(&through)).await;
 }

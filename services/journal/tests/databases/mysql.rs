@@ -34,6 +34,7 @@ async fn a_mariadb_server_keeps_the_contract_whatever_its_own_settings() {
     contract::is_kept(&*table(&server, "kept")).await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
     contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+    contract::further_columns_are_written(&target(&server, "wide", |_| {})).await;
 
     // As old servers come: not strict, and a set of characters of its own.
     server.stop().unwrap();
@@ -263,9 +264,25 @@ async fn a_mariadb_that_ends_itself_for_want_of_space_has_each_row_once_when_it_
     let (written, error, refused) = fill(&*journal, 500).await;
     assert!(matches!(error.kind(), ErrorKind::Full | ErrorKind::Unreachable), "{error}");
     disk.resize(64 << 20).unwrap();
-    if server.sql("SELECT 1").is_err() {
-        server.start_again().await.unwrap();
-    }
-    assert_eq!(journal.insert(&refused).await.unwrap(), 500);
+    // It may end itself a moment after it has answered.
+    wait::until("the rows to be written", PATIENCE, async || {
+        if server.sql("SELECT 1").is_err() {
+            server.start_again().await.unwrap();
+        }
+        journal.insert(&refused).await.ok()
+    })
+    .await
+    .unwrap();
     assert_eq!(rows_of_small(&server), written + 500);
+}
+
+#[tokio::test]
+async fn a_mariadb_server_killed_in_mid_batch_has_each_row_once_when_it_is_back() {
+    let mut server = MariaDb::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let through = target(&server, "killed", |mysql| mysql.server.port = cable.port());
+    let batch = contract::slow_batch(&cable, open(&through)).await;
+    server.crash().unwrap();
+    server.start_again().await.unwrap();
+    contract::is_written_once(batch, &cable, open(&through)).await;
 }

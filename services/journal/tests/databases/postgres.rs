@@ -31,6 +31,7 @@ async fn a_postgresql_server_keeps_the_contract() {
     contract::is_kept(&*table(&server, "kept")).await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
     contract::many_writers_write_each_row_once(|| table(&server, "shared")).await;
+    contract::further_columns_are_written(&target(&server, "wide", |_| {})).await;
 }
 
 #[tokio::test]
@@ -278,4 +279,15 @@ async fn a_standby_of_postgresql_is_said_to_be_read_only_and_takes_rows_once_it_
     let pool = sqlx::PgPool::connect(&standby.url()).await.unwrap();
     sqlx::query("SELECT pg_promote()").execute(&pool).await.unwrap();
     assert_eq!(journal.insert(&row).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_postgresql_server_killed_in_mid_batch_has_each_row_once_when_it_is_back() {
+    let mut server = Postgres::start().await.unwrap();
+    let cable = Cable::to(server.port()).await.unwrap();
+    let through = target(&server, "killed", |postgres| postgres.server.port = cable.port());
+    let batch = contract::slow_batch(&cable, open(&through)).await;
+    server.crash().unwrap();
+    server.start_again().await.unwrap();
+    contract::is_written_once(batch, &cable, open(&through)).await;
 }

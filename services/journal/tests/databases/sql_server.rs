@@ -40,6 +40,7 @@ async fn a_sql_server_keeps_the_contract() {
     contract::is_kept(&*open(&target(&server, "kept", |journal| journal.schema = Some("other".into()))))
         .await;
     contract::is_read_page_by_page(&*table(&server, "pages")).await;
+    contract::further_columns_are_written(&target(&server, "wide", |_| {})).await;
     // Its names are the same in capitals and small letters: so is its lock.
     let opened = AtomicUsize::new(0);
     let names = ["shared", "Shared", "SHARED"];

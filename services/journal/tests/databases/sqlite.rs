@@ -16,6 +16,8 @@ async fn a_sqlite_file_keeps_the_contract() {
     contract::is_kept(&*open("journal.sqlite", dir.path())).await;
     contract::is_read_page_by_page(&*open("pages.sqlite", dir.path())).await;
     contract::many_writers_write_each_row_once(|| open("shared.sqlite", dir.path())).await;
+    let wide = dir.path().join("wide.sqlite").display().to_string();
+    contract::further_columns_are_written(&sqlite(&wide)).await;
 }
 
 #[tokio::test]
