@@ -99,19 +99,15 @@ async fn consume(role: Role, bus: &Bus, list: &WorkList, intake: &impl Intake) -
         // What is wrong with one is said when it can be answered.
         let _ = patiently(list, intake, &some.iter().collect::<Vec<_>>()).await;
     }
-    let mut seen = 0;
+    let mut seen = Seen::default();
     loop {
         let deliveries = sealed.next_some(MOST_TOGETHER).await?;
         let mut with_others = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            if delivery.attempt == 1 && delivery.sequence <= seen {
-                // NATS has lost the stream, and counts from the beginning.
-                seen = 0;
-            }
-            let gap = list.in_order && delivery.sequence > seen + 1;
-            let others =
-                if gap { sealed.not_acknowledged(seen, delivery.sequence).await? } else { Vec::new() };
-            seen = seen.max(delivery.sequence);
+            let others = match seen.gap_before(delivery.sequence, delivery.attempt) {
+                Some(after) if list.in_order => sealed.not_acknowledged(after, delivery.sequence).await?,
+                _ => Vec::new(),
+            };
             with_others.push((others, delivery));
         }
         let in_order =
@@ -122,6 +118,23 @@ async fn consume(role: Role, bus: &Bus, list: &WorkList, intake: &impl Intake) -
             outcomes.nth(others.len()).map(|outcome| answer(delivery, outcome))
         });
         future::join_all(answers).await;
+    }
+}
+
+/// The newest sequence of the stream that came here.
+#[derive(Debug, Default)]
+struct Seen(u64);
+
+impl Seen {
+    /// Notes one that came. If others came before it that did not come here: the sequence that they came after.
+    fn gap_before(&mut self, sequence: u64, attempt: u64) -> Option<u64> {
+        if attempt == 1 && sequence <= self.0 {
+            // NATS has lost the stream, and counts from the beginning.
+            self.0 = 0;
+        }
+        let after = self.0;
+        self.0 = after.max(sequence);
+        (sequence > after + 1).then_some(after)
     }
 }
 
@@ -215,4 +228,20 @@ async fn take_in(
         intake.taken_in(one.announced(), is_new.then_some(one.orders.len()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_elsewhere_is_missed_also_when_the_stream_begins_anew() {
+        let mut seen = Seen::default();
+        let mut gap = |sequence, attempt| seen.gap_before(sequence, attempt);
+        assert_eq!([gap(1, 1), gap(2, 1), gap(5, 1), gap(6, 1)], [None, None, Some(2), None]);
+        // What comes again tells nothing new.
+        assert_eq!([gap(4, 2), gap(7, 1)], [None, None]);
+        assert_eq!([gap(1, 1), gap(2, 1), gap(4, 1)], [None, None, Some(2)]);
+        assert_eq!([gap(3, 1), gap(4, 1)], [Some(0), None], "anew once more");
+    }
 }

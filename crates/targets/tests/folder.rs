@@ -206,7 +206,7 @@ async fn a_folder_that_hangs_is_unreachable_costs_a_few_threads_and_goes_on_when
         assert!(error.to_string().contains("does not answer"), "{error}");
         waited.push(begun.elapsed() >= LIMIT);
     }
-    assert_eq!(waited.iter().filter(|waited| **waited).count(), 4, "{waited:?}");
+    assert!(waited[..4].iter().all(|waited| *waited), "{waited:?}");
     assert!(threads() <= before + 5, "{} threads, {before} before", threads());
     let refused = target.put("", "b.wav", &some).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unreachable);

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io::{self, Read as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -69,9 +69,8 @@ impl Aside {
         let blocks = stream::try_unfold((file, self.clone()), |(mut file, aside)| async move {
             let (block, file) = aside
                 .run(move || {
-                    let mut block = vec![0; BLOCK];
-                    let read = file.read(&mut block)?;
-                    block.truncate(read);
+                    let mut block = Vec::with_capacity(BLOCK);
+                    file.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
                     Ok((Bytes::from(block), file))
                 })
                 .await?;

@@ -129,7 +129,7 @@ async fn counting() -> u16 {
 
 #[tokio::test]
 async fn a_slow_line_that_is_full_for_longer_than_a_silence_is_not_taken_for_a_dead_one() {
-    // With the silence of every day these would be 20 kB/s, and each connection has a window's worth to send.
+    // With the silence of every day these would be 20 kB/s.
     const SILENCE: Duration = Duration::from_secs(4);
     const RATE: u32 = 150_000;
     const EACH: usize = 400_000;

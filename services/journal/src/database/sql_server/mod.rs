@@ -112,7 +112,7 @@ impl SqlServer {
             Failure::NotLocked(code) => (
                 ErrorKind::Other,
                 format!(
-                    "{server} gives no lock by sp_getapplock (it returns {code}); may this user execute it?"
+                    "{server} gives no lock by sp_getapplock, which returns {code}; look into the server's error log"
                 ),
             ),
             Failure::Changed => (ErrorKind::Row, format!("the table {table} on {server} {CHANGED}")),
