@@ -67,13 +67,13 @@ impl Recording {
     }
 }
 
-/// All complete recordings below a folder, oldest first: those whose signature, the last file to come,
-/// is there.
+/// All complete recordings below a folder, oldest first: those whose proof of the log is there, the last
+/// file to come but for a time stamp.
 ///
 /// # Errors
 /// The folder cannot be read.
 pub fn find(archive: &Path) -> anyhow::Result<Vec<Recording>> {
-    const LAST: &str = "_hash.SHA256withRSA.sig";
+    const LAST: &str = "_log-proof.txt";
     let mut found = Vec::new();
     let mut folders = vec![archive.to_owned()];
     while let Some(folder) = folders.pop() {

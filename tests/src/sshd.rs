@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -15,7 +16,7 @@ use nix::{
 };
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
-use crate::{ports, process::Process, programs, wait};
+use crate::{command, ports, process::Process, programs, wait};
 
 /// The kinds of host keys it has, with the bits where there is a choice.
 pub const HOST_KEYS: [&str; 5] = ["ed25519", "ecdsa", "ecdsa-384", "ecdsa-521", "rsa"];
@@ -106,6 +107,40 @@ impl Sshd {
         passphrase: &str,
     ) -> anyhow::Result<String> {
         self.make_key_in(name, kind, form, passphrase)?;
+        self.let_in(name)
+    }
+
+    /// Makes a key of P-256, in OpenSSH's own form, whose number begins with so many bytes of zero, lets it in,
+    /// and returns its text.
+    ///
+    /// # Errors
+    /// OpenSSL or ssh-keygen is missing.
+    pub fn let_in_key_that_begins_with_zeros(
+        &self,
+        name: &str,
+        zeros: usize,
+        passphrase: &str,
+    ) -> anyhow::Result<String> {
+        let (file, der) = (self.dir.join(name), self.dir.join(format!("{name}.der")));
+        let number = [vec![0; zeros], vec![0x5a; 32 - zeros]].concat();
+        // ECPrivateKey (RFC 5915, section 3) of secp256r1; OpenSSL reckons the public key.
+        let sec1 =
+            [&b"\x30\x31\x02\x01\x01\x04\x20"[..], &number, b"\xa0\x0a\x06\x08*\x86H\xce=\x03\x01\x07"];
+        fs::write(&der, sec1.concat())?;
+        let mut openssl = Command::new("openssl");
+        openssl.args(["ec", "-inform", "DER", "-in"]).arg(&der).arg("-out").arg(&file);
+        command::run(&mut openssl)?.good()?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        let mut own_form = Command::new("ssh-keygen");
+        own_form.args(["-q", "-p", "-m", "RFC4716", "-P", "", "-N", passphrase, "-f"]).arg(&file);
+        command::run(&mut own_form)?.good()?;
+        let public =
+            command::run(Command::new("ssh-keygen").args(["-y", "-P", passphrase, "-f"]).arg(&file))?;
+        fs::write(self.dir.join(format!("{name}.pub")), public.good()?)?;
+        self.let_in(name)
+    }
+
+    fn let_in(&self, name: &str) -> anyhow::Result<String> {
         let authorized = self.dir.join("authorized_keys");
         let both =
             fs::read_to_string(&authorized)? + &fs::read_to_string(self.dir.join(format!("{name}.pub")))?;
@@ -236,7 +271,7 @@ impl Sshd {
         format!(
             "{}\nPort {}\nListenAddress 127.0.0.1\n{host_keys}AuthorizedKeysFile {dir}/authorized_keys\nPidFile none\n\
              UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nLogLevel VERBOSE\nSubsystem sftp {}\n",
+             KbdInteractiveAuthentication no\nMaxStartups 100\nLogLevel VERBOSE\nSubsystem sftp {}\n",
             self.settings.join("\n"),
             self.port,
             self.subsystem.clone().unwrap_or_else(|| format!("internal-sftp -d {dir}/home"))

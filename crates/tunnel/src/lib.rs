@@ -14,6 +14,7 @@ mod host_key;
 mod login;
 mod place;
 mod session;
+mod short_key;
 mod socket;
 mod stream;
 mod survey;

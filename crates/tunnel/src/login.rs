@@ -8,7 +8,7 @@ use russh::{
     keys::{self, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key},
 };
 
-use crate::{Place, SshError, handshake::PinnedServer};
+use crate::{Place, SshError, handshake::PinnedServer, short_key};
 
 pub(crate) async fn log_in(
     ssh: &mut Handle<PinnedServer>,
@@ -35,5 +35,7 @@ pub(crate) async fn log_in(
 
 /// A passphrase that the key does not need does no harm.
 fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, keys::Error> {
-    decode_secret_key(text, passphrase).or_else(|error| decode_secret_key(text, None).map_err(|_| error))
+    decode_secret_key(text, passphrase)
+        .or_else(|error| decode_secret_key(text, None).map_err(|_| error))
+        .or_else(|error| short_key::decode(text, passphrase).map_err(|_| error))
 }

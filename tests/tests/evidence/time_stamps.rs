@@ -30,7 +30,8 @@ async fn checkpoints_and_recordings_are_stamped_and_openssl_and_verify_believe_i
     scene.call().await?;
     let found = scene.settled().await?;
     for recording in &found {
-        let token = fs::read(recording.file("_hash.tsr"))?;
+        let stamp = recording.file("_hash.tsr");
+        let token = wait::until("the stamp", PATIENCE, || async { fs::read(&stamp).ok() }).await?;
         authority.verified_by_openssl(&token, &sha256_of(&recording.file("_hash.txt"))?)?;
     }
 

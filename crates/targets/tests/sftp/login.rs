@@ -100,6 +100,27 @@ async fn private_keys_of_every_kind_and_form_log_in_with_and_without_a_passphras
 }
 
 #[tokio::test]
+async fn a_key_whose_number_begins_with_zeros_logs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let sshd = server(dir.path()).await;
+    for (zeros, passphrase) in [(1, ""), (2, ""), (1, "open sesame")] {
+        let what = format!("{zeros} {passphrase:?}");
+        let name = format!("short-{zeros}-{}", passphrase.len());
+        let private_key = sshd.let_in_key_that_begins_with_zeros(&name, zeros, passphrase).unwrap();
+        let by = |passphrase: &str| {
+            let passphrase = (!passphrase.is_empty()).then(|| passphrase.into());
+            let auth = SshAuth::Key { private_key: private_key.clone().into(), passphrase };
+            with(described(&sshd, ""), |server| server.auth = auth)
+        };
+        by(passphrase).test().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        if !passphrase.is_empty() {
+            let error = by("wrong").test().await.unwrap_err();
+            assert!(error.to_string().contains("its passphrase is wrong"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_passphrase_that_the_key_does_not_need_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let sshd = server(dir.path()).await;
