@@ -54,6 +54,8 @@ pub enum Offer {
 pub enum Fault {
     /// It is not carried out, and this error is the answer.
     Error(u32),
+    /// It is not carried out, and this number is the answer.
+    Number(i64),
     /// The connection ends, and it is not carried out.
     CutBefore,
     /// It is carried out; the connection ends before the answer.

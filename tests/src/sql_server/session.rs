@@ -174,6 +174,7 @@ impl Session {
         }
         let outcome = match fault {
             Some(Fault::Error(number)) => Err(Refusal::new(number, "An error that a test has asked for.")),
+            Some(Fault::Number(number)) => Ok(Outcome::number("", number)),
             _ if kind == kind::TRANSACTION => {
                 self.transact(&text, &mut answer).await.map(|()| Outcome::default())
             }

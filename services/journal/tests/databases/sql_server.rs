@@ -98,7 +98,7 @@ async fn what_a_sql_server_refuses_is_said_in_words_and_the_next_row_is_written(
     let server = SqlServer::start(Offer::Supported).await.unwrap();
     let journal = table(&server, "recordings");
     journal.create_table().await.unwrap();
-    for (statement, number, kind, words) in [
+    let refused = [
         ("INSERT", 1205, ErrorKind::Busy, "in the way"),
         ("SELECT j.", 1205, ErrorKind::Busy, "in the way"),
         ("COMMIT", 1222, ErrorKind::Busy, "in the way"),
@@ -110,13 +110,22 @@ async fn what_a_sql_server_refuses_is_said_in_words_and_the_next_row_is_written(
         ("INSERT", 229, ErrorKind::Denied, "grant SELECT and INSERT"),
         ("BEGIN", 40_613, ErrorKind::Unreachable, "not ready"),
         ("INSERT", 50_000, ErrorKind::Other, "50000"),
-    ] {
+    ]
+    .map(|(statement, number, kind, words)| (statement, Fault::Error(number), kind, words));
+    // What the procedure returns: timed out, victim of a deadlock, called wrongly.
+    let unlocked = [
+        (-1, ErrorKind::Busy, "another writer"),
+        (-3, ErrorKind::Busy, "another writer"),
+        (-999, ErrorKind::Other, "gives no lock by sp_getapplock, which returns -999"),
+    ]
+    .map(|(number, kind, words)| (" sp_getapplock ", Fault::Number(number), kind, words));
+    for (statement, fault, kind, words) in refused.into_iter().chain(unlocked) {
         let row = row(RecordingId::new());
-        server.meet(statement, 0, Fault::Error(number));
+        server.meet(statement, 0, fault);
         let error = journal.insert(std::slice::from_ref(&row)).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{number}: {error}");
-        assert!(error.to_string().contains(words), "{number}: {error}");
-        assert_eq!(journal.insert(&[row]).await.unwrap(), 1, "{number}");
+        assert_eq!(error.kind(), kind, "{fault:?}: {error}");
+        assert!(error.to_string().contains(words), "{fault:?}: {error}");
+        assert_eq!(journal.insert(&[row]).await.unwrap(), 1, "{fault:?}");
     }
     // Somebody else makes the table between the look and the making.
     for word in ["CREATE TABLE", "CREATE INDEX"] {

@@ -1,21 +1,12 @@
 //! `docs/evidence.md` says for each way to cheat which test shows that it is found: that test is there.
 
-use std::{fs, path::Path};
+use std::fs;
+
+use crate::{read_all, root};
 
 const TABLE: &str = "| Who | Does what | Found by | Tested |";
 /// Where tests lie.
 const SOURCES: &[&str] = &["crates", "services", "tests"];
-
-fn read_all(folder: &Path, into: &mut String) {
-    for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            read_all(&path, into);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            into.push_str(&fs::read_to_string(&path).unwrap());
-        }
-    }
-}
 
 /// What stands between two `mark`s.
 fn between(text: &str, mark: char) -> impl Iterator<Item = &str> {
@@ -24,7 +15,7 @@ fn between(text: &str, mark: char) -> impl Iterator<Item = &str> {
 
 #[test]
 fn each_way_to_cheat_names_tests_that_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = root();
     let page = fs::read_to_string(root.join("docs/evidence.md")).unwrap();
     let rows = page.split_once(TABLE).unwrap().1.lines().skip(2).take_while(|line| line.starts_with('|'));
     let (mut sources, mut deeds) = (String::new(), String::new());
