@@ -209,6 +209,14 @@ impl Speaks for MySql {
                 ),
             ),
             Some(n) => (ErrorKind::Other, format!("{server} fails with error {n}")),
+            // A password by caching_sha2_password or sha256_password is not sent without TLS, not even
+            // encrypted by a key that whoever is in between may have made.
+            None if matches!(error, sqlx::Error::Configuration(_)) => (
+                ErrorKind::LoginRefused,
+                format!(
+                    "{server} takes the password of this user over TLS alone; set tls to require or verify-full, and switch TLS on there"
+                ),
+            ),
             None if let Some(problem) = way::tls_problem(error) => {
                 (ErrorKind::Denied, format!("{server} {problem}"))
             }

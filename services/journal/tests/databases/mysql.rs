@@ -10,6 +10,10 @@ use domain::{
 use harness::{cable::Cable, mariadb::MariaDb, small_disk::SmallDisk, wait};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use wire::recording_v1::JournalRow;
 
 use crate::{
@@ -285,4 +289,57 @@ async fn a_mariadb_server_killed_in_mid_batch_has_each_row_once_when_it_is_back(
     server.crash().unwrap();
     server.start_again().await.unwrap();
     contract::is_written_once(batch, &cable, open(&through)).await;
+}
+
+/// Begins a connection as a MySQL 8 that has no TLS and whose user has `caching_sha2_password`, and asks for the
+/// password itself, as a server does that does not remember it
+/// (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>).
+async fn asks_for_the_password(mut client: TcpStream) -> std::io::Result<Vec<u8>> {
+    const PLUGIN: &[u8] = b"caching_sha2_password\0";
+    // CLIENT_LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH,
+    // PLUGIN_AUTH_LENENC_CLIENT_DATA, DEPRECATE_EOF; without CLIENT_SSL.
+    let [a, b, c, d] = (0x0128_a209_u32).to_le_bytes();
+    let hello = [
+        &b"\x0a8.4.0\0\x01\0\0\0nonce678\0"[..],
+        &[a, b, 0xff, 2, 0, c, d, 21],
+        &[0; 10],
+        b"nonce6789012\0",
+        PLUGIN,
+    ];
+    send(&mut client, 0, &hello.concat()).await?;
+    hear(&mut client).await?;
+    send(&mut client, 2, &[1, 4]).await?;
+    assert_eq!(hear(&mut client).await?, [2], "it asks for the key of the server");
+    send(&mut client, 4, b"\x01-----BEGIN PUBLIC KEY-----").await?;
+    let mut further = Vec::new();
+    client.read_to_end(&mut further).await?;
+    Ok(further)
+}
+
+async fn send(client: &mut TcpStream, number: u8, payload: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(payload.len()).unwrap() | u32::from(number) << 24;
+    client.write_all(&[&length.to_le_bytes(), payload].concat()).await
+}
+
+async fn hear(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let length = client.read_u32_le().await? & 0xff_ffff;
+    let mut payload = vec![0; length as usize];
+    client.read_exact(&mut payload).await?;
+    Ok(payload)
+}
+
+#[tokio::test]
+async fn a_password_that_mysql_wants_itself_is_not_sent_without_tls_and_that_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move { asks_for_the_password(listener.accept().await.unwrap().0).await });
+    let journal = open(&JournalTarget {
+        table: "recordings".into(),
+        ..journal(JournalDatabase::MySql(described::mysql(port)))
+    });
+    let error = journal.check().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoginRefused);
+    assert!(error.to_string().contains("over TLS alone; set tls to require"), "{error}");
+    let sent = server.await.unwrap().unwrap();
+    assert!(sent.is_empty() || sent == [1, 0, 0, 0, 1], "nothing but a farewell: {sent:?}");
 }
