@@ -5,7 +5,10 @@ use std::sync::Arc;
 use domain::resources::{SshAuth, SshServer};
 use russh::{
     client::{AuthResult, Handle},
-    keys::{self, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key},
+    keys::{
+        self, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key,
+        ssh_key::{self, encoding},
+    },
 };
 
 use crate::{Place, SshError, handshake::PinnedServer, short_key};
@@ -37,5 +40,10 @@ pub(crate) async fn log_in(
 fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, keys::Error> {
     decode_secret_key(text, passphrase)
         .or_else(|error| decode_secret_key(text, None).map_err(|_| error))
-        .or_else(|error| short_key::decode(text, passphrase).map_err(|_| error))
+        .or_else(|error| match error {
+            keys::Error::SshKey(ssh_key::Error::Encoding(encoding::Error::Length)) => {
+                short_key::decode(text, passphrase).map_err(|_| error)
+            }
+            error => Err(error),
+        })
 }

@@ -68,7 +68,7 @@ impl Around {
             format!("CALLSEAL_SETTINGS={} {}", folder.path().display(), recipe("callseal-api").display());
         config = config
             .replace("/usr/local/bin/callseal-api", &command)
-            // At times it hangs while it ends, and by itself gives that up after a minute.
+            // At times it hangs while it ends; unless told otherwise, it gives itself a minute.
             .replace("log_stderror=no", "log_stderror=yes\nexit_timeout=5");
         if let Some(listener) = api {
             listener.settings(folder.path())?;
